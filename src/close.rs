@@ -1,0 +1,170 @@
+//! Close codes and the body of a Close frame (§5.5.1, §7.4).
+
+use core::{fmt, num::NonZeroU16, str};
+
+use arrayvec::ArrayString;
+
+use crate::error::{SendError, Violation};
+
+/// The longest reason: a control payload less the two bytes of the code (§5.5).
+const MAX_REASON: usize = 123;
+
+/// A close code that may travel in a Close frame (§7.4): 1000 to 1003, 1007 to 1014, 3000 to 4999.
+///
+/// The numbers that may not travel, 1005, 1006 and 1015, cannot be made into one; they are reported
+/// by [`Closure::code`](crate::Closure::code).
+///
+/// ```
+/// use websocket_proto::CloseCode;
+///
+/// assert_eq!(CloseCode::new(1000), Some(CloseCode::NORMAL));
+/// assert_eq!(CloseCode::new(4321).map(CloseCode::get), Some(4321));
+/// assert_eq!(CloseCode::new(1005), None);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CloseCode(NonZeroU16);
+
+impl CloseCode {
+    /// 1000: the purpose of the connection is fulfilled.
+    pub const NORMAL: Self = Self::known(1000);
+    /// 1001: the endpoint goes away: a server shuts down, a page is left.
+    pub const GOING_AWAY: Self = Self::known(1001);
+    /// 1002: a protocol error.
+    pub const PROTOCOL_ERROR: Self = Self::known(1002);
+    /// 1003: a kind of data that the endpoint does not accept.
+    pub const UNSUPPORTED_DATA: Self = Self::known(1003);
+    /// 1007: data that does not fit its type, such as text that is not UTF-8.
+    pub const INVALID_PAYLOAD: Self = Self::known(1007);
+    /// 1008: a message breaks the endpoint's policy.
+    pub const POLICY_VIOLATION: Self = Self::known(1008);
+    /// 1009: a message is too big to be processed.
+    pub const MESSAGE_TOO_BIG: Self = Self::known(1009);
+    /// 1010: the server did not agree to an extension that the client needs. A client's code.
+    pub const MANDATORY_EXTENSION: Self = Self::known(1010);
+    /// 1011: the endpoint met a condition that keeps it from going on.
+    pub const INTERNAL_ERROR: Self = Self::known(1011);
+    /// 1012: the service restarts.
+    pub const SERVICE_RESTART: Self = Self::known(1012);
+    /// 1013: the service is overloaded: try again later.
+    pub const TRY_AGAIN_LATER: Self = Self::known(1013);
+    /// 1014: a gateway got no valid answer from the server behind it.
+    pub const BAD_GATEWAY: Self = Self::known(1014);
+
+    /// The code, if it may travel in a Close frame; `None` for every other number.
+    pub const fn new(code: u16) -> Option<Self> {
+        match code {
+            // §7.4.1 and the registry of close codes: assigned, and allowed in a frame. 1004 has no
+            // meaning yet; 1005, 1006 and 1015 are for reports only.
+            1000..=1003 | 1007..=1014 => {}
+            // §7.4.2: 3000 to 3999 for libraries and frameworks, 4000 to 4999 for private use.
+            3000..=4999 => {}
+            // §7.4.2: 0 to 999 are never used, 1016 to 2999 are kept for later revisions.
+            _ => return None,
+        }
+        match NonZeroU16::new(code) {
+            Some(code) => Some(CloseCode(code)),
+            None => None,
+        }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u16 {
+        self.0.get()
+    }
+
+    const fn known(code: u16) -> Self {
+        CloseCode(NonZeroU16::MIN.saturating_add(code - 1))
+    }
+}
+
+impl fmt::Debug for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CloseCode({self})")
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<CloseCode> for u16 {
+    fn from(code: CloseCode) -> u16 {
+        code.get()
+    }
+}
+
+/// The body of a Close frame: a code, and a reason of at most 123 bytes (§5.5.1).
+///
+/// The peer's reason is text from outside, for logs and never for an end user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloseFrame {
+    code: CloseCode,
+    reason: ArrayString<MAX_REASON>,
+}
+
+impl CloseFrame {
+    /// A body to send.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::ReasonTooLong`] when `reason` is over 123 bytes.
+    pub fn new(code: CloseCode, reason: &str) -> Result<Self, SendError> {
+        match ArrayString::from(reason) {
+            Ok(reason) => Ok(CloseFrame { code, reason }),
+            Err(_) => Err(SendError::ReasonTooLong),
+        }
+    }
+
+    /// A body to send, with as much of `reason` as fits, cut between two code points.
+    ///
+    /// ```
+    /// use websocket_proto::{CloseCode, CloseFrame};
+    ///
+    /// let frame = CloseFrame::truncated(CloseCode::INTERNAL_ERROR, &"é".repeat(100));
+    /// assert_eq!(frame.reason().len(), 122);
+    /// ```
+    pub fn truncated(code: CloseCode, reason: &str) -> Self {
+        let mut fitting = ArrayString::new();
+        for character in reason.chars() {
+            if fitting.try_push(character).is_err() {
+                break;
+            }
+        }
+        CloseFrame { code, reason: fitting }
+    }
+
+    /// The code.
+    pub const fn code(&self) -> CloseCode {
+        self.code
+    }
+
+    /// The reason, often empty.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Judges as much of a received body as has arrived; `whole` tells that nothing is missing.
+    /// `None` is the empty body, or one of which too little is here.
+    pub(crate) fn decode(body: &[u8], whole: bool) -> Result<Option<Self>, Violation> {
+        let Some((code, reason)) = body.split_first_chunk() else {
+            // §5.5.1: a body starts with a code of two bytes.
+            return if whole && !body.is_empty() {
+                Err(Violation::TruncatedCloseCode)
+            } else {
+                Ok(None)
+            };
+        };
+        let code = u16::from_be_bytes(*code);
+        let code = CloseCode::new(code).ok_or(Violation::InvalidCloseCode(code))?;
+        // §8.1: the reason is UTF-8; a code point that is still incomplete may get its end.
+        match str::from_utf8(reason) {
+            Err(error) if whole || error.error_len().is_some() => {
+                Err(Violation::InvalidCloseReason)
+            }
+            Err(_) => Ok(None),
+            Ok(reason) => Ok(Some(CloseFrame::truncated(code, reason))),
+        }
+    }
+}

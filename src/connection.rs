@@ -1,0 +1,540 @@
+//! One connection: the two halves, the closing handshake (§5.5.1, §7) and what to do next.
+//!
+//! The state is kept as facts, and [`State`] and [`NextStep`] are read off them:
+//!
+//! ```text
+//!            close_sent / close_received / violation
+//!   Open ───────────────────────────────────────────▶ Closing
+//!    │                                                   │
+//!    │  close():          Close sent                     │  peer's Close: reply owed, unless sent
+//!    │  peer's Close:     reply owed ── transmit() ──▶ sent
+//!    │  violation, fail(): Close owed ─ transmit() ──▶ sent, unless one was sent before
+//!    │                                                   │
+//!    │ receive_eof() or abort()                          │ receive_eof(), once nothing is owed,
+//!    ▼                                                   ▼ or abort()
+//!   Closed: 1006, not clean                            Closed: clean if both Closes went
+//! ```
+
+use arrayvec::ArrayVec;
+
+use crate::{
+    close::{CloseCode, CloseFrame},
+    config::{Agreed, Config},
+    error::{SendError, Violation},
+    event::{Data, Event, Kind, MAX_CONTROL},
+    frame::{FrameHeader, Opcode},
+    mask,
+    output::Output,
+    receive::Receiver,
+    role::{Client, MaskSource, Role, Server},
+    send::{Frame, Sender},
+};
+
+/// A WebSocket connection after its opening handshake, as one side sees it.
+///
+/// It holds no buffer: what is received is lent to [`receive`](Connection::receive), what is sent
+/// is appended to the [`Output`] that each sending method takes. It does no I/O and knows no time.
+///
+/// ```
+/// use websocket_proto::{Agreed, Config, Connection, Event, Server};
+///
+/// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+/// let mut buffer = *b"\x81\x85\x37\xFA\x21\x3D\x7F\x9F\x4D\x51\x58"; // what was read
+/// let mut input = &mut buffer[..];
+/// let mut out = Vec::new();
+/// while let Some(event) = connection.receive(&mut input) {
+///     if let Event::Text(text) = event {
+///         connection.send_text(&text, &mut out)?;
+///     }
+///     connection.transmit(&mut out)?;
+/// }
+/// assert_eq!(out, b"\x81\x05Hello"); // what is to be written
+/// # Ok::<(), websocket_proto::SendError>(())
+/// ```
+///
+/// # Errors
+///
+/// Methods that send return [`SendError`] when the call does not fit the state, its arguments or
+/// the room in the output. Nothing was written then, and nothing changed.
+#[derive(Debug)]
+pub struct Connection<R> {
+    role: R,
+    receiver: Receiver,
+    sender: Sender,
+    /// Whether a received Ping makes a Pong owed.
+    auto_pong: bool,
+    /// The Close that is owed, with its code, if it has one.
+    close_owed: Option<Option<CloseCode>>,
+    /// The Close that was sent.
+    close_sent: Option<Option<CloseCode>>,
+    /// The Close that was received.
+    close_received: Option<Option<CloseCode>>,
+    initiator: Option<Initiator>,
+    violation: Option<Violation>,
+    /// Whether the transport reached its end.
+    eof: bool,
+    aborted: bool,
+}
+
+/// How far the connection is (§7.1). One that is still connecting has no [`Connection`] yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Messages can go both ways.
+    Open,
+    /// A Close was sent, received or is owed.
+    Closing,
+    /// The transport has ended: see [`Connection::closure`].
+    Closed,
+}
+
+/// What the driver does once [`Connection::wants_transmit`] is false and all output was written.
+///
+/// It tells a level, not an edge: it stays the same until something happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NextStep {
+    /// Go on: read more.
+    Continue,
+    /// End the writing side, then read and drop what comes until the end of stream, within a
+    /// deadline (§7.1.1). The server's way: it closes first.
+    ShutdownWrite,
+    /// Read until the end of stream, within a deadline (§7.1.1). The client's way: it waits.
+    AwaitEof,
+    /// Close the transport: nothing more will be exchanged.
+    Drop,
+}
+
+/// How the connection ended (§7.1.4 to §7.1.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Closure {
+    /// Whether the closing handshake was completed: a Close sent and a Close received.
+    pub clean: bool,
+    /// The close code of §7.1.5: the peer's; [`NO_STATUS`](Closure::NO_STATUS) if its Close had
+    /// none; [`ABNORMAL`](Closure::ABNORMAL) if no Close came or the connection failed.
+    pub code: u16,
+    /// The code of the Close that was sent, [`NO_STATUS`](Closure::NO_STATUS) for one without;
+    /// `None` if none was sent.
+    pub sent: Option<u16>,
+    /// Who began to close; `None` if the transport ended before anyone did.
+    pub initiator: Option<Initiator>,
+    /// Why the connection failed, if it did.
+    pub violation: Option<Violation>,
+}
+
+impl Closure {
+    /// 1005: the Close had no code. Never sent.
+    pub const NO_STATUS: u16 = 1005;
+    /// 1006: the connection ended without the peer's Close. Never sent.
+    pub const ABNORMAL: u16 = 1006;
+    /// 1015: TLS failed. Never sent, and never set here: to this crate such a transport is one
+    /// that broke. It is a name for applications that report it.
+    pub const TLS_HANDSHAKE: u16 = 1015;
+}
+
+/// Who began to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Initiator {
+    /// This side: by [`Connection::close`], [`Connection::fail`] or for a violation.
+    Local,
+    /// The other side.
+    Peer,
+}
+
+impl<R: Role> Connection<R> {
+    /// A connection that is open: its handshake is done, here or elsewhere, or none is needed.
+    pub const fn new(role: R, config: &Config, agreed: Agreed) -> Self {
+        Connection {
+            role,
+            receiver: Receiver::new(config, agreed),
+            sender: Sender::new(),
+            auto_pong: config.auto_pong,
+            close_owed: None,
+            close_sent: None,
+            close_received: None,
+            initiator: None,
+            violation: None,
+            eof: false,
+            aborted: false,
+        }
+    }
+
+    /// Takes bytes off the front of `input` and returns the next event; `None` means that `input`
+    /// is now empty, so that its memory is free for the next read. Call it until then.
+    ///
+    /// Payloads are unmasked where they lie. Nothing is lost by how the bytes were cut into reads:
+    /// what an event still lacks waits inside the connection. After [`Event::Close`] or
+    /// [`Event::Failed`] all further input is swallowed.
+    ///
+    /// A bad byte of UTF-8 does not hold back the text in front of it: that is a piece, and the
+    /// call behind it returns [`Event::Failed`].
+    #[inline]
+    pub fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+        match self.receiver.whole_message(!R::CLIENT, input) {
+            None => self.receive_staged(input),
+            event => event,
+        }
+    }
+
+    fn receive_staged<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+        let event = self.receiver.receive(!R::CLIENT, input)?;
+        match &event {
+            // §5.5.2: a Ping is answered with a Pong of the same payload.
+            Event::Ping(payload) if self.auto_pong => self.sender.owe_pong(*payload),
+            Event::Close(close) => self.closed_by_peer(close.as_ref().map(CloseFrame::code)),
+            Event::Failed(violation) => self.fail(*violation),
+            _ => {}
+        }
+        Some(event)
+    }
+
+    /// Tells that the transport reached its end of stream (§7.1.4): a read that returned nothing,
+    /// an END_STREAM. May be called again.
+    ///
+    /// While a server still owes a Close, the end is not noted: the Close can still be sent, and
+    /// the transport will tell its end again after [`NextStep::ShutdownWrite`].
+    pub fn receive_eof(&mut self) {
+        if self.close_owed.is_some() && !R::CLIENT {
+            return;
+        }
+        self.eof = true;
+        self.stop();
+    }
+
+    /// Tells that the transport broke (a reset, a failure of TLS, a write that failed) or that a
+    /// deadline passed: nothing more will be exchanged, and nothing is owed.
+    pub const fn abort(&mut self) {
+        self.aborted = true;
+        self.close_owed = None;
+        self.stop();
+    }
+
+    /// Appends a text message in one frame, behind the Pong that may be owed (§5.6, §6.1).
+    ///
+    /// # Errors
+    ///
+    /// See [`Connection`]; [`SendError::MessageOpen`] while a fragmented message is open.
+    #[inline]
+    pub fn send_text(
+        &mut self,
+        text: &str,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        self.send(Data::Text(text), out)
+    }
+
+    /// Appends a binary message in one frame, behind the Pong that may be owed (§5.6, §6.1).
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_text`](Connection::send_text).
+    #[inline]
+    pub fn send_binary(
+        &mut self,
+        data: &[u8],
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        self.send(Data::Binary(data), out)
+    }
+
+    #[inline]
+    fn send(&mut self, data: Data<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
+        self.check_open()?;
+        let first = self.sender.whole_first_byte(data.kind())?;
+        let frame = Frame { first, payload: data.as_bytes() };
+        self.sender.emit(Some(frame), &mut self.role, out)
+    }
+
+    /// Appends one fragment of a message, the last one if `last` (§5.4).
+    ///
+    /// Whether it is the first, the connection knows. A message of any length, or of one that is
+    /// not known yet, is sent this way; Pings, Pongs and the Close may go between fragments.
+    ///
+    /// # Errors
+    ///
+    /// See [`Connection`]; [`SendError::MessageOpen`] if the open message is of the other kind.
+    pub fn send_fragment(
+        &mut self,
+        data: Data<'_>,
+        last: bool,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        self.check_open()?;
+        let first = self.sender.first_byte(data.kind(), last)?;
+        let frame = Frame { first, payload: data.as_bytes() };
+        self.sender.emit(Some(frame), &mut self.role, out)?;
+        self.sender.sent(data.kind(), last);
+        Ok(())
+    }
+
+    /// Appends a Ping of at most 125 bytes (§5.5.2).
+    ///
+    /// # Errors
+    ///
+    /// See [`Connection`]; [`SendError::ControlTooLong`] for a longer payload.
+    pub fn ping(
+        &mut self,
+        payload: &[u8],
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        self.check_open()?;
+        self.send_control(Opcode::Ping, payload, out)
+    }
+
+    /// Appends a Pong of at most 125 bytes that nobody asked for, or the answer to a Ping where
+    /// [automatic ones](Config::auto_pong) are off (§5.5.3). One that is owed goes in front of it.
+    /// It may also be sent after our Close, until the peer's was received.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ping`](Connection::ping).
+    pub fn pong(
+        &mut self,
+        payload: &[u8],
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        if self.close_received.is_some() || self.violation.is_some() || self.ended() {
+            return Err(SendError::Closing);
+        }
+        self.send_control(Opcode::Pong, payload, out)
+    }
+
+    fn send_control(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        // §5.5: at most 125 bytes.
+        if payload.len() > MAX_CONTROL {
+            return Err(SendError::ControlTooLong);
+        }
+        self.sender.emit(Some(Frame::control(opcode, payload)), &mut self.role, out)
+    }
+
+    /// Appends a Close: starts the closing handshake (§7.1.2), or answers the peer's in place of
+    /// the reply that is owed. `None` is the Close without a code.
+    ///
+    /// An open message is abandoned: nothing but Pongs may follow.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closing`] when a Close was sent before or the one of a failure is owed;
+    /// [`SendError::InvalidCloseCode`] for 1010 from a server (§7.4.1); otherwise see [`Connection`].
+    pub fn close(
+        &mut self,
+        close: Option<&CloseFrame>,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        // §5.5.1: one Close, and the one that tells of a failure is not replaced.
+        if self.close_sent.is_some() || self.violation.is_some() || self.ended() {
+            return Err(SendError::Closing);
+        }
+        let code = close.map(CloseFrame::code);
+        // §7.4.1: a server refuses extensions by not agreeing to them; 1010 is the client's code.
+        if !R::CLIENT && code == Some(CloseCode::MANDATORY_EXTENSION) {
+            return Err(SendError::InvalidCloseCode);
+        }
+        self.send_close(code, close.map_or("", CloseFrame::reason), out)
+    }
+
+    fn send_close(
+        &mut self,
+        code: Option<CloseCode>,
+        reason: &str,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        let mut body = ArrayVec::<u8, MAX_CONTROL>::new();
+        if let Some(code) = code {
+            // A reason has at most 123 bytes, so there is room for both.
+            let _ = body.try_extend_from_slice(&code.get().to_be_bytes());
+            let _ = body.try_extend_from_slice(reason.as_bytes());
+        }
+        let frame = Frame::control(Opcode::Close, &body);
+        self.sender.emit(Some(frame), &mut self.role, out)?;
+        self.close_owed = None;
+        self.close_sent = Some(code);
+        self.initiator.get_or_insert(Initiator::Local);
+        Ok(())
+    }
+
+    /// Fails the connection by the caller's verdict (§7.1.7): a codec met corrupt data, a message
+    /// breaks a policy. The Close that fits is owed, what is still received is swallowed.
+    ///
+    /// Does nothing when the connection has failed already, or was closed by the peer.
+    pub fn fail(&mut self, violation: Violation) {
+        if self.violation.is_some() || self.close_received.is_some() || self.ended() {
+            return;
+        }
+        self.violation = Some(violation);
+        self.stop();
+        // §7.1.7: say why, unless a Close was sent before.
+        if self.close_sent.is_none() {
+            self.close_owed = Some(Some(violation.close_code()));
+        }
+        self.initiator.get_or_insert(Initiator::Local);
+    }
+
+    /// §5.5.1: the peer's Close is answered with its code, unless we closed first.
+    fn closed_by_peer(&mut self, code: Option<CloseCode>) {
+        self.close_received = Some(code);
+        self.stop();
+        if self.close_sent.is_none() {
+            self.close_owed = Some(code);
+        }
+        self.initiator.get_or_insert(Initiator::Peer);
+    }
+
+    /// Nothing is read any more, and no Ping answered (§5.5.2: not after a Close).
+    const fn stop(&mut self) {
+        self.receiver.stop();
+        self.sender.forget_pong();
+    }
+
+    /// Appends what the protocol itself owes the peer now, a Pong or a Close: all of it or nothing.
+    ///
+    /// Call it after each event: then every Ping is answered, not only the latest (§5.5.3), and the
+    /// Close that a violation or the peer's Close calls for goes out with the ordinary output.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`] or [`SendError::NoMaskKey`]; it is then still owed.
+    #[inline]
+    pub fn transmit(&mut self, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
+        match self.close_owed {
+            Some(code) => self.send_close(code, "", out),
+            None if self.sender.owes_pong() => self.sender.emit(None, &mut self.role, out),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether [`transmit`](Connection::transmit) has something to append.
+    #[inline]
+    pub const fn wants_transmit(&self) -> bool {
+        self.close_owed.is_some() || self.sender.owes_pong()
+    }
+
+    /// Open, closing or closed.
+    pub const fn state(&self) -> State {
+        if self.ended() {
+            State::Closed
+        } else if self.close_owed.is_some()
+            || self.close_sent.is_some()
+            || self.close_received.is_some()
+            || self.violation.is_some()
+        {
+            State::Closing
+        } else {
+            State::Open
+        }
+    }
+
+    /// What to do with the transport (§7.1.1), once nothing is owed and all output was written.
+    pub const fn next_step(&self) -> NextStep {
+        if self.ended() {
+            return NextStep::Drop;
+        }
+        let exchanged = self.close_sent.is_some() && self.close_received.is_some();
+        let failed = self.close_owed.is_none() && self.violation.is_some();
+        match (exchanged || failed, R::CLIENT) {
+            (false, _) => NextStep::Continue,
+            // §7.1.1: the server ends the stream first, so that it is the one to hold TIME_WAIT.
+            (true, false) => NextStep::ShutdownWrite,
+            (true, true) => NextStep::AwaitEof,
+        }
+    }
+
+    /// How the connection ended; `None` until it is [`State::Closed`].
+    pub fn closure(&self) -> Option<Closure> {
+        if !self.ended() {
+            return None;
+        }
+        let number = |code: Option<CloseCode>| code.map_or(Closure::NO_STATUS, CloseCode::get);
+        Some(Closure {
+            // §7.1.4: clean once a Close went each way.
+            clean: self.close_sent.is_some() && self.close_received.is_some(),
+            code: self.close_received.map_or(Closure::ABNORMAL, number),
+            sent: self.close_sent.map(number),
+            initiator: self.initiator,
+            violation: self.violation,
+        })
+    }
+
+    /// The bytes of the current message that were delivered in pieces so far.
+    pub(crate) const fn delivered(&self) -> u64 {
+        self.receiver.delivered()
+    }
+
+    /// §5.5.1, §6.1: data goes only while the connection is open.
+    #[inline]
+    const fn check_open(&self) -> Result<(), SendError> {
+        match self.state() {
+            State::Open => Ok(()),
+            State::Closing | State::Closed => Err(SendError::Closing),
+        }
+    }
+
+    /// Whether the transport has ended and nothing is left to be said.
+    const fn ended(&self) -> bool {
+        self.aborted || self.eof && self.close_owed.is_none()
+    }
+}
+
+impl Connection<Server> {
+    /// The header of a frame whose payload the caller writes itself, right behind it and in full:
+    /// with a vectored write, from a mapped file, from shared memory.
+    ///
+    /// `data` counts as one fragment, the last of its message if `last`. A Pong that is owed does
+    /// not go in front of it: call [`transmit`](Connection::transmit) before.
+    ///
+    /// ```
+    /// use websocket_proto::{Agreed, Config, Connection, Data, Server};
+    ///
+    /// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+    /// let header = connection.frame(Data::Binary(&[7; 300]), true)?;
+    /// assert_eq!(*header, [0x82, 126, 0x01, 0x2C]);
+    /// # Ok::<(), websocket_proto::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_fragment`](Connection::send_fragment).
+    pub fn frame(&mut self, data: Data<'_>, last: bool) -> Result<FrameHeader, SendError> {
+        self.check_open()?;
+        let first = self.sender.first_byte(data.kind(), last)?;
+        self.sender.sent(data.kind(), last);
+        Ok(FrameHeader::encode(first, data.as_bytes().len(), None))
+    }
+}
+
+impl<M: MaskSource> Connection<Client<M>> {
+    /// Masks `payload` in place and returns the header that goes right in front of it, for a
+    /// caller who writes both itself.
+    ///
+    /// `payload` counts as one fragment, the last of its message if `last`; as text it has to be
+    /// whole code points. A Pong that is owed does not go in front of it: call
+    /// [`transmit`](Connection::transmit) before.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_fragment`](Connection::send_fragment), and [`SendError::InvalidUtf8`]. The
+    /// payload is then as it was.
+    pub fn frame_in_place(
+        &mut self,
+        kind: Kind,
+        last: bool,
+        payload: &mut [u8],
+    ) -> Result<FrameHeader, SendError> {
+        self.check_open()?;
+        let first = self.sender.first_byte(kind, last)?;
+        // §5.6: a `str` would be valid by its type, bytes have to be looked at.
+        if kind == Kind::Text && crate::utf8::validate(payload).is_err() {
+            return Err(SendError::InvalidUtf8);
+        }
+        let key = self.role.mask_key()?;
+        if let Some(key) = key {
+            mask::apply(payload, key);
+        }
+        self.sender.sent(kind, last);
+        Ok(FrameHeader::encode(first, payload.len(), key))
+    }
+}

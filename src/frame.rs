@@ -1,0 +1,225 @@
+//! Frame headers as bytes (§5.2): decoding with every rule that a header alone can break, encoding
+//! in the shortest form. Pure functions; the state they are judged against comes as [`Expected`].
+
+use core::ops::Deref;
+
+use arrayvec::ArrayVec;
+
+use crate::{
+    error::Violation,
+    event::{Kind, MAX_CONTROL},
+};
+
+/// FIN: this frame ends its message.
+pub(crate) const FIN: u8 = 0x80;
+/// The first reserved bit, which RFC 7692 gives to compressed messages.
+const RSV1: u8 = 0x40;
+/// The reserved bits that no extension of this crate uses.
+const RSV2_RSV3: u8 = 0x30;
+/// MASK: the payload is masked, its key ends the header.
+pub(crate) const MASK: u8 = 0x80;
+
+/// What a frame is (§5.2), valued as on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Opcode {
+    Continuation = 0x0,
+    Text = 0x1,
+    Binary = 0x2,
+    Close = 0x8,
+    Ping = 0x9,
+    Pong = 0xA,
+}
+
+impl Opcode {
+    const fn new(bits: u8) -> Option<Self> {
+        Some(match bits {
+            0x0 => Opcode::Continuation,
+            0x1 => Opcode::Text,
+            0x2 => Opcode::Binary,
+            0x8 => Opcode::Close,
+            0x9 => Opcode::Ping,
+            0xA => Opcode::Pong,
+            _ => return None,
+        })
+    }
+
+    const fn is_control(self) -> bool {
+        self as u8 & 0x8 != 0
+    }
+}
+
+impl From<Kind> for Opcode {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Text => Opcode::Text,
+            Kind::Binary => Opcode::Binary,
+        }
+    }
+}
+
+/// The header of a received frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) fin: bool,
+    pub(crate) rsv1: bool,
+    pub(crate) opcode: Opcode,
+    pub(crate) length: u64,
+    /// All zero, which changes nothing, where the frame is not masked.
+    pub(crate) key: [u8; 4],
+}
+
+/// What the connection's state says about the next header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    /// Whether the peer has to mask (§5.1).
+    pub(crate) mask: bool,
+    /// Whether RSV1 was agreed for the first frame of a message.
+    pub(crate) compression: bool,
+    /// Whether a fragmented message is open (§5.4).
+    pub(crate) continuation: bool,
+    /// How many more payload bytes the message may have.
+    pub(crate) room: u64,
+}
+
+impl Header {
+    /// Decodes the header at the front of `bytes` and tells its length, or `None` when it is cut.
+    ///
+    /// A header that is cut is judged by what is there, in the order of its bytes, so that the same
+    /// fault is found at its first byte however the header arrives.
+    pub(crate) fn decode(
+        bytes: &[u8],
+        expected: Expected,
+    ) -> Result<Option<(Self, usize)>, Violation> {
+        let Some((&first, bytes)) = bytes.split_first() else { return Ok(None) };
+        // §5.2: opcodes 3 to 7 and B to F are reserved.
+        let opcode = Opcode::new(first & 0x0F).ok_or(Violation::ReservedOpcode)?;
+        let fin = first & FIN != 0;
+        let rsv1 = first & RSV1 != 0;
+        // §5.2: a reserved bit needs an extension; RFC 7692 §6: RSV1 stands on the first frame of a
+        // message, never on a continuation or a control frame.
+        let may_compress = expected.compression && matches!(opcode, Opcode::Text | Opcode::Binary);
+        if first & RSV2_RSV3 != 0 || rsv1 && !may_compress {
+            return Err(Violation::ReservedBit);
+        }
+        match opcode {
+            // §5.4: a continuation continues an open message.
+            Opcode::Continuation if !expected.continuation => {
+                return Err(Violation::UnexpectedContinuation);
+            }
+            // §5.4: no message begins inside another.
+            Opcode::Text | Opcode::Binary if expected.continuation => {
+                return Err(Violation::ExpectedContinuation);
+            }
+            // §5.5: control frames are never fragmented.
+            Opcode::Close | Opcode::Ping | Opcode::Pong if !fin => {
+                return Err(Violation::FragmentedControl);
+            }
+            _ => {}
+        }
+
+        let Some((&second, bytes)) = bytes.split_first() else { return Ok(None) };
+        // §5.1: a client masks every frame, a server none.
+        match (expected.mask, second & MASK != 0) {
+            (true, false) => return Err(Violation::UnmaskedFrame),
+            (false, true) => return Err(Violation::MaskedFrame),
+            _ => {}
+        }
+        let short = second & !MASK;
+        // §5.5: a control payload has at most 125 bytes, so its length is always the short form.
+        if opcode.is_control() && usize::from(short) > MAX_CONTROL {
+            return Err(Violation::ControlTooLong);
+        }
+        // §5.5.1: the body of a Close is empty or begins with a code of two bytes.
+        if opcode == Opcode::Close && short == 1 {
+            return Err(Violation::TruncatedCloseCode);
+        }
+
+        let (width, minimum) = match short {
+            126 => (2, 126),
+            127 => (8, 0x1_0000),
+            _ => (0, 0),
+        };
+        // Length bytes that have not arrived leave a range: the length is at least `low` and at
+        // most `high`.
+        let (mut low, mut high) = (0_u64, 0_u64);
+        if width == 0 {
+            (low, high) = (u64::from(short), u64::from(short));
+        }
+        for at in 0..width {
+            let byte = bytes.get(at).copied();
+            low = low << 8 | u64::from(byte.unwrap_or(0x00));
+            high = high << 8 | u64::from(byte.unwrap_or(0xFF));
+        }
+        // §5.2: the top bit of a 64-bit length is zero.
+        if low >> 63 != 0 {
+            return Err(Violation::LengthOverflow);
+        }
+        // §5.2: a length takes the shortest form that holds it.
+        if high < minimum {
+            return Err(Violation::LengthNotMinimal);
+        }
+        // §10.4: over the limit by declaration, before any payload; a well-formed header only.
+        if !opcode.is_control() && low > expected.room {
+            return Err(Violation::MessageTooBig);
+        }
+
+        let Some(bytes) = bytes.get(width..) else { return Ok(None) };
+        let mut header = Header { fin, rsv1, opcode, length: low, key: [0; 4] };
+        if !expected.mask {
+            return Ok(Some((header, 2 + width)));
+        }
+        let Some(key) = bytes.first_chunk() else { return Ok(None) };
+        header.key = *key;
+        Ok(Some((header, 2 + width + key.len())))
+    }
+}
+
+/// The header of a frame to send: 2 to 14 bytes, to be followed by exactly its payload.
+///
+/// Made by [`Connection::frame`](crate::Connection::frame) and
+/// [`Connection::frame_in_place`](crate::Connection::frame_in_place); derefs to the bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrameHeader(ArrayVec<u8, 14>);
+
+impl FrameHeader {
+    /// `first` is the header's first byte: FIN and the opcode.
+    #[inline]
+    pub(crate) fn encode(first: u8, length: usize, key: Option<[u8; 4]>) -> Self {
+        // Room for 14 bytes is always enough, so the results that say so are not looked at.
+        let mut header = ArrayVec::new();
+        let mask = if key.is_some() { MASK } else { 0 };
+        let long = length as u64;
+        // §5.2: the shortest form that holds the length.
+        let _ = match long {
+            0..=125 => header.try_extend_from_slice(&[first, mask | long as u8]),
+            126..=0xFFFF => {
+                let [.., a, b] = long.to_be_bytes();
+                header.try_extend_from_slice(&[first, mask | 126, a, b])
+            }
+            _ => {
+                let [a, b, c, d, e, f, g, h] = long.to_be_bytes();
+                header.try_extend_from_slice(&[first, mask | 127, a, b, c, d, e, f, g, h])
+            }
+        };
+        if let Some(key) = key {
+            let _ = header.try_extend_from_slice(&key);
+        }
+        FrameHeader(header)
+    }
+}
+
+impl Deref for FrameHeader {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for FrameHeader {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}

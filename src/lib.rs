@@ -1,0 +1,33 @@
+//! A sans-IO WebSocket protocol state machine.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
+mod close;
+mod config;
+mod connection;
+mod error;
+mod event;
+mod frame;
+mod mask;
+mod message;
+mod output;
+mod receive;
+mod role;
+mod send;
+mod utf8;
+
+pub use close::{CloseCode, CloseFrame};
+pub use config::{Agreed, Config};
+pub use connection::{Closure, Connection, Initiator, NextStep, State};
+pub use error::{SendError, Violation};
+pub use event::{Binary, Compressed, ControlPayload, Data, Event, Kind, Text};
+pub use frame::FrameHeader;
+pub use message::{Heap, Lent, Message, Messages, Storage};
+pub use output::{BLOCK, Full, Output, SliceOutput};
+#[cfg(feature = "random")]
+pub use role::SystemMask;
+pub use role::{Client, MaskSource, Role, Server};

@@ -1,0 +1,297 @@
+//! Whole messages out of pieces (§5.4, §6.2).
+
+use core::{fmt, mem, str};
+
+use crate::{
+    close::CloseFrame,
+    connection::Connection,
+    error::Violation,
+    event::{ControlPayload, Event, Repr},
+    output::Full,
+    role::Role,
+};
+
+/// A whole message, or a control event that came between two fragments.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Message<'m> {
+    /// A text message.
+    Text(&'m str),
+    /// A binary message.
+    Binary(&'m [u8]),
+    /// As [`Event::Ping`].
+    Ping(ControlPayload),
+    /// As [`Event::Pong`].
+    Pong(ControlPayload),
+    /// As [`Event::Close`].
+    Close(Option<CloseFrame>),
+    /// As [`Event::Failed`].
+    Failed(Violation),
+}
+
+/// Joins the pieces of one connection into whole messages.
+///
+/// A message that lies whole in the input is handed through without a copy. Others are gathered in
+/// storage that is reused: on the heap ([`Messages::new`]), or in a buffer that the caller lends
+/// ([`Messages::lent`]).
+///
+/// One `Messages` belongs to one connection. When it is handed to another in the middle of a
+/// message, it notices, and fails that connection ([`Violation::InternalError`]) instead of mixing
+/// the two. So does a compressed message, which needs a codec first.
+///
+/// ```
+/// use websocket_proto::{Agreed, Client, Config, Connection, Message, Messages};
+///
+/// let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+/// let mut messages = Messages::new();
+/// let mut buffer = *b"\x01\x03Hel\x80\x02lo"; // two fragments
+/// let mut input = &mut buffer[..];
+/// match messages.receive(&mut connection, &mut input) {
+///     Some(Message::Text(text)) => assert_eq!(text, "Hello"),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Messages<S = Heap> {
+    storage: S,
+    /// Whether the gathered message was handed out, so that the storage is free.
+    handed_out: bool,
+}
+
+/// Storage on the heap, which grows as pieces arrive and is given back when it has become large.
+/// Without the feature `alloc` there is no value of it.
+///
+/// Text and binary messages have one each, so that gathered text needs no second look.
+pub struct Heap {
+    #[cfg(feature = "alloc")]
+    text: alloc::string::String,
+    #[cfg(feature = "alloc")]
+    data: alloc::vec::Vec<u8>,
+    #[cfg(feature = "alloc")]
+    keep: usize,
+}
+
+/// Storage in a buffer that the caller lends. Gathered text is validated once more when it is whole.
+pub struct Lent<'b> {
+    buffer: &'b mut [u8],
+    length: usize,
+}
+
+#[cfg(feature = "alloc")]
+impl Messages {
+    /// Gathers on the heap. An idle one has at most 64 KiB of it for each kind of message, none
+    /// before the first cut message.
+    pub const fn new() -> Self {
+        Messages::keeping(64 << 10)
+    }
+
+    /// Gathers on the heap, and gives storage back between messages when it has grown above `keep`
+    /// bytes.
+    pub const fn keeping(keep: usize) -> Self {
+        let storage =
+            Heap { text: alloc::string::String::new(), data: alloc::vec::Vec::new(), keep };
+        Messages { storage, handed_out: false }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Default for Messages {
+    fn default() -> Self {
+        Messages::new()
+    }
+}
+
+impl<'b> Messages<Lent<'b>> {
+    /// Gathers in `buffer`. A message that is cut and does not fit there fails the connection with
+    /// [`Violation::MessageTooBig`]; set [`Config::max_message`](crate::Config::max_message) to its
+    /// length so that this shows in the header already.
+    pub const fn lent(buffer: &'b mut [u8]) -> Self {
+        Messages { storage: Lent { buffer, length: 0 }, handed_out: false }
+    }
+}
+
+impl<S: Storage> Messages<S> {
+    /// The next whole message or control event; `None` means that `input` is now empty.
+    ///
+    /// As [`Connection::receive`], which it drives. The message borrows the input or this value,
+    /// never the connection, so that it can be answered while it is looked at.
+    pub fn receive<'m, 'i: 'm, R: Role>(
+        &'m mut self,
+        connection: &mut Connection<R>,
+        input: &mut &'i mut [u8],
+    ) -> Option<Message<'m>> {
+        if mem::take(&mut self.handed_out) {
+            self.storage.clear();
+        }
+        loop {
+            let gathered = match connection.receive(input)? {
+                Event::Text(text) => {
+                    let place = text.place;
+                    match text.text {
+                        Repr::Slice(text)
+                            if place.first && place.last && self.storage.is_empty() =>
+                        {
+                            return Some(Message::Text(text));
+                        }
+                        _ => {}
+                    }
+                    match self.gather(connection, place.first, |storage| storage.push_text(&text)) {
+                        Ok(()) if place.last => {
+                            self.handed_out = true;
+                            return Some(Message::Text(self.storage.text()));
+                        }
+                        gathered => gathered,
+                    }
+                }
+                Event::Binary(data) => {
+                    let place = data.place;
+                    if place.first && place.last && self.storage.is_empty() {
+                        return Some(Message::Binary(data.data));
+                    }
+                    match self.gather(connection, place.first, |storage| storage.push_data(&data)) {
+                        Ok(()) if place.last => {
+                            self.handed_out = true;
+                            return Some(Message::Binary(self.storage.data()));
+                        }
+                        gathered => gathered,
+                    }
+                }
+                Event::Compressed(_) => Err(Violation::InternalError),
+                Event::Ping(payload) => return Some(Message::Ping(payload)),
+                Event::Pong(payload) => return Some(Message::Pong(payload)),
+                Event::Close(close) => {
+                    // §5.4: the message that is open is never finished.
+                    self.storage.clear();
+                    return Some(Message::Close(close));
+                }
+                Event::Failed(violation) => Err(violation),
+            };
+            if let Err(violation) = gathered {
+                self.storage.clear();
+                connection.fail(violation);
+                return Some(Message::Failed(violation));
+            }
+        }
+    }
+
+    fn gather<R: Role>(
+        &mut self,
+        connection: &Connection<R>,
+        first: bool,
+        push: impl FnOnce(&mut S) -> Result<(), Full>,
+    ) -> Result<(), Violation> {
+        let continued = !self.storage.is_empty();
+        push(&mut self.storage).map_err(|Full| Violation::MessageTooBig)?;
+        // What is gathered is what this connection delivered, or it began on another one.
+        if continued == first || self.storage.len() as u64 != connection.delivered() {
+            return Err(Violation::InternalError);
+        }
+        Ok(())
+    }
+}
+
+/// Where [`Messages`] gathers: [`Heap`] or [`Lent`].
+pub trait Storage: sealed::Storage {}
+
+#[cfg(feature = "alloc")]
+impl Storage for Heap {}
+impl Storage for Lent<'_> {}
+
+mod sealed {
+    use crate::output::Full;
+
+    pub trait Storage {
+        fn len(&self) -> usize;
+        fn is_empty(&self) -> bool {
+            self.len() == 0
+        }
+        fn clear(&mut self);
+        fn push_text(&mut self, piece: &str) -> Result<(), Full>;
+        fn push_data(&mut self, piece: &[u8]) -> Result<(), Full>;
+        /// What was pushed with `push_text`.
+        fn text(&self) -> &str;
+        /// What was pushed with `push_data`.
+        fn data(&self) -> &[u8];
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl sealed::Storage for Heap {
+    fn len(&self) -> usize {
+        self.text.len() + self.data.len()
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.data.clear();
+        if self.text.capacity() > self.keep {
+            self.text = alloc::string::String::new();
+        }
+        if self.data.capacity() > self.keep {
+            self.data = alloc::vec::Vec::new();
+        }
+    }
+
+    fn push_text(&mut self, piece: &str) -> Result<(), Full> {
+        self.text.try_reserve(piece.len()).map_err(|_| Full)?;
+        self.text.push_str(piece);
+        Ok(())
+    }
+
+    fn push_data(&mut self, piece: &[u8]) -> Result<(), Full> {
+        self.data.try_reserve(piece.len()).map_err(|_| Full)?;
+        self.data.extend_from_slice(piece);
+        Ok(())
+    }
+
+    fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn data(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+impl sealed::Storage for Lent<'_> {
+    fn len(&self) -> usize {
+        self.length
+    }
+
+    fn clear(&mut self) {
+        self.length = 0;
+    }
+
+    fn push_text(&mut self, piece: &str) -> Result<(), Full> {
+        self.push_data(piece.as_bytes())
+    }
+
+    fn push_data(&mut self, piece: &[u8]) -> Result<(), Full> {
+        let end = self.length.saturating_add(piece.len());
+        self.buffer.get_mut(self.length..end).ok_or(Full)?.copy_from_slice(piece);
+        self.length = end;
+        Ok(())
+    }
+
+    fn text(&self) -> &str {
+        // Only whole strings were pushed, which the type of a byte buffer does not remember.
+        str::from_utf8(self.data()).unwrap_or_default()
+    }
+
+    fn data(&self) -> &[u8] {
+        self.buffer.get(..self.length).unwrap_or_default()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl fmt::Debug for Heap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Heap({} bytes)", sealed::Storage::len(self))
+    }
+}
+
+impl fmt::Debug for Lent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lent({} of {} bytes)", self.length, self.buffer.len())
+    }
+}

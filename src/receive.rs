@@ -1,0 +1,372 @@
+//! The receiving half (§5.4, §5.5, §6.2): bytes to events.
+//!
+//! Nearly all frames are small, whole, and a message of their own: they take the straight path of
+//! [`Receiver::whole_frame`], which reads the state and leaves it alone. All others go through the
+//! stages, which keep what a read has cut: part of a header or of a control payload in `carry`, a
+//! code point in `cut`, the place in the frame in `remaining` and `key`.
+
+use core::mem;
+
+use crate::{
+    close::CloseFrame,
+    config::{Agreed, Config},
+    error::Violation,
+    event::{Binary, Compressed, ControlPayload, Event, Kind, MAX_CONTROL, Place, Repr, Text},
+    frame::{Expected, FIN, Header, MASK, Opcode},
+    mask, utf8,
+};
+
+/// The first byte of a whole text message.
+const WHOLE_TEXT: u8 = FIN | Opcode::Text as u8;
+/// The first byte of a whole binary message.
+const WHOLE_BINARY: u8 = FIN | Opcode::Binary as u8;
+
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    /// Payload bytes of the current frame that have not arrived.
+    remaining: u64,
+    /// Payload bytes of the current message, as its headers declared them so far.
+    declared: u64,
+    /// The most that `declared` may become.
+    limit: u64,
+    /// The key of the current frame, rotated to meet its next byte.
+    key: [u8; 4],
+    stage: Stage,
+    /// Part of a header, or of a control payload.
+    carry: ControlPayload,
+    /// The code point that ends the text so far, where it is not whole.
+    cut: utf8::Cut,
+    message: Message,
+    /// Whether RSV1 was agreed.
+    compression: bool,
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// A header.
+    Header,
+    /// The payload of a data frame; `fin` tells whether the message ends with it.
+    Data { fin: bool },
+    /// The payload of a control frame.
+    Control(Opcode),
+    /// Nothing: a violation was found behind a piece of text that went out first.
+    Doomed(Violation),
+    /// Nothing: what still comes is swallowed.
+    Over,
+}
+
+/// The message that is being received, or was the last one.
+#[derive(Clone, Copy, Debug)]
+struct Message {
+    /// Whether fragments are still to come.
+    open: bool,
+    kind: Kind,
+    compressed: bool,
+    /// Whether a piece of it was delivered.
+    begun: bool,
+}
+
+impl Receiver {
+    pub(crate) const fn new(config: &Config, agreed: Agreed) -> Self {
+        Receiver {
+            remaining: 0,
+            declared: 0,
+            limit: config.max_message,
+            key: [0; 4],
+            stage: Stage::Header,
+            carry: ControlPayload::EMPTY,
+            cut: utf8::Cut::EMPTY,
+            message: Message { open: false, kind: Kind::Binary, compressed: false, begun: false },
+            compression: agreed.compression,
+        }
+    }
+
+    /// From now on everything is swallowed.
+    pub(crate) const fn stop(&mut self) {
+        self.stage = Stage::Over;
+    }
+
+    /// How many bytes of the current message were delivered in pieces.
+    pub(crate) const fn delivered(&self) -> u64 {
+        self.declared.saturating_sub(self.remaining).saturating_sub(self.cut.len() as u64)
+    }
+
+    /// The straight path: a small message in one frame that lies whole at the front of `input`.
+    /// Where it gives `None`, [`receive`](Receiver::receive) goes on.
+    #[inline]
+    pub(crate) fn whole_message<'i>(
+        &mut self,
+        masked: bool,
+        input: &mut &'i mut [u8],
+    ) -> Option<Event<'i>> {
+        if self.stage != Stage::Header || self.message.open || !self.carry.is_empty() {
+            return None;
+        }
+        let (&[first, second], rest) = input.split_first_chunk()?;
+        let (key, header) = match (masked, rest.first_chunk()) {
+            (false, _) => ([0; 4], 2),
+            (true, Some(&key)) => (key, 6),
+            (true, None) => return None,
+        };
+        // A wrong MASK bit makes this a length over 125, as the longer forms are.
+        let length = usize::from(second ^ if masked { MASK } else { 0 });
+        if length > MAX_CONTROL
+            || length as u64 > self.limit
+            || input.len() < header + length
+            || !matches!(first, WHOLE_TEXT | WHOLE_BINARY)
+        {
+            return None;
+        }
+        let (_, payload) = take(input, header + length).split_at_mut_checked(header)?;
+        if masked {
+            mask::apply(payload, key);
+        }
+        let place = Place { first: true, last: true };
+        if first == WHOLE_BINARY {
+            return Some(Event::Binary(Binary { data: payload, place }));
+        }
+        let payload: &'i [u8] = payload;
+        match utf8::validate(payload) {
+            Ok(text) => Some(Event::Text(Text { text: Repr::Slice(text), place })),
+            Err(valid) => {
+                self.message.begun = false;
+                match self.invalid_text(payload, valid) {
+                    Ok(event) => Some(event),
+                    Err(violation) => {
+                        self.stage = Stage::Doomed(violation);
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next event, by way of the stages.
+    pub(crate) fn receive<'i>(
+        &mut self,
+        masked: bool,
+        input: &mut &'i mut [u8],
+    ) -> Option<Event<'i>> {
+        match self.next(masked, input) {
+            Ok(event) => event,
+            Err(violation) => Some(self.fail(violation, input)),
+        }
+    }
+
+    fn next<'i>(
+        &mut self,
+        masked: bool,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Event<'i>>, Violation> {
+        loop {
+            let event = match self.stage {
+                Stage::Header => match self.header(masked, input)? {
+                    Some(header) => {
+                        self.begin(header);
+                        None
+                    }
+                    None => return Ok(None),
+                },
+                Stage::Data { .. } | Stage::Control(_)
+                    if self.remaining > 0 && input.is_empty() =>
+                {
+                    return Ok(None);
+                }
+                Stage::Data { fin } => self.data(fin, input)?,
+                Stage::Control(opcode) => self.control(opcode, input)?,
+                Stage::Doomed(violation) => return Err(violation),
+                // §7.1.7: nothing is read after a failure; §5.5.1: nor after the peer's Close.
+                Stage::Over => {
+                    mem::take(input);
+                    return Ok(None);
+                }
+            };
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// The next header, or `None` when the input ends before it does.
+    fn header(&mut self, masked: bool, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
+        let begun = if self.message.open { self.declared } else { 0 };
+        let expected = Expected {
+            mask: masked,
+            compression: self.compression,
+            continuation: self.message.open,
+            room: self.limit.saturating_sub(begun),
+        };
+        if self.carry.is_empty() {
+            if let Some((header, length)) = Header::decode(input, expected)? {
+                take(input, length);
+                return Ok(Some(header));
+            }
+        }
+        // The header is cut. It is at most 14 bytes, each judged as it comes.
+        while !input.is_empty() {
+            self.carry.extend(take(input, 1));
+            if let Some((header, _)) = Header::decode(&self.carry, expected)? {
+                self.carry.clear();
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
+    }
+
+    fn begin(&mut self, header: Header) {
+        self.key = header.key;
+        self.remaining = header.length;
+        let kind = match header.opcode {
+            Opcode::Close | Opcode::Ping | Opcode::Pong => {
+                self.stage = Stage::Control(header.opcode);
+                return;
+            }
+            Opcode::Continuation => None,
+            Opcode::Text => Some(Kind::Text),
+            Opcode::Binary => Some(Kind::Binary),
+        };
+        self.stage = Stage::Data { fin: header.fin };
+        match kind {
+            // §5.4: all fragments have the kind of the first.
+            None => self.declared = self.declared.saturating_add(header.length),
+            Some(kind) => {
+                self.declared = header.length;
+                self.message = Message { open: true, kind, compressed: header.rsv1, begun: false };
+            }
+        }
+        // §5.4: FIN ends the message.
+        self.message.open = !header.fin;
+    }
+
+    /// Takes up to `most` payload bytes of the current frame, unmasked.
+    fn payload<'i>(&mut self, most: usize, input: &mut &'i mut [u8]) -> &'i mut [u8] {
+        let payload = take(input, most.min(usize::try_from(self.remaining).unwrap_or(usize::MAX)));
+        mask::apply(payload, self.key);
+        // §5.3: the key goes on with the next byte of the frame, wherever that comes.
+        self.key = mask::rotate(self.key, payload.len());
+        self.remaining = self.remaining.saturating_sub(payload.len() as u64);
+        payload
+    }
+
+    fn data<'i>(
+        &mut self,
+        fin: bool,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Event<'i>>, Violation> {
+        let joining = self.cut.missing();
+        let data = self.payload(if joining > 0 { joining } else { usize::MAX }, input);
+        let last = fin && self.remaining == 0;
+        if self.remaining == 0 {
+            self.stage = Stage::Header;
+        }
+        if joining > 0 {
+            return self.joined_text(data, last);
+        }
+        // §5.4: an empty fragment changes nothing.
+        if data.is_empty() && !last {
+            return Ok(None);
+        }
+        if self.message.compressed {
+            let (kind, place) = (self.message.kind, self.place(last));
+            return Ok(Some(Event::Compressed(Compressed { data, kind, place })));
+        }
+        match self.message.kind {
+            Kind::Binary => Ok(Some(Event::Binary(Binary { data, place: self.place(last) }))),
+            Kind::Text => self.text(data, last),
+        }
+    }
+
+    /// A piece of text behind a whole code point.
+    fn text<'i>(&mut self, data: &'i [u8], last: bool) -> Result<Option<Event<'i>>, Violation> {
+        let (whole, cut) = match data.split_at_checked(data.len() - utf8::cut_length(data)) {
+            // §5.6: a message ends with a whole code point; the cut one is judged with the rest.
+            Some((whole, cut)) if !last => (whole, cut),
+            _ => (data, [].as_slice()),
+        };
+        match utf8::validate(whole) {
+            Err(valid) => self.invalid_text(whole, valid).map(Some),
+            Ok(_) if self.cut.extend(cut).is_err() => {
+                self.invalid_text(whole, whole.len()).map(Some)
+            }
+            Ok("") if !last => Ok(None),
+            Ok(text) => Ok(Some(self.text_event(Repr::Slice(text), last))),
+        }
+    }
+
+    /// The rest of a cut code point, or more of it.
+    fn joined_text<'i>(&mut self, rest: &[u8], last: bool) -> Result<Option<Event<'i>>, Violation> {
+        match self.cut.extend(rest) {
+            Ok(Some(text)) => Ok(Some(self.text_event(Repr::Joined(text), last))),
+            Ok(None) if !last => Ok(None),
+            // §8.1: an impossible byte, or a message that ends inside a code point.
+            _ => Err(Violation::InvalidUtf8),
+        }
+    }
+
+    /// Text of which only the first `valid` bytes are UTF-8: they are a piece, the violation is
+    /// found by the next call.
+    #[cold]
+    fn invalid_text<'i>(&mut self, data: &'i [u8], valid: usize) -> Result<Event<'i>, Violation> {
+        match data.get(..valid).map(utf8::validate) {
+            Some(Ok(text)) if !text.is_empty() => {
+                self.stage = Stage::Doomed(Violation::InvalidUtf8);
+                Ok(self.text_event(Repr::Slice(text), false))
+            }
+            _ => Err(Violation::InvalidUtf8),
+        }
+    }
+
+    fn text_event<'i>(&mut self, text: Repr<'i>, last: bool) -> Event<'i> {
+        Event::Text(Text { text, place: self.place(last) })
+    }
+
+    /// Where the piece stands that is now delivered.
+    fn place(&mut self, last: bool) -> Place {
+        Place { first: !mem::replace(&mut self.message.begun, true), last }
+    }
+
+    fn control<'i>(
+        &mut self,
+        opcode: Opcode,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Event<'i>>, Violation> {
+        let data = self.payload(usize::MAX, input);
+        self.carry.extend(data);
+        let whole = self.remaining == 0;
+        let close = match opcode {
+            // §5.5.1: judged as it comes, like all text.
+            Opcode::Close => CloseFrame::decode(&self.carry, whole)?,
+            _ => None,
+        };
+        if !whole {
+            return Ok(None);
+        }
+        let payload = mem::replace(&mut self.carry, ControlPayload::EMPTY);
+        self.stage = Stage::Header;
+        Ok(Some(match opcode {
+            Opcode::Ping => Event::Ping(payload),
+            Opcode::Pong => Event::Pong(payload),
+            _ => {
+                self.stop();
+                Event::Close(close)
+            }
+        }))
+    }
+
+    #[cold]
+    fn fail<'i>(&mut self, violation: Violation, input: &mut &mut [u8]) -> Event<'i> {
+        self.stop();
+        mem::take(input);
+        Event::Failed(violation)
+    }
+}
+
+/// Takes up to `most` bytes off the front of `input`.
+#[inline]
+fn take<'i>(input: &mut &'i mut [u8], most: usize) -> &'i mut [u8] {
+    let whole = mem::take(input);
+    let (front, rest) = whole.split_at_mut(most.min(whole.len()));
+    *input = rest;
+    front
+}
