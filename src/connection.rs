@@ -1,18 +1,17 @@
 //! One connection: the two halves, the closing handshake (§5.5.1, §7) and what to do next.
 //!
-//! The state is kept as facts, and [`State`] and [`NextStep`] are read off them:
+//! The state is kept as facts: our Close (not due, owed, sent), the Close received, the violation,
+//! the transport. [`State`], [`NextStep`] and [`Closure`] are read off them.
 //!
 //! ```text
-//!            close_sent / close_received / violation
-//!   Open ───────────────────────────────────────────▶ Closing
-//!    │                                                   │
-//!    │  close():          Close sent                     │  peer's Close: reply owed, unless sent
-//!    │  peer's Close:     reply owed ── transmit() ──▶ sent
-//!    │  violation, fail(): Close owed ─ transmit() ──▶ sent, unless one was sent before
-//!    │                                                   │
-//!    │ receive_eof() or abort()                          │ receive_eof(), once nothing is owed,
-//!    ▼                                                   ▼ or abort()
-//!   Closed: 1006, not clean                            Closed: clean if both Closes went
+//!                    our Close: not due
+//!   ┌──────┐  close() ────────────────────▶ sent  ┌─────────┐
+//!   │ Open │  peer's Close ───▶ owed, its code    │ Closing │──┐ transmit(): owed ▶ sent
+//!   └──────┘  violation, fail() ▶ owed, its code  └─────────┘◀─┘ a Close is sent once
+//!       │                                              │
+//!       │ receive_eof(), abort()                       │ abort(), or receive_eof() with none owed
+//!       ▼                                              ▼
+//!   Closed: 1006, not clean             Closed: clean if one was sent and one received
 //! ```
 
 use arrayvec::ArrayVec;
@@ -63,17 +62,29 @@ pub struct Connection<R> {
     sender: Sender,
     /// Whether a received Ping makes a Pong owed.
     auto_pong: bool,
-    /// The Close that is owed, with its code, if it has one.
-    close_owed: Option<Option<CloseCode>>,
-    /// The Close that was sent.
-    close_sent: Option<Option<CloseCode>>,
-    /// The Close that was received.
+    close: OurClose,
+    /// The Close that was received, with its code, if it had one.
     close_received: Option<Option<CloseCode>>,
     initiator: Option<Initiator>,
     violation: Option<Violation>,
-    /// Whether the transport reached its end.
-    eof: bool,
-    aborted: bool,
+    transport: Transport,
+}
+
+/// Our one Close (§5.5.1), with its code, if it has one.
+#[derive(Clone, Copy, Debug)]
+enum OurClose {
+    NotDue,
+    Owed(Option<CloseCode>),
+    Sent(Option<CloseCode>),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Transport {
+    Up,
+    /// It reached its end of stream.
+    Eof,
+    /// The caller gave it up.
+    Aborted,
 }
 
 /// How far the connection is (§7.1). One that is still connecting has no [`Connection`] yet.
@@ -148,13 +159,11 @@ impl<R: Role> Connection<R> {
             receiver: Receiver::new(config, agreed),
             sender: Sender::new(),
             auto_pong: config.auto_pong,
-            close_owed: None,
-            close_sent: None,
+            close: OurClose::NotDue,
             close_received: None,
             initiator: None,
             violation: None,
-            eof: false,
-            aborted: false,
+            transport: Transport::Up,
         }
     }
 
@@ -193,18 +202,19 @@ impl<R: Role> Connection<R> {
     /// While a server still owes a Close, the end is not noted: the Close can still be sent, and
     /// the transport will tell its end again after [`NextStep::ShutdownWrite`].
     pub fn receive_eof(&mut self) {
-        if self.close_owed.is_some() && !R::CLIENT {
-            return;
+        if !self.owes_close() || R::CLIENT {
+            self.transport = Transport::Eof;
+            self.stop();
         }
-        self.eof = true;
-        self.stop();
     }
 
     /// Tells that the transport broke (a reset, a failure of TLS, a write that failed) or that a
     /// deadline passed: nothing more will be exchanged, and nothing is owed.
     pub const fn abort(&mut self) {
-        self.aborted = true;
-        self.close_owed = None;
+        if self.owes_close() {
+            self.close = OurClose::NotDue;
+        }
+        self.transport = Transport::Aborted;
         self.stop();
     }
 
@@ -326,7 +336,7 @@ impl<R: Role> Connection<R> {
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
         // §5.5.1: one Close, and the one that tells of a failure is not replaced.
-        if self.close_sent.is_some() || self.violation.is_some() || self.ended() {
+        if self.close_sent().is_some() || self.violation.is_some() || self.ended() {
             return Err(SendError::Closing);
         }
         let code = close.map(CloseFrame::code);
@@ -351,8 +361,7 @@ impl<R: Role> Connection<R> {
         }
         let frame = Frame::control(Opcode::Close, &body);
         self.sender.emit(Some(frame), &mut self.role, out)?;
-        self.close_owed = None;
-        self.close_sent = Some(code);
+        self.close = OurClose::Sent(code);
         self.initiator.get_or_insert(Initiator::Local);
         Ok(())
     }
@@ -368,9 +377,7 @@ impl<R: Role> Connection<R> {
         self.violation = Some(violation);
         self.stop();
         // §7.1.7: say why, unless a Close was sent before.
-        if self.close_sent.is_none() {
-            self.close_owed = Some(Some(violation.close_code()));
-        }
+        self.owe_close(Some(violation.close_code()));
         self.initiator.get_or_insert(Initiator::Local);
     }
 
@@ -378,10 +385,14 @@ impl<R: Role> Connection<R> {
     fn closed_by_peer(&mut self, code: Option<CloseCode>) {
         self.close_received = Some(code);
         self.stop();
-        if self.close_sent.is_none() {
-            self.close_owed = Some(code);
-        }
+        self.owe_close(code);
         self.initiator.get_or_insert(Initiator::Peer);
+    }
+
+    const fn owe_close(&mut self, code: Option<CloseCode>) {
+        if self.close_sent().is_none() {
+            self.close = OurClose::Owed(code);
+        }
     }
 
     /// Nothing is read any more, and no Ping answered (§5.5.2: not after a Close).
@@ -400,31 +411,28 @@ impl<R: Role> Connection<R> {
     /// [`SendError::Full`] or [`SendError::NoMaskKey`]; it is then still owed.
     #[inline]
     pub fn transmit(&mut self, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
-        match self.close_owed {
-            Some(code) => self.send_close(code, "", out),
-            None if self.sender.owes_pong() => self.sender.emit(None, &mut self.role, out),
-            None => Ok(()),
+        match self.close {
+            OurClose::Owed(code) => self.send_close(code, "", out),
+            _ if self.sender.owes_pong() => self.sender.emit(None, &mut self.role, out),
+            _ => Ok(()),
         }
     }
 
     /// Whether [`transmit`](Connection::transmit) has something to append.
     #[inline]
     pub const fn wants_transmit(&self) -> bool {
-        self.close_owed.is_some() || self.sender.owes_pong()
+        self.owes_close() || self.sender.owes_pong()
     }
 
     /// Open, closing or closed.
     pub const fn state(&self) -> State {
         if self.ended() {
             State::Closed
-        } else if self.close_owed.is_some()
-            || self.close_sent.is_some()
-            || self.close_received.is_some()
-            || self.violation.is_some()
-        {
-            State::Closing
-        } else {
+        } else if matches!(self.close, OurClose::NotDue) {
+            // The peer's Close and every violation make ours due.
             State::Open
+        } else {
+            State::Closing
         }
     }
 
@@ -433,9 +441,8 @@ impl<R: Role> Connection<R> {
         if self.ended() {
             return NextStep::Drop;
         }
-        let exchanged = self.close_sent.is_some() && self.close_received.is_some();
-        let failed = self.close_owed.is_none() && self.violation.is_some();
-        match (exchanged || failed, R::CLIENT) {
+        let over = self.close_received.is_some() || self.violation.is_some();
+        match (over && self.close_sent().is_some(), R::CLIENT) {
             (false, _) => NextStep::Continue,
             // §7.1.1: the server ends the stream first, so that it is the one to hold TIME_WAIT.
             (true, false) => NextStep::ShutdownWrite,
@@ -451,9 +458,9 @@ impl<R: Role> Connection<R> {
         let number = |code: Option<CloseCode>| code.map_or(Closure::NO_STATUS, CloseCode::get);
         Some(Closure {
             // §7.1.4: clean once a Close went each way.
-            clean: self.close_sent.is_some() && self.close_received.is_some(),
+            clean: self.close_sent().is_some() && self.close_received.is_some(),
             code: self.close_received.map_or(Closure::ABNORMAL, number),
-            sent: self.close_sent.map(number),
+            sent: self.close_sent().map(number),
             initiator: self.initiator,
             violation: self.violation,
         })
@@ -473,9 +480,24 @@ impl<R: Role> Connection<R> {
         }
     }
 
+    const fn owes_close(&self) -> bool {
+        matches!(self.close, OurClose::Owed(_))
+    }
+
+    const fn close_sent(&self) -> Option<Option<CloseCode>> {
+        match self.close {
+            OurClose::Sent(code) => Some(code),
+            _ => None,
+        }
+    }
+
     /// Whether the transport has ended and nothing is left to be said.
     const fn ended(&self) -> bool {
-        self.aborted || self.eof && self.close_owed.is_none()
+        match self.transport {
+            Transport::Up => false,
+            Transport::Eof => !self.owes_close(),
+            Transport::Aborted => true,
+        }
     }
 }
 

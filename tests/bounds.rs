@@ -1,0 +1,278 @@
+//! What a connection costs: its size, its allocations, its steps.
+
+mod common;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+use common::{Keys, hex, mask};
+use websocket_proto::{
+    Agreed, Client, Config, Connection, Data, Event, Message, Messages, Server, SliceOutput,
+};
+
+/// Counts what the current thread allocates: how often, and how much is in use at most.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static IN_USE: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(times: usize, change: isize) {
+    ALLOCATIONS.set(ALLOCATIONS.get() + times);
+    IN_USE.set(IN_USE.get() + change);
+    PEAK.set(PEAK.get().max(IN_USE.get()));
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, layout.size() as isize);
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(0, -(layout.size() as isize));
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(1, size as isize - layout.size() as isize);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often `work` allocates, and its peak.
+fn allocations(work: impl FnOnce()) -> (usize, isize) {
+    let (before, in_use) = (ALLOCATIONS.get(), IN_USE.get());
+    PEAK.set(in_use);
+    work();
+    (ALLOCATIONS.get() - before, PEAK.get() - in_use)
+}
+
+#[test]
+fn the_counter_counts() {
+    let (times, peak) = allocations(|| drop(std::hint::black_box(vec![0_u8; 1000])));
+    assert_eq!((times, peak), (1, 1000));
+}
+
+#[test]
+fn sizes() {
+    let sizes = [
+        ("Connection<Server>", size_of::<Connection<Server>>()),
+        ("Connection<Client<Keys>>", size_of::<Connection<Client<Keys>>>()),
+    ];
+    for (what, size) in sizes {
+        // the promise is 320; what is left is for a counter of bytes and a token of pings
+        assert!(size <= 312, "{what}: {size} bytes");
+    }
+    assert!(size_of::<Event<'static>>() <= 160);
+}
+
+#[test]
+fn auto_traits() {
+    fn sendable<T: Send + Sync + Unpin + 'static>() {}
+    sendable::<Connection<Server>>();
+    sendable::<Connection<Client<Keys>>>();
+    sendable::<Messages>();
+    sendable::<Event<'static>>();
+    sendable::<Message<'static>>();
+    sendable::<websocket_proto::SendError>();
+    sendable::<websocket_proto::Violation>();
+}
+
+#[test]
+fn the_path_over_lent_buffers_never_allocates() {
+    let inputs: Vec<Vec<u8>> = [
+        "81 05 48 65 6C 6C 6F",
+        "01 03 61 C3 A9",
+        "89 04 70 71 72 73",
+        "80 03 E2 82 AC",
+        "82 7E 01 00 FE*256",
+        "88 07 03 E8 68 65 6C 6C 6F",
+    ]
+    .iter()
+    .flat_map(|frame| mask(&hex(frame)).chunks(3).map(<[u8]>::to_vec).collect::<Vec<_>>())
+    .collect();
+    let (mut gathered, mut written) = ([0; 512], [0; 2048]);
+    let (times, _) = allocations(|| {
+        let mut buffer = [0; 64];
+        let mut out = SliceOutput::new(&mut written);
+        let mut messages = Messages::lent(&mut gathered);
+        let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+        let mut seen = 0;
+        for bytes in &inputs {
+            let mut input = &mut buffer[..bytes.len()];
+            input.copy_from_slice(bytes);
+            while let Some(message) = messages.receive(&mut connection, &mut input) {
+                match message {
+                    Message::Text(text) => connection.send_text(text, &mut out).unwrap(),
+                    Message::Binary(data) => connection.send_binary(data, &mut out).unwrap(),
+                    _ => {}
+                }
+                connection.transmit(&mut out).unwrap();
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 5);
+        let mut client = Connection::new(Client(Keys::default()), &Config::new(), Agreed::new());
+        client.send_fragment(Data::Text("x"), false, &mut out).unwrap();
+        client.close(None, &mut out).unwrap();
+    });
+    assert_eq!(times, 0);
+}
+
+#[test]
+fn an_idle_connection_has_no_heap() {
+    let (times, _) = allocations(|| {
+        let connection = Connection::new(Server, &Config::new(), Agreed::new());
+        std::hint::black_box((connection, Messages::new()));
+    });
+    assert_eq!(times, 0);
+}
+
+#[test]
+fn r6455_10_4_c_t12_a_million_empty_continuations_cost_nothing() {
+    let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+    let mut messages = Messages::new();
+    let frames = mask(&[0x00, 0x00]).repeat(1000);
+    let mut buffer = vec![0; frames.len()];
+    let mut feed = |bytes: &[u8]| {
+        let mut input = &mut buffer[..bytes.len()];
+        input.copy_from_slice(bytes);
+        messages.receive(&mut connection, &mut input).map(|message| format!("{message:?}"))
+    };
+    assert_eq!(feed(&mask(&hex("01 01 61"))), None);
+    let (times, _) = allocations(|| {
+        for _ in 0..1000 {
+            assert_eq!(feed(&frames), None);
+        }
+    });
+    assert_eq!(times, 0);
+    assert_eq!(feed(&mask(&hex("80 01 62"))).as_deref(), Some("Text(\"ab\")"));
+}
+
+#[test]
+fn t11_continuations_that_never_finish_stop_at_the_limit() {
+    let config = Config::new().max_message(100_000);
+    let mut connection = Connection::new(Server, &config, Agreed::new());
+    let mut messages = Messages::new();
+    let mut fed = 0;
+    let (_, peak) = allocations(|| {
+        let mut frame = mask(&[&[0x02, 100][..], &[7; 100]].concat());
+        loop {
+            let mut buffer = frame.clone();
+            let mut input = &mut buffer[..];
+            match messages.receive(&mut connection, &mut input) {
+                None => fed += 100,
+                Some(Message::Failed(violation)) => {
+                    assert_eq!(violation, websocket_proto::Violation::MessageTooBig);
+                    break;
+                }
+                Some(other) => panic!("{other:?}"),
+            }
+            frame = mask(&[&[0x00, 100][..], &[7; 100]].concat());
+        }
+    });
+    assert_eq!(fed, 100_000);
+    // a vector grows by doubling, and holds the old and the new storage while it does
+    assert!(peak < 400_000, "{peak} bytes");
+}
+
+#[test]
+fn t13_one_byte_fragments_in_one_byte_reads_take_memory_for_the_message_only() {
+    let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+    let mut messages = Messages::new();
+    let first = mask(&hex("02 01 07"));
+    let next = mask(&hex("00 01 07"));
+    let (_, peak) = allocations(|| {
+        for number in 0..50_000 {
+            for byte in if number == 0 { &first } else { &next } {
+                let mut buffer = [*byte];
+                assert!(messages.receive(&mut connection, &mut &mut buffer[..]).is_none());
+            }
+        }
+    });
+    assert!(peak < 200_000, "{peak} bytes");
+}
+
+#[test]
+fn t10_a_declared_length_reserves_nothing() {
+    let (times, _) = allocations(|| {
+        let config = Config::new().max_message(u64::MAX);
+        let mut connection = Connection::new(Server, &config, Agreed::new());
+        let mut messages = Messages::new();
+        let mut header = [0x82, 0xFF, 0x7F, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4];
+        assert!(messages.receive(&mut connection, &mut &mut header[..]).is_none());
+    });
+    assert_eq!(times, 0);
+}
+
+#[test]
+fn large_storage_is_given_back_between_messages() {
+    let mut connection = Connection::new(Client(Keys::default()), &Config::new(), Agreed::new());
+    let mut messages = Messages::keeping(1000);
+    let in_use = IN_USE.get();
+    for (length, kept) in [(900_usize, 0..1801), (5000, 0..1)] {
+        let mut frame = vec![0x02, 126, (length >> 8) as u8, length as u8];
+        frame.extend(vec![7; length]);
+        frame.extend([0x80, 0]);
+        let mut input = &mut frame[..];
+        let whole = match messages.receive(&mut connection, &mut input) {
+            Some(Message::Binary(data)) => data.len(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(whole, length);
+        assert!(messages.receive(&mut connection, &mut input).is_none());
+        drop(frame);
+        let left = IN_USE.get() - in_use;
+        assert!(kept.contains(&left), "{left} bytes after a message of {length}");
+    }
+}
+
+#[test]
+fn t14_every_limit_is_finite_by_default() {
+    let mut connection = Connection::new(Server, &Config::default(), Agreed::new());
+    // 16 MiB and one byte more
+    let mut header = mask(&hex("82 7F 00 00 00 00 01 00 00 00"));
+    assert!(connection.receive(&mut &mut header[..]).is_none());
+    let mut connection = Connection::new(Server, &Config::default(), Agreed::new());
+    let mut header = mask(&hex("82 7F 00 00 00 00 01 00 00 01"));
+    let event = connection.receive(&mut &mut header[..]);
+    assert!(matches!(event, Some(Event::Failed(websocket_proto::Violation::MessageTooBig))));
+}
+
+#[test]
+fn t60_every_call_takes_a_byte_or_says_that_there_is_none() {
+    // A fixed generator makes input that is mostly nonsense, with headers that are often right.
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for _ in 0..20_000 {
+        let mut bytes: Vec<u8> = (0..random() % 60).map(|_| random() as u8 & 0x8F).collect();
+        let mut connection =
+            Connection::new(Client(Keys::default()), &Config::new(), Agreed::new());
+        let mut input = &mut bytes[..];
+        let mut failed = false;
+        loop {
+            let before = input.len();
+            let event = connection.receive(&mut input);
+            let Some(event) = event else { break };
+            // the failure behind a last piece of text may find the input empty already
+            failed = matches!(event, Event::Failed(_));
+            assert!(input.len() < before || failed);
+        }
+        assert!(input.is_empty());
+        if failed {
+            assert!(connection.receive(&mut input).is_none());
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The closing handshake as a table: what happens, in order, and what the driver sees at the end.
+
+mod common;
+
+use common::{Canonical, Keys, hex, unmask};
+use websocket_proto::{
+    Agreed, Client, CloseCode, CloseFrame, Config, Connection, Initiator, NextStep, Role, Server,
+    State, Violation,
+};
+
+/// One thing that happens to a connection.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Frames arrive, in hex and unmasked. Nothing is transmitted by itself.
+    Peer(&'static str),
+    /// The application closes with this code, or without one for 0.
+    Close(u16),
+    Transmit,
+    Eof,
+    Abort,
+    Fail,
+}
+use Step::{Abort, Close, Eof, Fail, Peer, Transmit};
+
+struct Row {
+    id: &'static str,
+    steps: &'static [Step],
+    events: &'static [&'static str],
+    output: &'static str,
+    state: State,
+    /// For the server and for the client.
+    next: [NextStep; 2],
+    /// `code clean sent initiator`, of both; `-` while it is not closed.
+    closure: &'static str,
+}
+
+const CONTINUE: [NextStep; 2] = [NextStep::Continue; 2];
+const DONE: [NextStep; 2] = [NextStep::ShutdownWrite, NextStep::AwaitEof];
+const DROP: [NextStep; 2] = [NextStep::Drop; 2];
+
+#[rustfmt::skip]
+const TABLE: &[Row] = &[
+    // we close first
+    Row { id: "R6455-7.1.4-a", steps: &[Close(1000)], events: &[], output: "88 02 03 E8", state: State::Closing, next: CONTINUE, closure: "-" },
+    Row { id: "R6455-7.1.4-a", steps: &[Close(1000), Peer("88 02 03 E8")], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closing, next: DONE, closure: "-" },
+    Row { id: "R6455-7.1.4-a", steps: &[Close(1000), Peer("88 02 03 E8"), Eof], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closed, next: DROP, closure: "1000 clean sent 1000 by Local" },
+    Row { id: "R6455-5.5.1-k R6455-7.1.5-c", steps: &[Close(1001), Peer("88 02 0F A0"), Transmit, Eof], events: &["close 4000 "], output: "88 02 03 E9", state: State::Closed, next: DROP, closure: "4000 clean sent 1001 by Local" },
+    Row { id: "R6455-7.1.5-b", steps: &[Close(0), Peer("88 00"), Eof], events: &["close"], output: "88 00", state: State::Closed, next: DROP, closure: "1005 clean sent 1005 by Local" },
+    Row { id: "R6455-7.1.5-b", steps: &[Close(1000), Eof], events: &[], output: "88 02 03 E8", state: State::Closed, next: DROP, closure: "1006 sent 1000 by Local" },
+    // between our Close and the peer's, messages still arrive and pings are answered
+    Row { id: "R6455-5.5.2-a", steps: &[Close(0), Peer("81 01 61 / 89 01 70"), Transmit], events: &["text <a>", "ping 70"], output: "88 00 / 8A 01 70", state: State::Closing, next: CONTINUE, closure: "-" },
+    // the peer closes first
+    Row { id: "R6455-7.1.4-a", steps: &[Peer("88 02 03 E8")], events: &["close 1000 "], output: "", state: State::Closing, next: CONTINUE, closure: "-" },
+    Row { id: "R6455-7.1.4-a", steps: &[Peer("88 02 03 E8"), Transmit], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closing, next: DONE, closure: "-" },
+    Row { id: "R6455-7.1.4-a T61", steps: &[Peer("88 02 03 E8"), Transmit, Eof], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closed, next: DROP, closure: "1000 clean sent 1000 by Peer" },
+    Row { id: "R6455-7.1.5-c", steps: &[Peer("88 02 03 E8"), Close(4001), Transmit, Eof], events: &["close 1000 "], output: "88 02 0F A1", state: State::Closed, next: DROP, closure: "1000 clean sent 4001 by Peer" },
+    Row { id: "R6455-5.5.2-c", steps: &[Peer("89 01 70 / 88 00"), Transmit], events: &["ping 70", "close"], output: "88 00", state: State::Closing, next: DONE, closure: "-" },
+    Row { id: "R6455-7.1.5-a", steps: &[Peer("88 02 03 E8 / 88 02 03 E9 / FF FF"), Transmit], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closing, next: DONE, closure: "-" },
+    // the transport ends
+    Row { id: "R6455-7.1.5-b T61", steps: &[Eof], events: &[], output: "", state: State::Closed, next: DROP, closure: "1006" },
+    Row { id: "T61", steps: &[Peer("81 05 61"), Eof, Transmit], events: &["text <a"], output: "", state: State::Closed, next: DROP, closure: "1006" },
+    Row { id: "T61", steps: &[Peer("89 00"), Eof, Transmit], events: &["ping "], output: "", state: State::Closed, next: DROP, closure: "1006" },
+    Row { id: "T61", steps: &[Eof, Peer("81 01 61 / 88 00"), Eof, Transmit], events: &[], output: "", state: State::Closed, next: DROP, closure: "1006" },
+    Row { id: "R6455-7.1.4-a T61", steps: &[Abort], events: &[], output: "", state: State::Closed, next: DROP, closure: "1006" },
+    Row { id: "T61", steps: &[Abort, Peer("81 01 61 / 88 00"), Transmit], events: &[], output: "", state: State::Closed, next: DROP, closure: "1006" },
+    Row { id: "T61", steps: &[Peer("88 02 03 E8"), Abort, Transmit], events: &["close 1000 "], output: "", state: State::Closed, next: DROP, closure: "1000 by Peer" },
+    Row { id: "T61", steps: &[Peer("88 02 03 E8"), Transmit, Abort], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closed, next: DROP, closure: "1000 clean sent 1000 by Peer" },
+    // violations
+    Row { id: "R6455-7.1.7-b", steps: &[Peer("83 00")], events: &["failed ReservedOpcode"], output: "", state: State::Closing, next: CONTINUE, closure: "-" },
+    Row { id: "R6455-7.1.7-b", steps: &[Peer("83 00"), Transmit], events: &["failed ReservedOpcode"], output: "88 02 03 EA", state: State::Closing, next: DONE, closure: "-" },
+    Row { id: "R6455-7.1.7-b T61", steps: &[Peer("83 00"), Transmit, Eof], events: &["failed ReservedOpcode"], output: "88 02 03 EA", state: State::Closed, next: DROP, closure: "1006 sent 1002 by Local for ReservedOpcode" },
+    Row { id: "R6455-7.1.7-b", steps: &[Close(1000), Peer("83 00"), Transmit], events: &["failed ReservedOpcode"], output: "88 02 03 E8", state: State::Closing, next: DONE, closure: "-" },
+    Row { id: "R6455-7.1.7-b", steps: &[Peer("83 00"), Abort, Transmit], events: &["failed ReservedOpcode"], output: "", state: State::Closed, next: DROP, closure: "1006 by Local for ReservedOpcode" },
+    Row { id: "R6455-7.1.7-c", steps: &[Peer("89 01 70 / 83 00 / 89 00 / 88 02 03 E8"), Transmit, Peer("88 02 03 E8 / 81 01 61"), Transmit, Eof], events: &["ping 70", "failed ReservedOpcode"], output: "88 02 03 EA", state: State::Closed, next: DROP, closure: "1006 sent 1002 by Local for ReservedOpcode" },
+    Row { id: "R6455-7.1.7-b", steps: &[Fail, Peer("88 02 03 E8"), Transmit], events: &[], output: "88 02 03 F0", state: State::Closing, next: DONE, closure: "-" },
+    Row { id: "R6455-5.5.1-k", steps: &[Peer("88 02 03 E8"), Fail, Transmit, Fail, Eof, Fail], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closed, next: DROP, closure: "1000 clean sent 1000 by Peer" },
+    Row { id: "R6455-7.1.7-b", steps: &[Close(1000), Fail, Transmit, Eof], events: &[], output: "88 02 03 E8", state: State::Closed, next: DROP, closure: "1006 sent 1000 by Local for PolicyViolation" },
+];
+
+struct Run<R> {
+    connection: Connection<R>,
+    events: Vec<String>,
+    output: Vec<u8>,
+}
+
+impl<R: Role> Run<R> {
+    fn new(role: R, steps: &[Step]) -> Self {
+        let connection = Connection::new(role, &Config::new(), Agreed::new());
+        let mut run = Run { connection, events: Vec::new(), output: Vec::new() };
+        steps.iter().for_each(|step| run.step(*step));
+        run
+    }
+
+    fn step(&mut self, step: Step) {
+        let Run { connection, events, output } = self;
+        match step {
+            Peer(frames) => {
+                let masked = connection.wants_mask();
+                let mut input = common::frames(frames, masked);
+                let mut input = &mut input[..];
+                let mut canonical = Canonical::default();
+                while let Some(event) = connection.receive(&mut input) {
+                    canonical.push(&event);
+                }
+                assert!(input.is_empty());
+                events.extend(canonical.finish());
+            }
+            Close(0) => connection.close(None, output).unwrap(),
+            Close(code) => {
+                let close = CloseFrame::new(CloseCode::new(code).unwrap(), "").unwrap();
+                connection.close(Some(&close), output).unwrap();
+            }
+            Transmit => connection.transmit(output).unwrap(),
+            Eof => connection.receive_eof(),
+            Abort => connection.abort(),
+            Fail => connection.fail(Violation::PolicyViolation),
+        }
+    }
+
+    fn closure(&self) -> String {
+        let Some(closure) = self.connection.closure() else { return "-".to_owned() };
+        let mut shown = closure.code.to_string();
+        if closure.clean {
+            shown += " clean";
+        }
+        if let Some(sent) = closure.sent {
+            shown += &format!(" sent {sent}");
+        }
+        if let Some(initiator) = closure.initiator {
+            shown += &format!(" by {initiator:?}");
+        }
+        if let Some(violation) = closure.violation {
+            shown += &format!(" for {violation:?}");
+        }
+        shown
+    }
+
+    fn check(&self, row: &Row, next: NextStep, output: &[u8]) {
+        let Row { id, steps, .. } = row;
+        assert_eq!(self.events, row.events, "{id} {steps:?}");
+        assert_eq!(output, hex(row.output), "{id} {steps:?}");
+        assert_eq!(self.connection.state(), row.state, "{id} {steps:?}");
+        assert_eq!(self.connection.next_step(), next, "{id} {steps:?}");
+        assert_eq!(self.closure(), row.closure, "{id} {steps:?}");
+    }
+}
+
+/// Which side a connection of a test is, told by its type.
+trait WantsMask {
+    fn wants_mask(&self) -> bool;
+}
+
+impl<R: Role> WantsMask for Connection<R> {
+    fn wants_mask(&self) -> bool {
+        std::any::type_name::<R>() == std::any::type_name::<Server>()
+    }
+}
+
+#[test]
+fn every_row_of_the_table_in_both_roles() {
+    for row in TABLE {
+        let server = Run::new(Server, row.steps);
+        server.check(row, row.next[0], &server.output);
+        let client = Run::new(Client(Keys::default()), row.steps);
+        client.check(row, row.next[1], &unmask(&client.output));
+    }
+}
+
+#[test]
+fn t61_an_end_of_stream_while_the_reply_is_owed_does_not_lose_it() {
+    for (frames, clean) in [("88 02 03 E8", true), ("83 00", false)] {
+        // A server goes on, sends, shuts down; the transport tells its end again.
+        let mut server = Run::new(Server, &[Peer(frames), Eof]);
+        assert_eq!(server.connection.state(), State::Closing);
+        assert_eq!(server.connection.next_step(), NextStep::Continue);
+        server.step(Transmit);
+        assert_eq!(server.output.len(), 4);
+        assert_eq!(server.connection.next_step(), NextStep::ShutdownWrite);
+        server.step(Eof);
+        assert_eq!(server.connection.next_step(), NextStep::Drop);
+        assert_eq!(server.connection.closure().unwrap().clean, clean);
+
+        // A client has nothing more to wait for.
+        let mut client = Run::new(Client(Keys::default()), &[Peer(frames), Eof]);
+        assert_eq!(client.connection.state(), State::Closing);
+        assert_eq!(client.connection.next_step(), NextStep::Continue);
+        assert_eq!(client.connection.closure(), None);
+        client.step(Transmit);
+        assert_eq!(client.output.len(), 8);
+        assert_eq!(client.connection.next_step(), NextStep::Drop);
+        assert_eq!(client.connection.closure().unwrap().clean, clean);
+    }
+}
+
+#[test]
+fn r6455_7_1_7_b_the_close_of_a_failure_is_not_replaced() {
+    let mut run = Run::new(Server, &[Peer("83 00")]);
+    let close = CloseFrame::new(CloseCode::NORMAL, "").unwrap();
+    assert!(run.connection.close(Some(&close), &mut run.output).is_err());
+    run.step(Transmit);
+    assert!(run.connection.close(Some(&close), &mut run.output).is_err());
+    assert_eq!(run.output, hex("88 02 03 EA"));
+}
+
+#[test]
+fn who_began_is_who_sent_the_first_close() {
+    let peer = Run::new(Server, &[Peer("88 00"), Transmit, Eof]);
+    assert_eq!(peer.connection.closure().unwrap().initiator, Some(Initiator::Peer));
+    let local = Run::new(Server, &[Close(0), Peer("88 00"), Eof]);
+    assert_eq!(local.connection.closure().unwrap().initiator, Some(Initiator::Local));
+}

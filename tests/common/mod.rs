@@ -1,0 +1,266 @@
+//! What the tests share: bytes written as hex, frames masked and unmasked, a connection driven
+//! through any cut of its input, events in a form that does not depend on the cut.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::fmt::Debug;
+
+use websocket_proto::{
+    Agreed, Client, CloseFrame, Closure, Config, Connection, Event, MaskSource, NextStep, Role,
+    Server, State,
+};
+
+/// Bytes from hex: `/` between frames is skipped, `61*300` repeats a byte.
+pub fn hex(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for word in text.split_whitespace().filter(|word| *word != "/") {
+        let (byte, times) = word.split_once('*').unwrap_or((word, "1"));
+        let byte = u8::from_str_radix(byte, 16).expect("two hex digits");
+        bytes.extend(std::iter::repeat_n(byte, times.parse().expect("a count")));
+    }
+    bytes
+}
+
+/// A client's key source that tests can foresee: every key differs from the one before.
+#[derive(Clone, Debug, Default)]
+pub struct Keys(pub u8);
+
+impl MaskSource for Keys {
+    fn mask_key(&mut self) -> Option<[u8; 4]> {
+        self.0 = self.0.wrapping_add(1);
+        Some([self.0, 0xA5, self.0.wrapping_mul(0x1D), 0x5A])
+    }
+}
+
+/// Length of the header's length field and of the header in front of the key.
+fn header_length(second: u8) -> usize {
+    match second & 0x7F {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    }
+}
+
+/// One frame, complete or not, as a client sends it: MASK set and the payload masked.
+pub fn mask(frame: &[u8]) -> Vec<u8> {
+    let mut masked = frame.to_vec();
+    let Some(second) = masked.get_mut(1) else { return masked };
+    *second |= 0x80;
+    let header = header_length(*second);
+    if frame.len() >= header {
+        let key = [0x37, 0xFA, 0x21, 0x3D];
+        let payload: Vec<u8> =
+            masked.drain(header..).zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+        masked.extend(key.iter().chain(&payload));
+    }
+    masked
+}
+
+/// Frames written as hex, separated by `/`, as a server or a client receives them.
+pub fn frames(text: &str, masked: bool) -> Vec<u8> {
+    text.split('/').flat_map(|frame| if masked { mask(&hex(frame)) } else { hex(frame) }).collect()
+}
+
+/// What a client sent, with the masks taken off; every frame must have one, and a fresh one.
+pub fn unmask(mut output: &[u8]) -> Vec<u8> {
+    let (mut plain, mut last_key) = (Vec::new(), None);
+    while let [first, second, ..] = *output {
+        assert_ne!(second & 0x80, 0, "a client masks every frame");
+        let header = header_length(second);
+        let length = output[2..header].iter().fold(0, |length, byte| length << 8 | *byte as usize);
+        let length = if header == 2 { usize::from(second & 0x7F) } else { length };
+        let key: [u8; 4] = output[header..header + 4].try_into().unwrap();
+        assert_ne!(last_key.replace(key), Some(key), "a key for each frame");
+        plain.extend([first, second & 0x7F]);
+        plain.extend(&output[2..header]);
+        let payload = &output[header + 4..header + 4 + length];
+        plain.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+        output = &output[header + 4 + length..];
+    }
+    assert!(output.is_empty(), "output is whole frames");
+    plain
+}
+
+/// What came of some input: the same for every cut of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// `text <Hel`, `ping 01`, `text lo>`: `<` marks the first piece of a message, `>` the last;
+    /// adjacent pieces of one message are joined.
+    pub events: Vec<String>,
+    /// Unmasked, if it was a client's.
+    pub output: Vec<u8>,
+}
+
+/// Collects events, joining the pieces of a message.
+#[derive(Default)]
+pub struct Canonical {
+    events: Vec<String>,
+    /// The piece that is being joined: what it is, its bytes, whether it is the first, the last.
+    piece: Option<(&'static str, Vec<u8>, bool, bool)>,
+}
+
+impl Canonical {
+    pub fn push(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Text(text) => {
+                self.piece("text", text.as_bytes(), text.first(), text.last());
+            }
+            Event::Binary(data) => self.piece("binary", data, data.first(), data.last()),
+            Event::Compressed(data) => {
+                let kind = match data.kind() {
+                    websocket_proto::Kind::Text => "compressed text",
+                    websocket_proto::Kind::Binary => "compressed binary",
+                };
+                self.piece(kind, data, data.first(), data.last());
+            }
+            Event::Ping(payload) => self.line(format!("ping {}", show(payload))),
+            Event::Pong(payload) => self.line(format!("pong {}", show(payload))),
+            Event::Close(close) => self.line(show_close(close.as_ref())),
+            Event::Failed(violation) => self.line(format!("failed {violation:?}")),
+            other => panic!("unknown event {other:?}"),
+        }
+    }
+
+    fn line(&mut self, line: String) {
+        self.flush();
+        self.events.push(line);
+    }
+
+    fn piece(&mut self, what: &'static str, bytes: &[u8], first: bool, last: bool) {
+        assert!(!bytes.is_empty() || last, "an empty piece that is not the last one");
+        if let Some((open, joined, _, ended)) = &mut self.piece {
+            if !first && !*ended && *open == what {
+                joined.extend(bytes);
+                *ended = last;
+                return;
+            }
+        }
+        self.flush();
+        self.piece = Some((what, bytes.to_vec(), first, last));
+    }
+
+    fn flush(&mut self) {
+        if let Some((what, bytes, first, last)) = self.piece.take() {
+            let (start, end) = (if first { "<" } else { "" }, if last { ">" } else { "" });
+            let bytes = if what == "text" {
+                show_text(&String::from_utf8(bytes).expect("pieces of text are text"))
+            } else {
+                show(&bytes)
+            };
+            self.events.push(format!("{what} {start}{bytes}{end}"));
+        }
+    }
+
+    pub fn finish(mut self) -> Vec<String> {
+        self.flush();
+        self.events
+    }
+}
+
+fn show_text(text: &str) -> String {
+    match text.chars().next() {
+        Some(one) if text.len() > 40 && text.chars().all(|c| c == one) => {
+            format!("{one}*{}", text.chars().count())
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn show(bytes: &[u8]) -> String {
+    match bytes {
+        [one, ..] if bytes.len() > 40 && bytes.iter().all(|byte| byte == one) => {
+            format!("{one:02X}*{}", bytes.len())
+        }
+        _ => bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn show_close(close: Option<&CloseFrame>) -> String {
+    match close {
+        None => "close".to_owned(),
+        Some(close) => format!("close {} {}", close.code(), show_text(close.reason())),
+    }
+}
+
+/// Feeds `chunks`, one read each, and transmits after every event, as a driver does.
+pub fn drive<'c, R: Role>(
+    connection: &mut Connection<R>,
+    chunks: impl IntoIterator<Item = &'c [u8]>,
+) -> Outcome {
+    let (mut canonical, mut output) = (Canonical::default(), Vec::new());
+    for chunk in chunks {
+        let mut buffer = chunk.to_vec();
+        let mut input = &mut buffer[..];
+        while let Some(event) = connection.receive(&mut input) {
+            canonical.push(&event);
+            connection.transmit(&mut output).expect("a vector has room");
+            assert!(!connection.wants_transmit());
+        }
+        assert!(input.is_empty(), "`None` means that the input is empty");
+    }
+    Outcome { events: canonical.finish(), output }
+}
+
+/// The cuts of `bytes` that every case is run with: whole, in two at each place, byte by byte. Of
+/// more than 4 KiB only the places near an end, or near a block of 1 KiB, are cut.
+pub fn cuts(bytes: &[u8]) -> Vec<Vec<&[u8]>> {
+    let near_edge =
+        |at: usize| bytes.len() <= 4096 || at < 32 || bytes.len() - at < 32 || (at + 2) % 1024 < 4;
+    let mut cuts = vec![vec![bytes], bytes.chunks(1).collect()];
+    for at in (1..bytes.len()).filter(|at| near_edge(*at)) {
+        let (front, back) = bytes.split_at(at);
+        cuts.push(vec![front, back]);
+    }
+    cuts
+}
+
+/// Runs `input` (frames in hex) through a new server or client with every cut, checks that the
+/// outcome is always the same and that the state at the end fits it, and returns it.
+pub fn every_cut(client: bool, config: &Config, agreed: Agreed, input: &[u8]) -> Outcome {
+    if client {
+        let outcome = every_cut_of(|| Client(Keys::default()), config, agreed, input);
+        Outcome { output: unmask(&outcome.output), ..outcome }
+    } else {
+        every_cut_of(|| Server, config, agreed, input)
+    }
+}
+
+fn every_cut_of<R: Role + Debug>(
+    role: impl Fn() -> R,
+    config: &Config,
+    agreed: Agreed,
+    input: &[u8],
+) -> Outcome {
+    let mut first: Option<Outcome> = None;
+    for chunks in cuts(input) {
+        let mut connection = Connection::new(role(), config, agreed);
+        let pieces = chunks.len();
+        let outcome = drive(&mut connection, chunks);
+        check_end(&mut connection, &outcome);
+        match &first {
+            None => first = Some(outcome),
+            Some(whole) => assert_eq!(&outcome, whole, "in {pieces} pieces of {input:02X?}"),
+        }
+    }
+    first.expect("there is always the whole input")
+}
+
+/// The state must follow from the events, and end as section 7.1 says.
+fn check_end<R: Role>(connection: &mut Connection<R>, outcome: &Outcome) {
+    let last = outcome.events.last().map_or("", String::as_str);
+    let (failed, closed) = (last.starts_with("failed"), last.starts_with("close"));
+    let is_client = std::any::type_name::<R>().contains("Client");
+    let (state, step) = match (failed || closed, is_client) {
+        (false, _) => (State::Open, NextStep::Continue),
+        (true, false) => (State::Closing, NextStep::ShutdownWrite),
+        (true, true) => (State::Closing, NextStep::AwaitEof),
+    };
+    assert_eq!((connection.state(), connection.next_step()), (state, step), "after {last:?}");
+    assert_eq!(connection.closure(), None);
+    connection.receive_eof();
+    assert_eq!((connection.state(), connection.next_step()), (State::Closed, NextStep::Drop));
+    let closure = connection.closure().expect("it is closed");
+    assert_eq!(closure.clean, closed);
+    assert_eq!(closure.code == Closure::ABNORMAL, !closed);
+    assert_eq!(closure.violation.is_some(), failed);
+}

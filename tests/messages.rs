@@ -1,0 +1,149 @@
+//! Whole messages: handed through where they lie whole in the input, gathered where they do not.
+
+mod common;
+
+use common::{cuts, hex};
+use websocket_proto::{
+    Agreed, Client, Config, Connection, Lent, Message, Messages, Storage, Violation,
+};
+
+fn client() -> Connection<Client<common::Keys>> {
+    Connection::new(Client(common::Keys::default()), &Config::new(), Agreed::new())
+}
+
+fn show(message: &Message<'_>) -> String {
+    match message {
+        Message::Text(text) => format!("text {text}"),
+        Message::Binary(data) => format!("binary {data:02X?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn drive<S: Storage>(messages: &mut Messages<S>, chunks: &[&[u8]]) -> Vec<String> {
+    let (mut connection, mut seen) = (client(), Vec::new());
+    for chunk in chunks {
+        let mut buffer = chunk.to_vec();
+        let mut input = &mut buffer[..];
+        while let Some(message) = messages.receive(&mut connection, &mut input) {
+            seen.push(show(&message));
+        }
+        assert!(input.is_empty());
+    }
+    seen
+}
+
+#[test]
+fn r6455_6_2_b_messages_are_the_same_at_every_cut_in_both_storages() {
+    let input = hex(
+        "81 05 48 65 6C 6C 6F / 01 03 61 C3 A9 / 89 01 70 / 00 00 / 80 03 E2 82 AC / 82 00 / 81 00 \
+         / 02 01 01 / 8A 00 / 80 01 02 / 01 00 / 80 00 / 81 02 C3 A9 / 88 04 03 E8 6F 6B",
+    );
+    let expected = [
+        "text Hello",
+        "Ping([112])",
+        "text aé€",
+        "binary []",
+        "text ",
+        "Pong([])",
+        "binary [01, 02]",
+        "text ",
+        "text é",
+        "Close(Some(CloseFrame { code: CloseCode(1000), reason: \"ok\" }))",
+    ];
+    for chunks in cuts(&input) {
+        assert_eq!(drive(&mut Messages::new(), &chunks), expected, "{chunks:02X?}");
+        let mut memory = [0; 6];
+        assert_eq!(drive(&mut Messages::lent(&mut memory), &chunks), expected, "{chunks:02X?}");
+    }
+}
+
+#[test]
+fn a_whole_message_is_handed_through_without_a_copy() {
+    let (mut connection, mut messages) = (client(), Messages::new());
+    let mut buffer = hex("81 02 68 69 / 82 02 01 02");
+    let range = buffer.as_ptr_range();
+    let mut input = &mut buffer[..];
+    let Some(Message::Text(text)) = messages.receive(&mut connection, &mut input) else {
+        panic!("a text message is there");
+    };
+    assert_eq!(text.as_ptr(), range.start.wrapping_add(2));
+    let Some(Message::Binary(data)) = messages.receive(&mut connection, &mut input) else {
+        panic!("a binary message is there");
+    };
+    assert_eq!(data.as_ptr(), range.start.wrapping_add(6));
+}
+
+#[test]
+fn t11_a_message_that_does_not_fit_the_lent_buffer_fails_with_1009() {
+    let mut memory = [0; 4];
+    let chunks: [&[u8]; 2] = [&hex("02 03 01 02 03 / 80 02 04"), &hex("05 / 81 01 61")];
+    let seen = drive(&mut Messages::lent(&mut memory), &chunks);
+    assert_eq!(seen, ["Failed(MessageTooBig)"]);
+
+    let (mut connection, mut out) = (client(), Vec::new());
+    let mut messages = Messages::lent(&mut memory);
+    let mut input = hex("02 05 01 02 03 04 05");
+    let mut input = &mut input[..];
+    let failed = messages.receive(&mut connection, &mut input);
+    assert!(matches!(failed, Some(Message::Failed(Violation::MessageTooBig))));
+    connection.transmit(&mut out).unwrap();
+    assert_eq!(common::unmask(&out), hex("88 02 03 F1"));
+}
+
+#[test]
+fn a_message_dropped_by_a_close_or_a_failure_leaves_nothing_behind() {
+    let mut messages = Messages::new();
+    for end in ["88 00", "83 00"] {
+        let chunks: [&[u8]; 2] = [&hex("01 02 61 62"), &hex(end)];
+        assert_eq!(drive(&mut messages, &chunks).len(), 1);
+        // the storage is free for another connection
+        assert_eq!(drive(&mut messages, &[&hex("01 01 63 / 80 01 64")]), ["text cd"]);
+    }
+}
+
+/// What the second of two connections gets when both use one `Messages`.
+fn mixed(first: &str, second: &str) -> Vec<String> {
+    let mut messages = Messages::new();
+    assert_eq!(drive(&mut messages, &[&hex(first)]), [""; 0]);
+    drive(&mut messages, &[&hex(second)])
+}
+
+#[test]
+fn pieces_of_two_connections_are_never_mixed() {
+    let failed = ["Failed(InternalError)"];
+    assert_eq!(mixed("01 02 61 62", "01 02 63 64 / 80 01 65"), failed);
+    assert_eq!(mixed("01 02 61 62", "81 02 63 64"), failed);
+    assert_eq!(mixed("01 02 61 62", "82 02 63 64"), failed);
+    assert_eq!(mixed("02 02 61 62", "02 02 63 64"), failed);
+    // each in the middle of a message of the same kind
+    let (mut messages, mut others) = (Messages::new(), Messages::new());
+    let (mut one, mut two) = (client(), client());
+    for (connection, messages, input) in
+        [(&mut one, &mut messages, "01 02 61 62"), (&mut two, &mut others, "01 03 63 64 65")]
+    {
+        let mut input = hex(input);
+        assert!(messages.receive(connection, &mut &mut input[..]).is_none());
+    }
+    let mut input = hex("80 01 66");
+    let message = messages.receive(&mut two, &mut &mut input[..]).map(|m| show(&m));
+    assert_eq!(message.as_deref(), Some("Failed(InternalError)"));
+}
+
+#[test]
+fn a_compressed_message_needs_a_codec_first() {
+    let agreed = Agreed::new().compression(true);
+    let mut connection = Connection::new(Client(common::Keys::default()), &Config::new(), agreed);
+    let mut messages = Messages::new();
+    let mut input = hex("C1 01 00");
+    let message = messages.receive(&mut connection, &mut &mut input[..]).map(|m| show(&m));
+    assert_eq!(message.as_deref(), Some("Failed(InternalError)"));
+}
+
+#[test]
+fn messages_over_lent_storage_can_be_named() {
+    fn named(messages: Messages<Lent<'_>>) -> String {
+        format!("{messages:?}")
+    }
+    let mut memory = [0; 9];
+    assert!(named(Messages::lent(&mut memory)).contains("0 of 9 bytes"));
+}
