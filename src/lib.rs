@@ -1,4 +1,4 @@
-//! A sans-IO WebSocket protocol state machine.
+#![cfg_attr(feature = "std", doc = include_str!("../README.md"))]
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -13,6 +13,7 @@ mod connection;
 mod error;
 mod event;
 mod frame;
+pub mod handshake;
 mod mask;
 mod message;
 mod output;

@@ -25,9 +25,9 @@ const WHOLE_BINARY: u8 = FIN | Opcode::Binary as u8;
 pub(crate) struct Receiver {
     /// Payload bytes of the current frame that have not arrived.
     remaining: u64,
-    /// Payload bytes of the current message, as its headers declared them so far.
-    declared: u64,
-    /// The most that `declared` may become.
+    /// Payload bytes of the current message that were delivered in pieces.
+    delivered: u64,
+    /// The most payload bytes that a message may have.
     limit: u64,
     /// The key of the current frame, rotated to meet its next byte.
     key: [u8; 4],
@@ -63,21 +63,19 @@ struct Message {
     open: bool,
     kind: Kind,
     compressed: bool,
-    /// Whether a piece of it was delivered.
-    begun: bool,
 }
 
 impl Receiver {
     pub(crate) const fn new(config: &Config, agreed: Agreed) -> Self {
         Receiver {
             remaining: 0,
-            declared: 0,
+            delivered: 0,
             limit: config.max_message,
             key: [0; 4],
             stage: Stage::Header,
             carry: ControlPayload::EMPTY,
             cut: utf8::Cut::EMPTY,
-            message: Message { open: false, kind: Kind::Binary, compressed: false, begun: false },
+            message: Message { open: false, kind: Kind::Binary, compressed: false },
             compression: agreed.compression,
         }
     }
@@ -89,7 +87,7 @@ impl Receiver {
 
     /// How many bytes of the current message were delivered in pieces.
     pub(crate) const fn delivered(&self) -> u64 {
-        self.declared.saturating_sub(self.remaining).saturating_sub(self.cut.len() as u64)
+        self.delivered
     }
 
     /// The straight path: a small message in one frame that lies whole at the front of `input`.
@@ -130,7 +128,7 @@ impl Receiver {
         match utf8::validate(payload) {
             Ok(text) => Some(Event::Text(Text { text: Repr::Slice(text), place })),
             Err(valid) => {
-                self.message.begun = false;
+                self.delivered = 0;
                 match self.invalid_text(payload, valid) {
                     Ok(event) => Some(event),
                     Err(violation) => {
@@ -190,12 +188,17 @@ impl Receiver {
 
     /// The next header, or `None` when the input ends before it does.
     fn header(&mut self, masked: bool, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
-        let begun = if self.message.open { self.declared } else { 0 };
+        // Between two frames, what has arrived was delivered but for a code point that is cut.
+        let arrived = if self.message.open {
+            self.delivered.saturating_add(self.cut.len() as u64)
+        } else {
+            0
+        };
         let expected = Expected {
             mask: masked,
             compression: self.compression,
             continuation: self.message.open,
-            room: self.limit.saturating_sub(begun),
+            room: self.limit.saturating_sub(arrived),
         };
         if self.carry.is_empty() {
             if let Some((header, length)) = Header::decode(input, expected)? {
@@ -227,13 +230,10 @@ impl Receiver {
             Opcode::Binary => Some(Kind::Binary),
         };
         self.stage = Stage::Data { fin: header.fin };
-        match kind {
-            // §5.4: all fragments have the kind of the first.
-            None => self.declared = self.declared.saturating_add(header.length),
-            Some(kind) => {
-                self.declared = header.length;
-                self.message = Message { open: true, kind, compressed: header.rsv1, begun: false };
-            }
+        // §5.4: a continuation has the kind of the first fragment.
+        if let Some(kind) = kind {
+            self.delivered = 0;
+            self.message = Message { open: true, kind, compressed: header.rsv1 };
         }
         // §5.4: FIN ends the message.
         self.message.open = !header.fin;
@@ -268,11 +268,13 @@ impl Receiver {
             return Ok(None);
         }
         if self.message.compressed {
-            let (kind, place) = (self.message.kind, self.place(last));
+            let (kind, place) = (self.message.kind, self.place(data.len(), last));
             return Ok(Some(Event::Compressed(Compressed { data, kind, place })));
         }
         match self.message.kind {
-            Kind::Binary => Ok(Some(Event::Binary(Binary { data, place: self.place(last) }))),
+            Kind::Binary => {
+                Ok(Some(Event::Binary(Binary { place: self.place(data.len(), last), data })))
+            }
             Kind::Text => self.text(data, last),
         }
     }
@@ -318,12 +320,19 @@ impl Receiver {
     }
 
     fn text_event<'i>(&mut self, text: Repr<'i>, last: bool) -> Event<'i> {
-        Event::Text(Text { text, place: self.place(last) })
+        let length = match &text {
+            Repr::Slice(text) => text.len(),
+            Repr::Joined(text) => text.len(),
+        };
+        Event::Text(Text { text, place: self.place(length, last) })
     }
 
-    /// Where the piece stands that is now delivered.
-    fn place(&mut self, last: bool) -> Place {
-        Place { first: !mem::replace(&mut self.message.begun, true), last }
+    /// Where the piece stands that is now delivered, of `length` bytes. A piece is never empty but
+    /// for the last, so the first is the one with nothing in front of it.
+    fn place(&mut self, length: usize, last: bool) -> Place {
+        let first = self.delivered == 0;
+        self.delivered = self.delivered.saturating_add(length as u64);
+        Place { first, last }
     }
 
     fn control<'i>(

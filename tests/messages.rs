@@ -101,6 +101,21 @@ fn a_message_dropped_by_a_close_or_a_failure_leaves_nothing_behind() {
     }
 }
 
+#[test]
+fn r6455_8_1_a_text_that_goes_bad_fails_with_1007_however_it_is_gathered() {
+    let inputs =
+        ["81 02 61 FF", "81 03 61 E2 82", "01 02 61 C3 / 80 02 A9 FF", "01 03 61 62 63 / 80 01 C3"];
+    for input in inputs.map(hex) {
+        for chunks in cuts(&input) {
+            assert_eq!(
+                drive(&mut Messages::new(), &chunks),
+                ["Failed(InvalidUtf8)"],
+                "{chunks:02X?}"
+            );
+        }
+    }
+}
+
 /// What the second of two connections gets when both use one `Messages`.
 fn mixed(first: &str, second: &str) -> Vec<String> {
     let mut messages = Messages::new();

@@ -1,0 +1,68 @@
+//! Runs all cases of an Autobahn fuzzing server and asks it for the report:
+//! `autobahn_client URL AGENT`, for example `autobahn_client ws://127.0.0.1:9001 websocket-proto`.
+
+#[allow(dead_code, reason = "no subprotocol is offered here")]
+#[path = "common/client.rs"]
+mod client;
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use websocket_proto::handshake::Offer;
+use websocket_proto::{Message, Messages, NextStep};
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [url, agent] = &arguments[..] else {
+        return Err(io::Error::other("usage: autobahn_client URL AGENT"));
+    };
+    let url = url.trim_end_matches('/');
+    let count = run(&format!("{url}/getCaseCount"), false)?;
+    let count: u32 = count.trim().parse().map_err(io::Error::other)?;
+    for case in 1..=count {
+        // How a case ends is the server's to judge; some end by dropping the transport.
+        if let Err(error) = run(&format!("{url}/runCase?case={case}&agent={agent}"), true) {
+            println!("case {case}: {error}");
+        }
+    }
+    run(&format!("{url}/updateReports?agent={agent}"), false)?;
+    println!("{count} cases run");
+    Ok(())
+}
+
+/// One connection to its end. Echoes if told to; returns the last text otherwise.
+fn run(url: &str, echo: bool) -> io::Result<String> {
+    let client::Dialled { mut stream, mut connection, mut leftover, .. } =
+        client::dial(url, &Offer::new())?;
+    let mut last_text = String::new();
+    let mut messages = Messages::new();
+    let mut buffer = [0; 64 << 10];
+    let mut out = Vec::new();
+    let mut input = &mut leftover[..];
+    loop {
+        while let Some(message) = messages.receive(&mut connection, &mut input) {
+            // Once we are closing, a message cannot be answered any more: not an error here.
+            let _ = match message {
+                Message::Text(text) if echo => connection.send_text(text, &mut out),
+                Message::Binary(data) if echo => connection.send_binary(data, &mut out),
+                Message::Text(text) => {
+                    last_text = text.to_owned();
+                    Ok(())
+                }
+                _ => Ok(()),
+            };
+            connection.transmit(&mut out).map_err(io::Error::other)?;
+        }
+        stream.write_all(&out)?;
+        out.clear();
+        match connection.next_step() {
+            NextStep::Continue | NextStep::AwaitEof => {}
+            NextStep::ShutdownWrite => stream.shutdown(Shutdown::Write)?,
+            NextStep::Drop => return Ok(last_text),
+        }
+        let length = stream.read(&mut buffer)?;
+        if length == 0 {
+            connection.receive_eof();
+        }
+        input = &mut buffer[..length];
+    }
+}

@@ -1,0 +1,227 @@
+//! The bytes of a head (RFC 9112 §2 to §5): where it ends, its first line, its header block.
+
+use core::{mem, str};
+
+use super::headers::{Headers, is_token};
+use super::target::Resource;
+use crate::error::HandshakeError;
+
+/// The default limit of a head, with all that comes in front of it: 16 KiB.
+const MAX_HEAD: usize = 16 << 10;
+
+/// Which of the two kinds of head is read: they differ in a few bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Request,
+    Response,
+}
+
+/// Finds the end of a head in a buffer that grows from call to call.
+///
+/// It judges each byte once, however the head is cut, and keeps its place as a count: the buffer
+/// may move between calls, but has to begin with the same bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Scanner {
+    kind: Kind,
+    limit: usize,
+    /// How many bytes of the buffer were judged. Never more than `limit`.
+    scanned: usize,
+    /// Where the head begins: behind empty lines and skipped heads. Never more than `scanned`.
+    start: usize,
+    place: Place,
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The very first byte of a head.
+    Start,
+    /// The LF of an empty line in front of a request.
+    EmptyLine,
+    FirstLine,
+    /// The LF of a line that was not empty.
+    LineEnd,
+    /// The first byte of a header line, or of the blank line.
+    LineStart,
+    HeaderLine,
+    /// The LF of the blank line.
+    BlankLine,
+    /// Nothing more: the head is whole.
+    Behind,
+}
+
+impl Scanner {
+    pub(super) const fn new(kind: Kind) -> Self {
+        Scanner { kind, limit: MAX_HEAD, scanned: 0, start: 0, place: Place::Start }
+    }
+
+    pub(super) const fn limit(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// The head, once it is whole. The verdict is a function of the bytes, not of their cut into
+    /// calls; asked again, it is the same.
+    pub(super) fn scan<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, HandshakeError> {
+        if input.len() < self.scanned {
+            return Err(HandshakeError::InputShrank);
+        }
+        while self.place != Place::Behind {
+            // §10.4: the limit is on all bytes up to the end of the head.
+            if self.scanned >= self.limit {
+                return Err(HandshakeError::HeadTooLarge);
+            }
+            let Some(&byte) = input.get(self.scanned) else {
+                return Ok(None);
+            };
+            let next = self.step(byte).ok_or(HandshakeError::ControlByte)?;
+            self.scanned = self.scanned.saturating_add(1);
+            if next == Place::Start {
+                self.start = self.scanned;
+            }
+            self.place = next;
+        }
+        Ok(input.get(self.start..self.scanned))
+    }
+
+    /// Leaves the head that was found behind, without taking it: the next one is looked for.
+    pub(super) const fn skip(&mut self) {
+        self.start = self.scanned;
+        self.place = Place::Start;
+    }
+
+    /// Takes the head that was found off the front of `input`, with everything before it, and
+    /// starts over.
+    pub(super) fn take<'h>(&mut self, input: &mut &'h mut [u8]) -> &'h [u8] {
+        let (head, rest) = mem::take(input).split_at_mut_checked(self.scanned).unwrap_or_default();
+        *input = rest;
+        let head = head.get(self.start..).unwrap_or_default();
+        *self = Scanner::new(self.kind).limit(self.limit);
+        head
+    }
+
+    /// Where `byte` leads to; `None` if it may not stand here.
+    fn step(&self, byte: u8) -> Option<Place> {
+        match (self.place, byte) {
+            // RFC 9112 §2.2: a server skips empty lines in front of a request.
+            (Place::Start, b'\r') if self.kind == Kind::Request => Some(Place::EmptyLine),
+            (Place::EmptyLine, b'\n') => Some(Place::Start),
+            (Place::FirstLine | Place::HeaderLine, b'\r') => Some(Place::LineEnd),
+            (Place::LineEnd, b'\n') => Some(Place::LineStart),
+            (Place::LineStart, b'\r') => Some(Place::BlankLine),
+            (Place::BlankLine, b'\n') => Some(Place::Behind),
+            // RFC 9112 §2.2: a CR stands in front of an LF and nowhere else. We want the converse
+            // too: where one program sees the end of a line and the next does not, heads are
+            // smuggled.
+            (Place::EmptyLine | Place::LineEnd | Place::BlankLine, _) => None,
+            // RFC 9110 §5.5, RFC 9112 §4: a tab may stand in a header's value and in a reason.
+            (Place::LineStart | Place::HeaderLine, b'\t') => Some(Place::HeaderLine),
+            (Place::FirstLine, b'\t') if self.kind == Kind::Response => Some(Place::FirstLine),
+            _ if byte.is_ascii_control() => None,
+            (Place::LineStart | Place::HeaderLine, _) => Some(Place::HeaderLine),
+            _ => Some(Place::FirstLine),
+        }
+    }
+}
+
+/// The first line of a request (RFC 9112 §3).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestLine<'h> {
+    pub(super) method: &'h str,
+    /// The authority of a target in absolute form.
+    pub(super) authority: Option<&'h str>,
+    pub(super) resource: Resource<'h>,
+}
+
+impl<'h> RequestLine<'h> {
+    /// The first line of a head, and the block of header lines behind it.
+    pub(super) fn parse(head: &'h [u8]) -> Result<(Self, &'h [u8]), HandshakeError> {
+        let (line, block) = split_line(head)?;
+        // RFC 9112 §3: three parts with one space between them.
+        let mut parts = line.split(|&byte| byte == b' ');
+        let (Some(method), Some(target), Some(version), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(HandshakeError::Malformed);
+        };
+        // §4.2.1: HTTP/1.1 or higher. The version says how to read the rest, so it is judged first.
+        if minor_version(version)? == 0 {
+            return Err(HandshakeError::InvalidHttpVersion);
+        }
+        if !is_token(method) {
+            return Err(HandshakeError::Malformed);
+        }
+        // §4.2.1: the method is GET. RFC 9110 §9.1: methods are case-sensitive.
+        if method != b"GET" {
+            return Err(HandshakeError::MethodNotAllowed);
+        }
+        let method = str::from_utf8(method).map_err(|_| HandshakeError::Malformed)?;
+        let target = str::from_utf8(target).map_err(|_| HandshakeError::InvalidTarget)?;
+        let (authority, resource) = Resource::of_request(target)?;
+        Ok((RequestLine { method, authority, resource }, block))
+    }
+}
+
+/// The first line of a response (RFC 9112 §4).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StatusLine {
+    /// The minor version behind `HTTP/1.`.
+    pub(super) minor: u8,
+    pub(super) status: u16,
+}
+
+impl StatusLine {
+    /// The first line of a head, and the block of header lines behind it.
+    pub(super) fn parse(head: &[u8]) -> Result<(Self, &[u8]), HandshakeError> {
+        let (line, block) = split_line(head)?;
+        let mut parts = line.splitn(3, |&byte| byte == b' ');
+        let minor = minor_version(parts.next().unwrap_or_default())?;
+        // RFC 9112 §4: three digits. The reason says nothing, and its space is often left out.
+        let status = match parts.next() {
+            Some([hundreds @ b'1'..=b'9', tens @ b'0'..=b'9', ones @ b'0'..=b'9']) => {
+                [hundreds, tens, ones]
+                    .iter()
+                    .fold(0, |number, &&digit| number * 10 + u16::from(digit - b'0'))
+            }
+            _ => return Err(HandshakeError::Malformed),
+        };
+        Ok((StatusLine { minor, status }, block))
+    }
+}
+
+/// Validates a block of header lines, with room for `HEADERS` of them.
+pub(super) fn parse_headers<const HEADERS: usize>(
+    block: &[u8],
+) -> Result<Headers<'_>, HandshakeError> {
+    let mut slots = [httparse::EMPTY_HEADER; HEADERS];
+    match httparse::parse_headers(block, &mut slots) {
+        // The scanner decided where the head ends, and the parser has to see the same end.
+        Ok(httparse::Status::Complete((length, _))) if length == block.len() => {
+            Ok(Headers::new(block))
+        }
+        Err(httparse::Error::TooManyHeaders) => Err(HandshakeError::TooManyHeaders),
+        // RFC 9112 §5.1, §5.2: no space in front of the colon, no folded line.
+        _ => Err(HandshakeError::Malformed),
+    }
+}
+
+/// The number behind `HTTP/1.`.
+fn minor_version(version: &[u8]) -> Result<u8, HandshakeError> {
+    // RFC 9112 §2.3: the name in capitals, a digit, a dot, a digit.
+    match version.strip_prefix(b"HTTP/") {
+        // RFC 9110 §2.5: a higher minor version is read like the highest that is known.
+        Some([b'1', b'.', minor @ b'0'..=b'9']) => Ok(minor - b'0'),
+        // RFC 9110 §2.5: a message of another major version is not understood.
+        Some([b'0'..=b'9', b'.', b'0'..=b'9']) => Err(HandshakeError::UnsupportedHttpVersion),
+        _ => Err(HandshakeError::InvalidHttpVersion),
+    }
+}
+
+/// Splits off the first line, without its CRLF.
+fn split_line(head: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
+    let mut parts = head.splitn(2, |&byte| byte == b'\n');
+    let (Some(line), Some(block)) = (parts.next(), parts.next()) else {
+        return Err(HandshakeError::Malformed);
+    };
+    Ok((line.strip_suffix(b"\r").unwrap_or(line), block))
+}

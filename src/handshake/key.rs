@@ -1,0 +1,52 @@
+//! `Sec-WebSocket-Key` and `Sec-WebSocket-Accept`: the proof that the server read this request as
+//! an opening handshake (§1.3).
+
+use arrayvec::ArrayString;
+use base64::{
+    Engine as _, alphabet,
+    engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD},
+};
+
+/// What the key is hashed together with (§1.3).
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// The sample key that §4.1 prints has bits set in its padding (erratum 3150), so peers send such
+/// keys. They are read; none is written.
+const TOLERANT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
+
+/// 16 random bytes from the operating system, for one handshake of a client; `None` if it has none
+/// to give.
+#[cfg(feature = "random")]
+pub fn nonce() -> Option<[u8; 16]> {
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).ok().map(|()| nonce)
+}
+
+/// The text of a Sec-WebSocket-Key (§4.1).
+pub(super) fn encode_key(nonce: [u8; 16]) -> ArrayString<24> {
+    let mut text = [0; 24];
+    // The lengths fit: 16 bytes make 24 characters.
+    let _ = STANDARD.encode_slice(nonce, &mut text);
+    ArrayString::from_byte_string(&text).unwrap_or_default()
+}
+
+/// Whether the text of a Sec-WebSocket-Key stands for 16 bytes (§4.2.1).
+pub(super) fn is_key(text: &[u8]) -> bool {
+    // §4.3: the standard alphabet, padded; one byte more or less does not fit the array.
+    TOLERANT.decode_slice(text, &mut [0; 16]) == Ok(16)
+}
+
+/// The Sec-WebSocket-Accept that answers a key: made from the key's text, not from what it stands
+/// for (§4.2.2).
+pub(super) fn accept_for(key: &[u8]) -> ArrayString<28> {
+    let mut hash = sha1_smol::Sha1::new();
+    hash.update(key);
+    hash.update(GUID);
+    let mut text = [0; 28];
+    // The lengths fit: 20 bytes make 28 characters.
+    let _ = STANDARD.encode_slice(hash.digest().bytes(), &mut text);
+    ArrayString::from_byte_string(&text).unwrap_or_default()
+}

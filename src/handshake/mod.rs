@@ -1,0 +1,129 @@
+//! The opening handshake (§4): one HTTP/1.1 request and its response.
+//!
+//! Here the caller drives; the result, an [`Agreed`](crate::Agreed), starts a
+//! [`Connection`](crate::Connection), and from there on the peer drives.
+//!
+//! **A head has to lie in one piece.** Until `receive` has returned it, the caller keeps all bytes
+//! that arrived and appends to them; the buffer may move in between. A buffer as long as the limit
+//! on a head ([`max_head`](ServerHandshake::max_head), 16 KiB unless set) never has to grow. It is
+//! needed for no longer than that: a connection takes its input in pieces of any size.
+//!
+//! # A server
+//!
+//! ```
+//! use std::io::{self, Read, Write};
+//! use websocket_proto::handshake::{self, Accept, ServerHandshake};
+//! use websocket_proto::{Config, Connection, Server};
+//!
+//! fn serve(stream: &mut (impl Read + Write)) -> io::Result<()> {
+//!     let mut buffer = [0; 8192];
+//!     let mut filled = 0;
+//!     let mut out = Vec::new();
+//!     let mut handshake = ServerHandshake::new().max_head(buffer.len());
+//!     loop {
+//!         match stream.read(&mut buffer[filled..])? {
+//!             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+//!             length => filled += length,
+//!         }
+//!         let mut input = &mut buffer[..filled];
+//!         match handshake.receive(&mut input) {
+//!             Ok(None) => {} // not whole yet: read on
+//!             Ok(Some(request)) => {
+//!                 // Without this, any web page may use the cookies of its visitors here.
+//!                 if request.origin().is_some() && !request.is_same_origin() {
+//!                     handshake::reject(403, &[], b"", &mut out).map_err(io::Error::other)?;
+//!                     return stream.write_all(&out);
+//!                 }
+//!                 let agreed =
+//!                     request.accept(&Accept::new(), &mut out).map_err(io::Error::other)?;
+//!                 stream.write_all(&out)?;
+//!                 let connection = Connection::new(Server, &Config::new(), agreed);
+//!                 // `input` now holds what came behind the request: the first frames.
+//!                 # let _ = (connection, input);
+//!                 return Ok(());
+//!             }
+//!             Err(error) => {
+//!                 error.answer(&mut out).map_err(io::Error::other)?;
+//!                 return stream.write_all(&out);
+//!             }
+//!         }
+//!     }
+//! }
+//! # struct Pipe(io::Cursor<Vec<u8>>, Vec<u8>);
+//! # impl Read for Pipe { fn read(&mut self, b: &mut [u8]) -> io::Result<usize> { self.0.read(b) } }
+//! # impl Write for Pipe {
+//! #     fn write(&mut self, b: &[u8]) -> io::Result<usize> { self.1.write(b) }
+//! #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+//! # }
+//! # let head = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+//! #     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+//! # let mut pipe = Pipe(io::Cursor::new(head.into()), Vec::new());
+//! # serve(&mut pipe)?;
+//! # assert!(pipe.1.starts_with(b"HTTP/1.1 101 "));
+//! # Ok::<(), io::Error>(())
+//! ```
+//!
+//! # A client
+//!
+//! ```
+//! use websocket_proto::handshake::{ClientHandshake, Offer, Response, Target};
+//! # fn read(buffer: &mut [u8]) -> usize {
+//! #     let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+//! #         Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+//! #     buffer[..head.len()].copy_from_slice(head);
+//! #     head.len()
+//! # }
+//!
+//! let target = Target::parse("ws://example.com/chat")?;
+//! // Dial `target.host()` and `target.port()`, start TLS if `target.secure()`, then:
+//! let offer = Offer::new().subprotocols(&["chat.v2", "chat.v1"]);
+//! let nonce = *b"the sample nonce"; // from `handshake::nonce()` or another source of randomness
+//! let mut out = Vec::new();
+//! let mut handshake = ClientHandshake::start(&target, &offer, nonce, &mut out)?;
+//! // Write `out`, then read until the response is whole:
+//! let mut buffer = [0; 8192];
+//! let mut filled = 0;
+//! let agreed = loop {
+//!     filled += read(&mut buffer[filled..]);
+//!     let mut input = &mut buffer[..filled];
+//!     match handshake.receive(&mut input)? {
+//!         None => {} // not whole yet: read on
+//!         Some(Response::Accepted(response)) => break response.agreed(),
+//!         Some(Response::Refused(response)) => panic!("HTTP status {}", response.status()),
+//!     }
+//! };
+//! # let _ = agreed;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Security
+//!
+//! - The peer is a stranger: whatever [`Request`] shows may be forged by a client that is not a
+//!   browser. In a browser it is the page that is the stranger, and the Origin header is what gives
+//!   it away: see [`Request::is_same_origin`].
+//! - Heads are read strictly. Where programs on the way disagree about a line's end, or about the
+//!   length of a body, one request hides in another; so bare CR and LF, folded lines, a space in
+//!   front of a colon, and any declared body are refused.
+//! - What the caller adds is checked as strictly: no value starts a line of its own, and no header
+//!   overrides one of the handshake.
+//! - A deadline on the handshake is the caller's: this module knows no time.
+
+mod client;
+mod extension;
+mod head;
+mod headers;
+mod key;
+mod server;
+mod target;
+mod write;
+
+pub use client::{Accepted, ClientHandshake, Offer, Refused, Response};
+pub use extension::{Extension, Value};
+pub use headers::{HeaderLines, Headers};
+#[cfg(feature = "random")]
+pub use key::nonce;
+pub use server::{Accept, Request, ServerHandshake};
+pub use target::{Resource, Target};
+pub use write::reject;
+
+pub use crate::error::{HandshakeError, HeadError, TargetError};

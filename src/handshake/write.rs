@@ -1,0 +1,173 @@
+//! Heads that are sent: the checks on what the caller adds, and the responses that refuse.
+
+use core::fmt::{self, Write};
+
+use super::headers::{is_field_value, is_protected, is_token};
+use crate::{
+    error::{HandshakeError, HeadError},
+    output::{Full, Output, append_all},
+};
+
+/// Appends a response that refuses the handshake: an authentication challenge, a redirect, 403 for
+/// a foreign origin, 404 for an unknown path (§4.2.2).
+///
+/// `Connection: close` and `Content-Length` are added. A 426 also names the protocol and the
+/// version that are supported (§4.4). Afterwards the server writes the output, shuts the transport
+/// for writing, and drops it once the peer has closed its side; no Close frame is sent (§7.2.2).
+///
+/// ```
+/// let mut out = Vec::new();
+/// websocket_proto::handshake::reject(403, &[("Content-Type", "text/plain")], b"no", &mut out)?;
+/// assert_eq!(
+///     out,
+///     b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 2\r\n\
+///       Content-Type: text/plain\r\n\r\nno",
+/// );
+/// # Ok::<(), websocket_proto::handshake::HeadError>(())
+/// ```
+///
+/// # Errors
+///
+/// - [`HeadError::InvalidStatus`]: `status` is below 200 or above 599.
+/// - [`HeadError::UnexpectedBody`]: `status` is 204, 205 or 304, and `body` is not empty.
+/// - [`HeadError::InvalidHeader`], [`HeadError::ProtectedHeader`]: one of `headers` may not be sent.
+/// - [`HeadError::Full`]: `out` has no room. In each case nothing was written.
+pub fn reject(
+    status: u16,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    out: &mut (impl Output + ?Sized),
+) -> Result<(), HeadError> {
+    // RFC 9110 §15: a final status; a 101 would be an acceptance.
+    if !matches!(status, 200..=599) {
+        return Err(HeadError::InvalidStatus);
+    }
+    if matches!(status, 204 | 205 | 304) && !body.is_empty() {
+        return Err(HeadError::UnexpectedBody);
+    }
+    check_headers(headers)?;
+    emit(out, body, |head| {
+        write!(head, "HTTP/1.1 {status} {}\r\n", reason(status))?;
+        if status == 426 {
+            // §4.2.2, §4.4: the versions that are supported. RFC 9110 §15.5.22: Upgrade with a 426.
+            head.write_str("Upgrade: websocket\r\nConnection: Upgrade, close\r\n")?;
+            head.write_str("Sec-WebSocket-Version: 13\r\n")?;
+        } else {
+            head.write_str("Connection: close\r\n")?;
+        }
+        // RFC 9110 §8.6: a 204 has no length, and a 304 has that of another response.
+        if !matches!(status, 204 | 304) {
+            write!(head, "Content-Length: {}\r\n", body.len())?;
+        }
+        write_headers(head, headers)
+    })?;
+    Ok(())
+}
+
+impl HandshakeError {
+    /// Appends the response that the fault of a request is owed: its [`status`](Self::status), and
+    /// the header lines that belong to that. What happens next is as with [`reject`].
+    ///
+    /// # Errors
+    ///
+    /// [`HeadError::Full`]: `out` has no room; nothing was written.
+    pub fn answer(self, out: &mut (impl Output + ?Sized)) -> Result<(), HeadError> {
+        // RFC 9110 §15.5.6: a 405 lists the methods that are allowed.
+        let headers: &[_] = if self.status() == 405 { &[("Allow", "GET")] } else { &[] };
+        reject(self.status(), headers, b"", out)
+    }
+}
+
+/// Appends what `write` writes, and `body`: all of it or nothing.
+///
+/// `write` runs twice, once to be counted and once into the room that was made for it.
+pub(super) fn emit(
+    out: &mut (impl Output + ?Sized),
+    body: &[u8],
+    write: impl Fn(&mut dyn Write) -> fmt::Result,
+) -> Result<(), Full> {
+    let mut head = Count(0);
+    write(&mut head).map_err(|_| Full)?;
+    out.reserve(head.0.saturating_add(body.len()))?;
+    write(&mut Append(out)).map_err(|_| Full)?;
+    append_all(out, body);
+    Ok(())
+}
+
+/// Refuses the header lines that no caller may add.
+pub(super) fn check_headers(headers: &[(&str, &str)]) -> Result<(), HeadError> {
+    for (name, value) in headers {
+        // RFC 9110 §5.1, §5.5: a CR or LF let through here would start a line of its own.
+        if !is_token(name.as_bytes()) || !is_field_value(value.as_bytes()) {
+            return Err(HeadError::InvalidHeader);
+        }
+        // §4.1: what a caller adds never overrides what the handshake says.
+        if is_protected(name) {
+            return Err(HeadError::ProtectedHeader);
+        }
+    }
+    Ok(())
+}
+
+/// Writes the caller's header lines and the blank line.
+pub(super) fn write_headers(head: &mut dyn Write, headers: &[(&str, &str)]) -> fmt::Result {
+    for (name, value) in headers {
+        write_header(head, name, value)?;
+    }
+    head.write_str("\r\n")
+}
+
+pub(super) fn write_header(head: &mut dyn Write, name: &str, value: &str) -> fmt::Result {
+    for part in [name, ": ", value, "\r\n"] {
+        head.write_str(part)?;
+    }
+    Ok(())
+}
+
+/// Counts what is written.
+struct Count(usize);
+
+impl Write for Count {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.saturating_add(text.len());
+        Ok(())
+    }
+}
+
+/// Appends what is written, within the room that was reserved.
+struct Append<'o, O: ?Sized>(&'o mut O);
+
+impl<O: Output + ?Sized> Write for Append<'_, O> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        append_all(self.0, text.as_bytes());
+        Ok(())
+    }
+}
+
+/// The usual words behind a status; they carry no meaning and may be missing (RFC 9112 §4).
+const fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        410 => "Gone",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
