@@ -121,12 +121,12 @@ impl Canonical {
         }
     }
 
-    fn line(&mut self, line: String) {
+    pub fn line(&mut self, line: String) {
         self.flush();
         self.events.push(line);
     }
 
-    fn piece(&mut self, what: &'static str, bytes: &[u8], first: bool, last: bool) {
+    pub fn piece(&mut self, what: &'static str, bytes: &[u8], first: bool, last: bool) {
         assert!(!bytes.is_empty() || last, "an empty piece that is not the last one");
         if let Some((open, joined, _, ended)) = &mut self.piece {
             if !first && !*ended && *open == what {
@@ -166,7 +166,7 @@ fn show_text(text: &str) -> String {
     }
 }
 
-fn show(bytes: &[u8]) -> String {
+pub fn show(bytes: &[u8]) -> String {
     match bytes {
         [one, ..] if bytes.len() > 40 && bytes.iter().all(|byte| byte == one) => {
             format!("{one:02X}*{}", bytes.len())
@@ -175,7 +175,7 @@ fn show(bytes: &[u8]) -> String {
     }
 }
 
-fn show_close(close: Option<&CloseFrame>) -> String {
+pub fn show_close(close: Option<&CloseFrame>) -> String {
     match close {
         None => "close".to_owned(),
         Some(close) => format!("close {} {}", close.code(), show_text(close.reason())),
