@@ -1,0 +1,339 @@
+//! Holds the tests against the papers: each row of `requirements.md` and `attacks.md` whose state is
+//! `now` is cited by a test, and no test cites a row that does not exist.
+//!
+//! A row is cited by the name of a test function (`r6455_5_2_a_reserved_bits`, `t04_ping_without_fin`)
+//! or by the `id` field of a test vector (`id: "R6455-5.2-a R6455-5.2-k"`).
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+const REQUIREMENTS: &str = include_str!("requirements.md");
+const ATTACKS: &str = include_str!("attacks.md");
+
+#[test]
+fn every_requirement_of_now_has_a_test() {
+    let missing = uncovered(&requirements(), &citations());
+    assert!(missing.is_empty(), "no test cites {}", missing.join(", "));
+}
+
+#[test]
+fn every_attack_of_now_has_a_test() {
+    let missing = uncovered(&attacks(), &citations());
+    assert!(missing.is_empty(), "no test cites {}", missing.join(", "));
+}
+
+#[test]
+fn no_test_cites_a_row_that_does_not_exist() {
+    let mut rows = requirements();
+    rows.extend(attacks());
+    let unknown = unknown(&rows, &citations());
+    assert!(unknown.is_empty(), "no paper has {}", unknown.join(", "));
+}
+
+/// Without this, a parser that reads nothing would find nothing to complain about.
+#[test]
+fn the_papers_have_the_rows_that_they_should() {
+    let requirements = requirements();
+    let count =
+        |by, state| requirements.iter().filter(|row| (row.by, row.state) == (by, state)).count();
+    assert_eq!((count(By::Core, State::Now), count(By::Core, State::Later)), (88, 16));
+    assert_eq!((count(By::Handshake, State::Now), count(By::Handshake, State::Later)), (63, 16));
+    assert_eq!((count(By::Driver, State::Now), count(By::Driver, State::Later)), (0, 37));
+    assert_eq!(requirements.len(), 220);
+
+    let attacks = attacks();
+    let later = attacks.iter().filter(|row| row.state == State::Later).count();
+    assert_eq!((attacks.len(), later), (42, 7));
+
+    let mut keys = BTreeSet::new();
+    for row in requirements.iter().chain(&attacks) {
+        assert!(keys.insert(key(row.id)), "{} stands twice", row.id);
+        // The name of a test that cites the row has to lead back to it.
+        assert_eq!(cited_by_name(&format!("{}_x", key(row.id))), [key(row.id)]);
+    }
+}
+
+#[test]
+fn rows_are_read_from_a_table() {
+    let paper = "\
+        | ID | role | level | requirement | by | AB | state | test |\n\
+        |---|---|---|---|---|---|---|---|\n\
+        | R6455-5.2-a | both | MUST | Words. | core | 3.1 | now | `C1 00` |\n\
+        | R6455-5.3-a | client | MUST | Words. | core (the caller) | – | now | x |\n\
+        | R7692-5-a | client | MAY | Words. | handshake | – | later | x |\n\
+        | R6455-7.3-a | server | MAY | Words. | driver: `close()` | – | later | x |\n\
+        R6455-9-a in running text is no row.\n";
+    let rows: Vec<_> = rows(paper, 8, |cells| (by(cells[4]), cells[6])).collect();
+    let read: Vec<_> = rows.iter().map(|row| (row.id, row.by, row.state)).collect();
+    assert_eq!(
+        read,
+        [
+            ("R6455-5.2-a", By::Core, State::Now),
+            ("R6455-5.3-a", By::Core, State::Now),
+            ("R7692-5-a", By::Handshake, State::Later),
+            ("R6455-7.3-a", By::Driver, State::Later),
+        ]
+    );
+
+    let source = "#[test]\nfn r6455_5_2_a_reserved_bits() {}\n";
+    assert_eq!(uncovered(&rows, &cited(source)), ["R6455-5.3-a"]);
+    assert_eq!(unknown(&rows, &cited("#[test]\nfn r6455_5_2_z() {}\n")), ["r6455_5_2_z"]);
+}
+
+#[test]
+#[should_panic(expected = "cells")]
+fn a_row_that_lacks_a_cell_is_refused() {
+    rows("| T01 | input | seen in | now |\n", 5, |cells| (By::Core, cells[3])).for_each(drop);
+}
+
+#[test]
+#[should_panic(expected = "state")]
+fn a_state_that_is_misspelt_is_refused() {
+    rows("| T01 | input | seen in | nwo | owed |\n", 5, |cells| (By::Core, cells[3]))
+        .for_each(drop);
+}
+
+#[test]
+fn tests_are_told_from_other_functions() {
+    let source = "
+        #[test]
+        fn t01_one() {}
+        fn t02_no_test() {}
+        // #[test]
+        fn t03_commented_out() {}
+        #[test]
+        #[should_panic(expected = \"x\")]
+        /// Words.
+        fn t04_attributes_between() {}
+        #[test]
+        #[ignore]
+        fn t05_never_run() {}
+        #[test] fn t06_one_line() {}
+        #[test]
+        const T07: u8 = 0;
+        fn t07_too_late() {}
+        // #[test] fn t08_one_line_commented_out() {}
+        #[cfg(test)]
+        fn t09_another_attribute() {}
+    ";
+    assert_eq!(cited(source), keys(&["t01", "t04", "t06"]));
+}
+
+#[test]
+fn names_cite_whole_ids_only() {
+    assert_eq!(cited_by_name("r6455_4_1_a_own_socket"), ["r6455_4_1_a"]);
+    assert_eq!(cited_by_name("r6455_4_1_a"), ["r6455_4_1_a"]);
+    assert_eq!(cited_by_name("r6455_4_2_1_a_any_mismatch"), ["r6455_4_2_1_a"]);
+    assert_eq!(cited_by_name("r6455_e3433_two_lines"), ["r6455_e3433"]);
+    assert_eq!(cited_by_name("iana_cc_a_registered"), ["iana_cc_a"]);
+    assert_eq!(cited_by_name("t01_r6455_5_2_b_opcodes"), ["t01", "r6455_5_2_b"]);
+    assert_eq!(cited_by_name("server_t10_lengths"), ["t10"]);
+    // No letter: this is a citation, of a row that no paper has.
+    assert_eq!(cited_by_name("r6455_5_2_reserved"), ["r6455_5_2"]);
+    assert_eq!(cited_by_name("r6455_4_1_ab"), ["r6455_4_1"]);
+    assert_eq!(cited_by_name("s5_4_ping_between_fragments"), [""; 0]);
+    assert_eq!(cited_by_name("t1_short_t100_part2_rfc6455_utf8"), [""; 0]);
+}
+
+#[test]
+fn vectors_cite_every_id_of_their_field() {
+    let source = r#"
+        Vector { id: "R6455-5.2-a R6455-E3433", input: "81 00" },
+        Vector { id: "IANA-CC-a", ..DEFAULT },
+        // Vector { id: "T01" },
+        Vector { grid: "T02", id, other_id: "T03" },
+    "#;
+    assert_eq!(cited(source), keys(&["iana_cc_a", "r6455_5_2_a", "r6455_e3433"]));
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Core,
+    Handshake,
+    Driver,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Now,
+    Later,
+}
+
+/// A row of one of the papers.
+struct Row {
+    id: &'static str,
+    by: By,
+    state: State,
+}
+
+fn requirements() -> Vec<Row> {
+    rows(REQUIREMENTS, 8, |cells| (by(cells[4]), cells[6])).collect()
+}
+
+fn attacks() -> Vec<Row> {
+    rows(ATTACKS, 5, |cells| (By::Core, cells[3])).collect()
+}
+
+/// The rows of every table in `paper` whose first cell is an id.
+fn rows(
+    paper: &'static str,
+    width: usize,
+    read: impl Fn(&[&'static str]) -> (By, &'static str),
+) -> impl Iterator<Item = Row> {
+    paper.lines().filter_map(move |line| {
+        let cells: Vec<_> =
+            line.trim().strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect();
+        let id = cells[0];
+        // An id names its source first: a capital, and a digit or a dash further on.
+        if !id.starts_with(['R', 'T', 'I'])
+            || !id.contains(|c: char| c.is_ascii_digit() || c == '-')
+        {
+            return None;
+        }
+        assert_eq!(cells.len(), width, "cells of {id}");
+        let (by, state) = read(&cells);
+        let state = match state {
+            "now" => State::Now,
+            "later" => State::Later,
+            _ => panic!("state of {id}: {state}"),
+        };
+        Some(Row { id, by, state })
+    })
+}
+
+/// The first word of a cell `by`; what follows it names the signal or the source.
+fn by(cell: &str) -> By {
+    match cell.split([' ', ':']).next() {
+        Some("core") => By::Core,
+        Some("handshake") => By::Handshake,
+        Some("driver") => By::Driver,
+        _ => panic!("by: {cell}"),
+    }
+}
+
+/// An id as it stands in the name of a function.
+fn key(id: &str) -> String {
+    id.to_ascii_lowercase().replace(['-', '.'], "_")
+}
+
+fn uncovered(rows: &[Row], cited: &BTreeSet<String>) -> Vec<String> {
+    let missing =
+        rows.iter().filter(|row| row.state == State::Now && !cited.contains(&key(row.id)));
+    missing.map(|row| row.id.to_owned()).collect()
+}
+
+fn unknown(rows: &[Row], cited: &BTreeSet<String>) -> Vec<String> {
+    let known: BTreeSet<_> = rows.iter().map(|row| key(row.id)).collect();
+    cited.difference(&known).cloned().collect()
+}
+
+/// What the tests of this crate cite: its sources and its integration tests, without this file.
+fn citations() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "tests"] {
+        sources(&root.join(folder), &mut files);
+    }
+    files.retain(|file| *file != root.join("tests/ledger.rs"));
+    assert!(!files.is_empty());
+    files.iter().flat_map(|file| cited(&fs::read_to_string(file).unwrap())).collect()
+}
+
+fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The keys of all ids that the tests and the vectors of one file cite.
+fn cited(source: &str) -> BTreeSet<String> {
+    let mut cited = BTreeSet::new();
+    // Whether a `#[test]` waits for its function.
+    let mut test = false;
+    for line in source.lines().map(str::trim) {
+        if line.is_empty() || line.starts_with("//") {
+            continue;
+        }
+        let mut code = line;
+        if let Some(rest) = code.strip_prefix("#[test]") {
+            test = true;
+            code = rest.trim_start();
+        }
+        if code.starts_with("#[ignore") {
+            test = false;
+        } else if !code.is_empty() && !code.starts_with("#[") {
+            if let Some(name) = function(code).filter(|_| test) {
+                cited.extend(cited_by_name(name));
+            }
+            test = false;
+        }
+        cited.extend(cited_by_fields(code));
+    }
+    cited
+}
+
+/// The name of the function that starts on this line.
+fn function(code: &str) -> Option<&str> {
+    let code = code.strip_prefix("pub ").unwrap_or(code);
+    let rest = code.strip_prefix("fn ")?;
+    rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()
+}
+
+/// The keys in a function's name, those of rows that do not exist among them: `r6455_5_2_x` is a
+/// citation because of how it starts.
+fn cited_by_name(name: &str) -> Vec<String> {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let is_letter = |part: &str| part.len() == 1 && part.bytes().all(|b| b.is_ascii_lowercase());
+    let parts: Vec<_> = name.split('_').collect();
+    let mut cited = Vec::new();
+    let mut at = 0;
+    while at < parts.len() {
+        let start = at;
+        let (source, number) = parts[at].split_at(parts[at].len().min(1));
+        at += 1;
+        match source {
+            "t" if number.len() == 2 && is_number(number) => {}
+            "r" if number.len() == 4 && is_number(number) => {
+                if parts.get(at).is_some_and(|part| part.strip_prefix('e').is_some_and(is_number)) {
+                    at += 1;
+                } else {
+                    while parts.get(at).is_some_and(|part| is_number(part)) {
+                        at += 1;
+                    }
+                    at += usize::from(parts.get(at).is_some_and(|part| is_letter(part)));
+                }
+            }
+            _ if parts[start] == "iana" && parts.get(at) == Some(&"cc") => {
+                at += 1;
+                at += usize::from(parts.get(at).is_some_and(|part| is_letter(part)));
+            }
+            _ => continue,
+        }
+        cited.push(parts[start..at].join("_"));
+    }
+    cited
+}
+
+/// The keys in every field `id: "..."` of a line.
+fn cited_by_fields(code: &str) -> Vec<String> {
+    let mut cited = Vec::new();
+    for (at, field) in code.match_indices("id: \"") {
+        let inside_a_word = code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        if let Some(ids) = code[at + field.len()..].split('"').next().filter(|_| !inside_a_word) {
+            cited.extend(ids.split_whitespace().map(key));
+        }
+    }
+    cited
+}
+
+fn keys(keys: &[&str]) -> BTreeSet<String> {
+    keys.iter().map(|key| (*key).to_owned()).collect()
+}
