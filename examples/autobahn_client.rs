@@ -52,14 +52,21 @@ fn run(url: &str, echo: bool) -> io::Result<String> {
             };
             connection.transmit(&mut out).map_err(io::Error::other)?;
         }
-        stream.write_all(&out)?;
+        if stream.write_all(&out).is_err() {
+            connection.abort();
+        }
         out.clear();
         match connection.next_step() {
             NextStep::Continue | NextStep::AwaitEof => {}
             NextStep::ShutdownWrite => stream.shutdown(Shutdown::Write)?,
             NextStep::Drop => return Ok(last_text),
         }
-        let length = stream.read(&mut buffer)?;
+        let length = stream.read(&mut buffer).unwrap_or_else(|_| {
+            // A server may reset a transport that is no longer needed: how the connection ended
+            // tells whether anything was lost.
+            connection.abort();
+            0
+        });
         if length == 0 {
             connection.receive_eof();
         }

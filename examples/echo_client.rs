@@ -116,14 +116,21 @@ fn run(options: &Options) -> io::Result<Option<Closure>> {
             // An error says that the server closed first.
             let _ = connection.close(Some(&close), &mut out);
         }
-        stream.write_all(&out)?;
+        if stream.write_all(&out).is_err() {
+            connection.abort();
+        }
         out.clear();
         match connection.next_step() {
             NextStep::Continue | NextStep::AwaitEof => {}
             NextStep::ShutdownWrite => stream.shutdown(Shutdown::Write)?,
             NextStep::Drop => return Ok(connection.closure()),
         }
-        let length = stream.read(&mut buffer)?;
+        let length = stream.read(&mut buffer).unwrap_or_else(|_| {
+            // A server may reset a transport that is no longer needed: how the connection ended
+            // tells whether anything was lost.
+            connection.abort();
+            0
+        });
         if length == 0 {
             connection.receive_eof();
         }

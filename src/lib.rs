@@ -1,4 +1,4 @@
-#![cfg_attr(feature = "std", doc = include_str!("../README.md"))]
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -116,14 +116,12 @@ impl Output for alloc::vec::Vec<u8> {
 #[cfg(feature = "bytes")]
 impl Output for bytes::BytesMut {
     fn reserve(&mut self, additional: usize) -> Result<(), Full> {
-        // `BytesMut` aborts when the length overflows, and has no fallible reservation: the first
-        // can be refused here.
-        match self.len().checked_add(additional) {
-            Some(length) if isize::try_from(length).is_ok() => {
-                Ok(bytes::BytesMut::reserve(self, additional))
-            }
-            _ => Err(Full),
+        // `BytesMut` has no reservation that can fail: what no memory could hold is refused here.
+        if isize::try_from(self.len().saturating_add(additional)).is_err() {
+            return Err(Full);
         }
+        bytes::BytesMut::reserve(self, additional);
+        Ok(())
     }
 
     fn append(&mut self, bytes: &[u8]) -> &mut [u8] {
@@ -138,5 +136,20 @@ impl Output for bytes::BytesMut {
 pub(crate) fn append_all(out: &mut (impl Output + ?Sized), bytes: &[u8]) {
     for block in bytes.chunks(BLOCK) {
         out.append(block);
+    }
+}
+
+#[cfg(all(test, feature = "bytes"))]
+mod tests {
+    use super::{Full, Output};
+
+    #[test]
+    fn bytes_mut_grows_and_refuses_what_no_memory_holds() {
+        let mut out = bytes::BytesMut::from(&b"ab"[..]);
+        assert_eq!(Output::reserve(&mut out, usize::MAX), Err(Full));
+        assert_eq!(Output::reserve(&mut out, isize::MAX as usize), Err(Full));
+        assert_eq!(Output::reserve(&mut out, 100), Ok(()));
+        assert_eq!(out.append(b"cd"), b"cd");
+        assert_eq!(out, &b"abcd"[..]);
     }
 }

@@ -1,5 +1,7 @@
 //! What a connection costs: its size, its allocations, its steps.
 
+#![cfg(feature = "alloc")]
+
 mod common;
 
 use std::{

@@ -1,5 +1,7 @@
 //! The closing handshake as a table: what happens, in order, and what the driver sees at the end.
 
+#![cfg(feature = "alloc")]
+
 mod common;
 
 use common::{Canonical, Keys, hex, unmask};

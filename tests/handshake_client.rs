@@ -1,5 +1,7 @@
 //! The client's side of the opening handshake. Ids are those of the requirement and attack tables.
 
+#![cfg(feature = "alloc")]
+
 use websocket_proto::handshake::{
     ClientHandshake, HandshakeError, HandshakeError::*, HeadError, Offer, Response, Target,
 };

@@ -1,5 +1,7 @@
 //! Whole messages: handed through where they lie whole in the input, gathered where they do not.
 
+#![cfg(feature = "alloc")]
+
 mod common;
 
 use common::{cuts, hex};

@@ -1,6 +1,8 @@
 //! A client and a server of this crate in memory, from the first byte of the handshake to the end
 //! of the transport, over a wire that cuts as it likes.
 
+#![cfg(feature = "alloc")]
+
 mod common;
 
 use common::Keys;

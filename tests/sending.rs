@@ -1,5 +1,7 @@
 //! What is sent, byte by byte, and what is refused: an `Err` leaves state and output as they were.
 
+#![cfg(feature = "alloc")]
+
 mod common;
 
 use common::{Keys, hex, unmask};

@@ -1,5 +1,7 @@
 //! WebSocket URIs (RFC 6455 §3). Ids are those of the requirement tables.
 
+#![cfg(feature = "alloc")]
+
 use websocket_proto::handshake::{ClientHandshake, Offer, Target, TargetError, TargetError::*};
 
 /// Parses a URI, and checks that what it prints means the same.

@@ -1,6 +1,8 @@
 //! What comes of received bytes, by section: every vector is run in both roles where it can be,
 //! whole, cut in two at each place, and byte by byte.
 
+#![cfg(feature = "alloc")]
+
 mod common;
 
 use common::{every_cut, frames, hex};

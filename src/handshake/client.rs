@@ -88,14 +88,14 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
     /// With the length of the buffer that it is received in, the handshake fails before the buffer
     /// would have to grow.
     #[must_use]
-    pub fn max_head(mut self, bytes: usize) -> Self {
-        self.scanner = self.scanner.limit(bytes);
-        self
+    pub const fn max_head(self, bytes: usize) -> Self {
+        let ClientHandshake { scanner, accept, subprotocols } = self;
+        ClientHandshake { scanner: scanner.limit(bytes), accept, subprotocols }
     }
 
     /// Sets how many header lines a response's head may have (§10.4).
     #[must_use]
-    pub fn max_headers<const N: usize>(self) -> ClientHandshake<'o, N> {
+    pub const fn max_headers<const N: usize>(self) -> ClientHandshake<'o, N> {
         let ClientHandshake { scanner, accept, subprotocols } = self;
         ClientHandshake { scanner, accept, subprotocols }
     }

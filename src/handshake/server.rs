@@ -53,7 +53,7 @@ impl<const HEADERS: usize> ServerHandshake<HEADERS> {
     /// # let _ = handshake;
     /// ```
     #[must_use]
-    pub fn max_headers<const N: usize>(self) -> ServerHandshake<N> {
+    pub const fn max_headers<const N: usize>(self) -> ServerHandshake<N> {
         ServerHandshake { scanner: self.scanner }
     }
 

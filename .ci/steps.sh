@@ -1,0 +1,368 @@
+# The steps of `.ci/run`, one function each: `bash .ci/steps.sh NAME` runs one by itself.
+#
+# A line ":: ..." shows up in the report of the gate; `skip` ends a step that cannot run here.
+set -euo pipefail
+
+ci=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=$ci/cache
+cd "$ci/.."
+mkdir -p "$cache"
+export PATH="$cache/cargo/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 RUST_BACKTRACE=0 DEBIAN_FRONTEND=noninteractive
+target=${CARGO_TARGET_DIR:-target}
+examples=$target/release/examples
+
+python_packages="kosoku==0.1.0 websockets==17.4"
+node_packages="ws@8.23.0 playwright-core@1.65.1"
+debian_rust="rustc-web cargo-web rust-web-src libstd-rust-web-dev-bpf"
+fuzz_seconds=20
+
+note() { printf ':: %s\n' "$*"; }
+skip() { printf 'skip: %s\n' "$*"; exit 77; }
+die() { printf 'error: %s\n' "$*"; exit 1; }
+
+# --- helpers -------------------------------------------------------------------------------------
+
+# The processes that a step starts end with it.
+children=()
+cleanup() { for pid in "${children[@]}"; do kill "$pid" 2>/dev/null || true; done; }
+trap cleanup EXIT
+
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# wait_for_port PORT PID: returns when the port accepts, fails when the process is gone.
+wait_for_port() {
+  local deadline=$((SECONDS + ${3:-30}))
+  until (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; do
+    kill -0 "$2" 2>/dev/null || die "the process that should listen on port $1 has ended"
+    [ "$SECONDS" -lt "$deadline" ] || die "nobody listens on port $1"
+    sleep 0.05
+  done
+  kill -0 "$2" 2>/dev/null || die "somebody else listens on port $1"
+}
+
+# Starts the echo server of the release build; its port is in $port, its process in $server.
+start_echo_server() {
+  [ -x "$examples/echo_server" ] || die "build the examples first: bash .ci/run build"
+  port=$(free_port)
+  "$examples/echo_server" "127.0.0.1:$port" &
+  server=$!
+  children+=("$server")
+  wait_for_port "$port" "$server"
+}
+
+# What was under test has to be alive after it.
+still_alive() { kill -0 "$1" 2>/dev/null || die "the server did not survive its peer"; }
+
+# apt COMMAND...: as root, or not at all.
+apt() {
+  command -v apt-get >/dev/null || return 1
+  if [ "$(id -u)" -eq 0 ]; then
+    apt-get -o DPkg::Lock::Timeout=120 "$@"
+  else
+    sudo -n -E apt-get -o DPkg::Lock::Timeout=120 "$@"
+  fi
+}
+
+# A new machine has no package lists, an old one has stale ones: the second try is with new ones.
+apt_install() {
+  apt install -y --no-install-recommends "$@" || { apt update && apt install -y --no-install-recommends "$@"; }
+}
+
+has_debian_rust() {
+  local package
+  for package in $debian_rust; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || return 1
+  done
+}
+
+# Runs `cargo test ...` and counts what passed; a run without tests is no success.
+count_tests() {
+  local out=$cache/test.out count
+  "$@" 2>&1 | tee "$out"
+  count=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$out" | awk '{ n += $1 } END { print n + 0 }')
+  [ "$count" -gt 0 ] || die "no tests ran"
+  note "$*: $count tests passed"
+}
+
+# --- tools ---------------------------------------------------------------------------------------
+
+step_tools() {
+  local tool
+  if ! { cargo clippy --version && cargo fmt --version; }; then rustup component add clippy rustfmt; fi
+  note "$(rustc --version); $(rustc +nightly --version)"
+  for tool in hack fuzz; do
+    if cargo "$tool" --version; then continue; fi
+    note "installing cargo-$tool"
+    cargo install --locked --root "$cache/cargo" "cargo-$tool"
+  done
+
+  # A venv cannot be moved, so its place is part of what is remembered.
+  if [ "$(cat "$cache/venv/packages" 2>/dev/null)" != "$python_packages in $cache" ]; then
+    note "installing $python_packages"
+    rm -rf "$cache/venv"
+    python3 -m venv "$cache/venv"
+    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check $python_packages
+    echo "$python_packages in $cache" >"$cache/venv/packages"
+  fi
+
+  if [ "$(cat "$cache/node/packages" 2>/dev/null)" != "$node_packages" ]; then
+    note "installing $node_packages"
+    rm -rf "$cache/node"
+    mkdir -p "$cache/node"
+    echo '{ "private": true }' >"$cache/node/package.json"
+    npm install --prefix "$cache/node" --no-audit --no-fund --ignore-scripts $node_packages
+    echo "$node_packages" >"$cache/node/packages"
+  fi
+
+  if ! command -v chromium; then
+    note "installing chromium"
+    apt_install chromium || note "chromium cannot be installed here"
+  fi
+  if ! has_debian_rust; then
+    note "installing $debian_rust"
+    apt_install $debian_rust || note "the Rust packages of Debian cannot be installed here"
+  fi
+}
+
+# --- the code ------------------------------------------------------------------------------------
+
+step_fmt() {
+  cargo fmt --check
+  if [ -f fuzz/Cargo.toml ]; then cargo fmt --check --manifest-path fuzz/Cargo.toml; fi
+}
+
+step_clippy() {
+  cargo clippy --all-targets -- -D warnings
+  cargo clippy --all-targets --all-features -- -D warnings
+  cargo clippy --all-targets --no-default-features -- -D warnings
+}
+
+step_features() {
+  cargo hack check --feature-powerset --no-dev-deps
+}
+
+step_docs() {
+  export RUSTDOCFLAGS=-Dwarnings
+  cargo doc --no-deps
+  cargo doc --no-deps --all-features
+}
+
+# The README's quick start is one block of two commands. Both are run as they stand there.
+step_quick_start() {
+  local commands
+  mapfile -t commands < <(
+    awk '/^```sh$/ { on = 1; blocks++; next } /^```/ { on = 0 } on && blocks == 1' README.md |
+      sed -E 's/[[:space:]]+#.*//; s/^#.*//; s/[[:space:]]+$//; /^$/d'
+  )
+  [ "${#commands[@]}" -eq 2 ] || die "the first sh block of README.md has ${#commands[@]} commands: ${commands[*]}"
+  [ "${commands[0]}" = "cargo run --example echo_server" ] || die "unexpected first command: ${commands[0]}"
+  [ "${commands[1]}" = "cargo test" ] || die "unexpected second command: ${commands[1]}"
+
+  cargo build --example echo_server
+  local port server
+  port=$(sed -nE 's/.*(127\.0\.0\.1|localhost):([0-9]+).*/\2/p' README.md | sed -n 1p)
+  if (exec 3<>"/dev/tcp/127.0.0.1/${port:=9001}") 2>/dev/null; then die "port $port is taken"; fi
+  ${commands[0]} &
+  server=$!
+  children+=("$server")
+  wait_for_port "$port" "$server" 60
+  python3 - "http://127.0.0.1:$port/" <<'PYTHON'
+import sys, urllib.request
+with urllib.request.urlopen(sys.argv[1], timeout=10) as answer:
+    page = answer.read().decode()
+    assert answer.status == 200 and "WebSocket" in page, (answer.status, page)
+PYTHON
+  still_alive "$server"
+  note "${commands[0]}: serves its page on port $port"
+  kill "$server"
+
+  count_tests ${commands[1]}
+}
+
+step_test_all_features() { count_tests cargo test --all-features; }
+
+# Without any feature there is no growing output to test with; what is left out here is std, simd and
+# random. Documentation is tested with the features that it shows.
+step_test_alloc_only() { count_tests cargo test --no-default-features --features alloc --lib --tests; }
+
+step_dependencies() {
+  local wanted="arrayvec base64 httparse sha1_smol" found
+  found=$(cargo tree -e normal --no-default-features --prefix none --format '{p}' | tail -n +2 | cut -d' ' -f1 | sort | xargs)
+  [ "$found" = "$wanted" ] || die "dependencies without features: $found; wanted: $wanted"
+  note "without features: $found"
+}
+
+step_package() {
+  cargo package --allow-dirty
+  local files file
+  files=$(cargo package --allow-dirty --list)
+  for file in src/lib.rs README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE tests/requirements.md tests/attacks.md; do
+    grep -qxF "$file" <<<"$files" || die "$file is not in the package"
+  done
+  ! grep -E '^(\.ci|fuzz|target)/' <<<"$files" || die "these do not belong in the package"
+  note "$(wc -l <<<"$files") files"
+}
+
+# --- other compilers and targets -----------------------------------------------------------------
+
+# The lint `incompatible_msrv` judges the standard library only; here the old compiler itself does.
+step_msrv() {
+  local version found llvm package dir=$cache/msrv
+  version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+  if ! [ -x "$dir/rustc" ] || ! "$dir/rustc" --version | grep -q "^rustc $version\."; then
+    command -v apt-get >/dev/null && command -v dpkg >/dev/null || skip "no Debian packages here to take rustc $version from"
+    [ -n "$(apt-cache madison rustc-web)" ] || apt update || skip "no package lists here, and no right to fetch them"
+    found=$(apt-cache madison rustc-web | awk -v v="$version." 'index($3, v) == 1 && !n++ { print $3 }')
+    [ -n "$found" ] || skip "Debian has no rustc $version any more"
+    rm -rf "$dir"
+    mkdir -p "$dir/root"
+    # The compiler is unpacked, not installed: it stands beside the one of the machine.
+    llvm=$(apt-cache show "libstd-rust-web-$version=$found" | sed -nE 's/^Depends:.*(libllvm[0-9]+).*/\1/p' | sed -n 1p)
+    (cd "$dir" && apt-get download "rustc-web=$found" "libstd-rust-web-$version=$found" "libstd-rust-web-dev=$found" "$llvm") ||
+      skip "rustc $version cannot be downloaded"
+    for package in "$dir"/*.deb; do dpkg -x "$package" "$dir/root"; done
+    rm "$dir"/*.deb
+    cat >"$dir/rustc" <<SH
+#!/bin/sh
+LD_LIBRARY_PATH="$dir/root/usr/lib/x86_64-linux-gnu" exec "$dir/root/usr/bin/rustc" "\$@"
+SH
+    chmod +x "$dir/rustc"
+  fi
+  export RUSTC=$dir/rustc CARGO_TARGET_DIR=$cache/target-msrv
+  cargo check
+  cargo check --all-features
+  cargo check --no-default-features
+  note "$("$RUSTC" --version)"
+}
+
+# Targets without an operating system: one little-endian, one big-endian, and a microcontroller
+# without a standard library to download, whose `core` is built from source.
+step_bare_targets() {
+  has_debian_rust || skip "the packages $debian_rust are not installed and cannot be"
+  export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=$cache/target-bare
+  local features
+  for features in "" "--features alloc"; do
+    /usr/bin/cargo check --target bpfel-unknown-none --no-default-features $features
+    /usr/bin/cargo check --target bpfeb-unknown-none --no-default-features $features
+    RUSTC_BOOTSTRAP=1 /usr/bin/cargo build --lib --release -Zbuild-std=core,alloc \
+      -Zbuild-std-features=compiler-builtins-mem --target thumbv6m-none-eabi --no-default-features $features
+  done
+  note "$("$RUSTC" --version): bpfel, bpfeb, thumbv6m, each without features and with alloc"
+}
+
+# --- conformance and peers -----------------------------------------------------------------------
+
+step_build() { cargo build --release --examples; }
+
+step_autobahn_server() {
+  local report=$cache/autobahn/server status=0
+  rm -rf "$report"
+  start_echo_server
+  "$cache/venv/bin/kosoku" -o "$report" -x '12.*' -x '13.*' "127.0.0.1:$port" || status=$?
+  still_alive "$server"
+  judge "$report" "$status"
+}
+
+step_autobahn_client() {
+  local report=$cache/autobahn/client status=0 port suite
+  [ -x "$examples/autobahn_client" ] || die "build the examples first: bash .ci/run build"
+  rm -rf "$report"
+  port=$(free_port)
+  "$cache/venv/bin/kosoku" -m fuzzingserver -o "$report" -x '12.*' -x '13.*' "127.0.0.1:$port" &
+  suite=$!
+  children+=("$suite")
+  wait_for_port "$port" "$suite"
+  "$examples/autobahn_client" "ws://127.0.0.1:$port" websocket-proto || status=$?
+  # Without the last request of the client, the suite would not end.
+  if [ "$status" -eq 0 ]; then wait "$suite" || status=$?; fi
+  judge "$report" "$status"
+}
+
+# judge REPORT STATUS: the verdicts first, so that they are seen even when the run failed.
+judge() {
+  local counts faults=0
+  [ -f "$1/index.json" ] || die "no report; the run ended with status $2"
+  counts=$(python3 "$ci/autobahn.py" "$1/index.json") || faults=1
+  printf '%s\n' "$counts"
+  note "${counts%%$'\n'*}"
+  [ "$2" -eq 0 ] || die "the run ended with status $2"
+  return "$faults"
+}
+
+# peer COMMAND...: its last line says how many checks it made.
+peer() {
+  local out=$cache/peer.out
+  "$@" 2>&1 | tee "$out"
+  grep -qE ': [1-9][0-9]* checks passed$' "$out" || die "no checks ran"
+  note "$(tail -n 1 "$out")"
+}
+
+step_peer_websockets() {
+  start_echo_server
+  peer "$cache/venv/bin/python" "$ci/peers/websockets_client.py" "ws://127.0.0.1:$port/"
+  still_alive "$server"
+}
+
+step_peer_ws() {
+  start_echo_server
+  NODE_PATH=$cache/node/node_modules peer node "$ci/peers/ws_client.cjs" "ws://127.0.0.1:$port/"
+  still_alive "$server"
+}
+
+step_peer_chromium() {
+  local browser
+  browser=$(command -v chromium) || skip "chromium is not installed and cannot be"
+  start_echo_server
+  NODE_PATH=$cache/node/node_modules peer node "$ci/peers/chromium.cjs" "http://127.0.0.1:$port/" "$browser"
+  still_alive "$server"
+}
+
+step_peer_websockets_server() {
+  [ -x "$examples/echo_client" ] || die "build the examples first: bash .ci/run build"
+  peer "$cache/venv/bin/python" "$ci/peers/websockets_server.py" "$examples/echo_client"
+}
+
+# --- fuzzing -------------------------------------------------------------------------------------
+
+# Each target for a short while, two at a time: enough to see that it runs and that nothing is
+# found at once. What is found lies in fuzz/artifacts.
+step_fuzz() {
+  local targets found=0 name
+  targets=$(cargo +nightly fuzz list)
+  [ -n "$targets" ] || die "no fuzz targets"
+  rm -rf "$cache/fuzz"
+  mkdir -p "$cache/fuzz"
+  cargo +nightly fuzz build -s none -O -a
+  export -f fuzz_one
+  export cache fuzz_seconds
+  printf '%s\n' $targets | xargs -P 2 -I{} bash -c 'fuzz_one {} || { echo "error: {} failed"; exit 1; }' || found=1
+  for name in $targets; do
+    if ! runs=$(sed -n 's/^Done \([0-9]*\) runs in.*/\1/p' "$cache/fuzz/$name.log" | tail -n 1) || [ -z "$runs" ]; then
+      tail -n 60 "$cache/fuzz/$name.log"
+      printf 'error: %s did not finish\n' "$name"
+      found=1
+    elif [ "$runs" -le 1000 ]; then
+      printf 'error: %s made only %s runs\n' "$name" "$runs"
+      found=1
+    else
+      note "$name: $runs runs"
+    fi
+  done
+  return "$found"
+}
+
+fuzz_one() {
+  local seeds=()
+  mkdir -p "$cache/fuzz/$1"
+  if [ -d "fuzz/corpus/$1" ]; then seeds=("fuzz/corpus/$1"); fi
+  cargo +nightly fuzz run -s none -O -a "$1" "$cache/fuzz/$1" "${seeds[@]}" -- \
+    -max_total_time="$fuzz_seconds" -timeout=10 </dev/null >"$cache/fuzz/$1.log" 2>&1
+}
+
+# -------------------------------------------------------------------------------------------------
+
+[ $# -eq 1 ] && declare -F "step_$1" >/dev/null || die "usage: steps.sh NAME"
+"step_$1"
