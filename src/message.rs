@@ -267,9 +267,10 @@ impl sealed::Storage for Lent<'_> {
     }
 
     fn push_data(&mut self, piece: &[u8]) -> Result<(), Full> {
-        let end = self.length.saturating_add(piece.len());
-        self.buffer.get_mut(self.length..end).ok_or(Full)?.copy_from_slice(piece);
-        self.length = end;
+        let room = self.buffer.get_mut(self.length..).ok_or(Full)?;
+        let (place, _) = room.split_at_mut_checked(piece.len()).ok_or(Full)?;
+        place.copy_from_slice(piece);
+        self.length += piece.len();
         Ok(())
     }
 
