@@ -311,6 +311,7 @@ fn r6455_4_2_1_e_upgrade_lists_websocket() {
         // R6455-E5498: any ASCII case is accepted, lower case is written.
         Vector { id: "R6455-4.2.1-e R6455-E5498", head: s().with("Upgrade", "WebSocket"), expected: Ok(()) },
         Vector { id: "R6455-4.2.1-e", head: s().with("Upgrade", "foo, WebSocket"), expected: Ok(()) },
+        Vector { id: "R6455-4.2.1-e", head: s().with("Upgrade", "websocket, foo"), expected: Ok(()) },
         Vector { id: "R6455-4.2.1-e", head: s().with("Upgrade", ",foo/1 ,\t,WEBSOCKET\t,"), expected: Ok(()) },
         Vector { id: "R6455-4.2.1-e", head: s().with("Upgrade", "foo").plus("upgrade: websocket"), expected: Ok(()) },
         Vector { id: "R6455-4.2.1-e", head: s().with("Upgrade", "websocket2"), expected: Err(InvalidUpgrade) },
@@ -335,6 +336,7 @@ fn r6455_4_2_1_f_connection_lists_upgrade() {
     let s = sample;
     check([
         Vector { id: "R6455-4.2.1-f", head: s().with("Connection", "keep-alive, upgrade"), expected: Ok(()) },
+        Vector { id: "R6455-4.2.1-f", head: s().with("Connection", "Upgrade, keep-alive"), expected: Ok(()) },
         Vector { id: "R6455-4.2.1-f", head: s().with("Connection", "close").plus("CONNECTION: UPGRADE"), expected: Ok(()) },
         Vector { id: "R6455-4.2.1-f", head: s().with("Connection", "keep-alive"), expected: Err(InvalidConnection) },
         Vector { id: "R6455-4.2.1-f", head: s().with("Connection", "upgraded"), expected: Err(InvalidConnection) },
@@ -550,6 +552,7 @@ fn r6455_4_3_c_r6455_4_3_e_r6455_9_a_r6455_9_b_r6455_4_2_2_i_extensions_have_the
     }
     check([
         Vector { id: "R6455-8.1-b", head: sample().plus(b"Sec-WebSocket-Extensions: x, \xFF"), expected: Err(InvalidExtensions) },
+        Vector { id: "R6455-8.1-b", head: sample().plus("Sec-WebSocket-Extensions: x").plus(b"Sec-WebSocket-Extensions: \xFF"), expected: Err(InvalidExtensions) },
         Vector { id: "R6455-9.1-a", head: sample().plus("Sec-WebSocket-Extensions: fine").plus("Sec-WebSocket-Extensions: x;"), expected: Err(InvalidExtensions) },
     ]);
 }
