@@ -14,6 +14,7 @@ mod deadline;
 mod error;
 mod event;
 mod frame;
+pub mod guide;
 pub mod handshake;
 mod mask;
 mod message;
