@@ -137,7 +137,7 @@ impl<'h> Request<'h> {
     /// strangers, it refuses foreign origins (§10.2):
     ///
     /// ```
-    /// use websocket_proto::{Agreed, Output};
+    /// use websocket_proto::Agreed;
     /// use websocket_proto::handshake::{self, Accept, HeadError, Request};
     ///
     /// fn decide(request: &Request<'_>, out: &mut Vec<u8>) -> Result<Option<Agreed>, HeadError> {
@@ -362,10 +362,8 @@ impl<'h> Fields<'h> {
 pub(super) fn parse_version(text: &[u8]) -> Option<u8> {
     match text {
         [b'0'] => Some(0),
-        // `parse` would take a plus sign.
-        [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit) => {
-            str::from_utf8(text).ok()?.parse().ok()
-        }
+        // `parse` alone would take a plus sign and leading zeros.
+        [b'1'..=b'9', ..] => str::from_utf8(text).ok()?.parse().ok(),
         _ => None,
     }
 }
