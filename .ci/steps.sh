@@ -346,6 +346,16 @@ step_peer_websockets_server() {
   peer "$cache/venv/bin/python" "$ci/peers/websockets_server.py" "$examples/echo_client"
 }
 
+step_peer_proxy() {
+  [ -x "$examples/proxy" ] || die "build the examples first: bash .ci/run build"
+  peer "$cache/venv/bin/python" "$ci/peers/proxy.py" "$examples/proxy"
+}
+
+step_peer_broadcast() {
+  [ -x "$examples/broadcast" ] || die "build the examples first: bash .ci/run build"
+  peer "$cache/venv/bin/python" "$ci/peers/broadcast.py" "$examples/broadcast"
+}
+
 # --- fuzzing -------------------------------------------------------------------------------------
 
 # Each target for a short while, two at a time: enough to see that it runs and that nothing is

@@ -19,8 +19,8 @@ use crate::{
 /// use websocket_proto::{Agreed, Config, Connection, Data, Prepared, Server};
 ///
 /// let message = Prepared::new(Data::Text("hello, all"));
-/// let mut connections = [(); 3].map(|()| Connection::new(Server, &Config::new(), Agreed::new()));
-/// for connection in &mut connections {
+/// let connections = [(); 3].map(|()| Connection::new(Server, &Config::new(), Agreed::new()));
+/// for connection in &connections {
 ///     // No copy: all get the same bytes, to be written behind what is waiting to be written.
 ///     let frame = connection.prepared(&message)?;
 ///     assert_eq!(frame, b"\x81\x0Ahello, all");
@@ -43,6 +43,13 @@ impl Prepared {
     }
 }
 
+/// The frame, for a queue that was let [`prepared`](Connection::prepared) and writes later.
+impl AsRef<[u8]> for Prepared {
+    fn as_ref(&self) -> &[u8] {
+        &self.frame
+    }
+}
+
 impl Connection<Server> {
     /// The bytes of a prepared message, if it may be sent now. The caller writes them, in full and
     /// behind all output so far. A Pong that is owed does not go in front of them: call
@@ -51,7 +58,7 @@ impl Connection<Server> {
     /// # Errors
     ///
     /// As for [`send_text`](Connection::send_text).
-    pub fn prepared<'p>(&mut self, message: &'p Prepared) -> Result<&'p [u8], SendError> {
+    pub fn prepared<'p>(&self, message: &'p Prepared) -> Result<&'p [u8], SendError> {
         self.check_message(message.kind).map(|_| &*message.frame)
     }
 }

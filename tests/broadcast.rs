@@ -4,17 +4,77 @@
 
 mod common;
 
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    hint::black_box,
+};
+
 use common::hex;
 use websocket_proto::{Agreed, Config, Connection, Data, Prepared, SendError, Server};
+
+/// Counts the bytes that the current thread allocates, without those that it gives back.
+struct Counting;
+
+thread_local! {
+    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATED.set(ALLOCATED.get() + layout.size());
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATED.set(ALLOCATED.get() + size.saturating_sub(layout.size()));
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The bytes that `work` allocates.
+fn allocated(work: impl FnOnce()) -> usize {
+    let before = ALLOCATED.get();
+    work();
+    ALLOCATED.get() - before
+}
 
 fn server() -> Connection<Server> {
     Connection::new(Server, &Config::new(), Agreed::new())
 }
 
 #[test]
+fn one_copy_serves_ten_thousand_connections() {
+    const CONNECTIONS: usize = 10_000;
+    let text = "a".repeat(1000);
+    let frame = 4 + text.len();
+    let mut connections: Vec<_> = (0..CONNECTIONS).map(|_| (server(), Vec::new())).collect();
+    let shared = allocated(|| {
+        let message = Prepared::new(Data::Text(&text));
+        for (connection, _) in &mut connections {
+            assert_eq!(black_box(connection.prepared(&message).unwrap()).len(), frame);
+        }
+    });
+    assert_eq!(shared, frame);
+    let copied = allocated(|| {
+        for (connection, out) in &mut connections {
+            connection.send_text(&text, out).unwrap();
+        }
+    });
+    assert!(connections.iter().all(|(_, out)| out.len() == frame));
+    assert!(copied >= CONNECTIONS * frame, "{copied}");
+}
+
+#[test]
 fn all_connections_get_the_same_bytes_and_not_a_copy() {
     let message = Prepared::new(Data::Binary(&[7; 300]));
-    let (mut one, mut two) = (server(), server());
+    let (one, two) = (server(), server());
     let first = one.prepared(&message).unwrap();
     let second = two.prepared(&message).unwrap();
     assert_eq!(first.as_ptr_range(), second.as_ptr_range());
