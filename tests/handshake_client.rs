@@ -3,7 +3,7 @@
 #![cfg(feature = "alloc")]
 
 use websocket_proto::handshake::{
-    ClientHandshake, HandshakeError, HandshakeError::*, HeadError, Offer, Response, Target,
+    ClientHandshake, HandshakeError, HandshakeError::*, HeadError, Offer, Opening, Response, Target,
 };
 use websocket_proto::{Agreed, SliceOutput};
 
@@ -177,7 +177,25 @@ fn check(vectors: impl IntoIterator<Item = Vector>) {
         let bytes = head.bytes();
         let verdict = verdict(&bytes).map(|seen| assert!(seen.is_some(), "{id}: not whole"));
         assert_eq!(verdict, expected, "{id}: {}", bytes.escape_ascii());
+        // Where the bytes are a response to another parser too, its parts get the same verdict.
+        let parsed = parsed(&bytes).filter(|_| !matches!(expected, Err(Malformed | ControlByte)));
+        assert!(parsed.is_none_or(|parsed| parsed == expected), "{id}: {}", bytes.escape_ascii());
     }
+}
+
+/// The verdict on a response that something else has parsed; `None` where the bytes are none to it,
+/// or an interim one.
+fn parsed(bytes: &[u8]) -> Option<Result<(), HandshakeError>> {
+    let mut slots = [httparse::EMPTY_HEADER; 100];
+    let mut parsed = httparse::Response::new(&mut slots);
+    parsed.parse(bytes).ok().filter(httparse::Status::is_complete)?;
+    let status = parsed.code.filter(|status| !matches!(status, 100 | 102..=199))?;
+    let headers: Vec<_> = parsed.headers.iter().map(|line| (line.name, line.value)).collect();
+    let fields = headers.iter().map(|(name, value)| (name, value));
+    let target = Target::parse("ws://server.example.com/chat").unwrap();
+    let offer = Offer::new().subprotocols(&["chat", "superchat"]);
+    let opening = Opening::upgrade(&target, &offer, NONCE).unwrap();
+    Some(opening.judge(status, (1, parsed.version?), fields).map(drop))
 }
 
 fn request(uri: &str, offer: &Offer<'_>) -> Result<String, HeadError> {
@@ -324,6 +342,7 @@ fn r6455_4_1_z_the_sample_response_opens_the_connection() {
     let response = seen(&sample().plus("Set-Cookie: a=b").plus(b"X-Foo: \xC3\x28"));
     assert_eq!((response.status, response.subprotocol.as_deref()), (101, Some("chat")));
     assert_eq!((response.extensions, &response.behind[..]), (0, &b""[..]));
+    assert_eq!(parsed(&sample().bytes()), Some(Ok(())));
     assert!(response.headers.contains(&("Set-Cookie".to_owned(), b"a=b".to_vec())));
     assert!(response.headers.contains(&("X-Foo".to_owned(), b"\xC3\x28".to_vec())));
     // Offered, and none chosen.

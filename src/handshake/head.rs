@@ -124,11 +124,12 @@ impl Scanner {
     }
 }
 
-/// The first line of a request (RFC 9112 §3).
+/// The first line of a request (RFC 9112 §3), or the pseudo-header fields that stand in its place
+/// (RFC 9113 §8.3.1), once it has been judged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestLine<'h> {
     pub(super) method: &'h str,
-    /// The authority of a target in absolute form.
+    /// The authority of a target in absolute form, or that of a CONNECT.
     pub(super) authority: Option<&'h str>,
     pub(super) resource: Resource<'h>,
 }
@@ -144,29 +145,39 @@ impl<'h> RequestLine<'h> {
         else {
             return Err(HandshakeError::Malformed);
         };
+        let version = parse_version(version)?;
+        let method = str::from_utf8(method).map_err(|_| HandshakeError::Malformed)?;
+        let target = str::from_utf8(target).map_err(|_| HandshakeError::InvalidTarget)?;
+        Ok((RequestLine::upgrade(method, version, target)?, block))
+    }
+
+    /// The rules of a line, whoever parsed it.
+    pub(super) fn upgrade(
+        method: &'h str,
+        version: (u8, u8),
+        target: &'h str,
+    ) -> Result<Self, HandshakeError> {
         // §4.2.1: HTTP/1.1 or higher. The version says how to read the rest, so it is judged first.
         if minor_version(version)? == 0 {
             return Err(HandshakeError::InvalidHttpVersion);
         }
-        if !is_token(method) {
+        if !is_token(method.as_bytes()) {
             return Err(HandshakeError::Malformed);
         }
         // §4.2.1: the method is GET. RFC 9110 §9.1: methods are case-sensitive.
-        if method != b"GET" {
+        if method != "GET" {
             return Err(HandshakeError::MethodNotAllowed);
         }
-        let method = str::from_utf8(method).map_err(|_| HandshakeError::Malformed)?;
-        let target = str::from_utf8(target).map_err(|_| HandshakeError::InvalidTarget)?;
         let (authority, resource) = Resource::of_request(target)?;
-        Ok((RequestLine { method, authority, resource }, block))
+        Ok(RequestLine { method, authority, resource })
     }
 }
 
 /// The first line of a response (RFC 9112 §4).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StatusLine {
-    /// The minor version behind `HTTP/1.`.
-    pub(super) minor: u8,
+    /// The major version, which is 1, and the minor one.
+    pub(super) version: (u8, u8),
     pub(super) status: u16,
 }
 
@@ -175,7 +186,8 @@ impl StatusLine {
     pub(super) fn parse(head: &[u8]) -> Result<(Self, &[u8]), HandshakeError> {
         let (line, block) = split_line(head)?;
         let mut parts = line.splitn(3, |&byte| byte == b' ');
-        let minor = minor_version(parts.next().unwrap_or_default())?;
+        let version = parse_version(parts.next().unwrap_or_default())?;
+        minor_version(version)?;
         // RFC 9112 §4: three digits. The reason says nothing, and its space is often left out.
         let status = match parts.next() {
             Some([hundreds @ b'1'..=b'9', tens @ b'0'..=b'9', ones @ b'0'..=b'9']) => {
@@ -185,7 +197,7 @@ impl StatusLine {
             }
             _ => return Err(HandshakeError::Malformed),
         };
-        Ok((StatusLine { minor, status }, block))
+        Ok((StatusLine { version, status }, block))
     }
 }
 
@@ -205,14 +217,20 @@ pub(super) fn parse_headers<const HEADERS: usize>(
     }
 }
 
-/// The number behind `HTTP/1.`.
-fn minor_version(version: &[u8]) -> Result<u8, HandshakeError> {
+/// The minor version of HTTP/1.
+pub(super) const fn minor_version(version: (u8, u8)) -> Result<u8, HandshakeError> {
+    match version {
+        // RFC 9110 §2.5: a higher minor version is read like the highest that is known.
+        (1, minor) => Ok(minor),
+        // RFC 9110 §2.5: a message of another major version is not understood.
+        _ => Err(HandshakeError::UnsupportedHttpVersion),
+    }
+}
+
+fn parse_version(version: &[u8]) -> Result<(u8, u8), HandshakeError> {
     // RFC 9112 §2.3: the name in capitals, a digit, a dot, a digit.
     match version.strip_prefix(b"HTTP/") {
-        // RFC 9110 §2.5: a higher minor version is read like the highest that is known.
-        Some([b'1', b'.', minor @ b'0'..=b'9']) => Ok(minor - b'0'),
-        // RFC 9110 §2.5: a message of another major version is not understood.
-        Some([b'0'..=b'9', b'.', b'0'..=b'9']) => Err(HandshakeError::UnsupportedHttpVersion),
+        Some([major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9']) => Ok((major - b'0', minor - b'0')),
         _ => Err(HandshakeError::InvalidHttpVersion),
     }
 }

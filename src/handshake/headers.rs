@@ -1,4 +1,4 @@
-//! Header fields: tokens and lists (RFC 9110 §5), and the view of a block of header lines.
+//! The view of a block of header lines, and what its parts consist of: tokens and lists (RFC 9110 §5).
 
 use core::{fmt, iter::FusedIterator, str};
 
@@ -26,16 +26,6 @@ impl<'h> Headers<'h> {
     /// The value of the first line with this name.
     pub fn first(&self, name: &str) -> Option<&'h [u8]> {
         self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    }
-
-    /// The values of all lines with this name.
-    pub(super) fn all<'n>(
-        &self,
-        name: &'n str,
-    ) -> impl Iterator<Item = &'h [u8]> + Clone + use<'h, 'n> {
-        self.iter()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
     }
 }
 
@@ -71,144 +61,26 @@ impl<'h> Iterator for HeaderLines<'h> {
     // colon is the blank one.
     fn next(&mut self) -> Option<Self::Item> {
         let (line, rest) = split_behind(self.rest, b'\n')?;
-        let (name, value) = split_behind(line, b':')?;
+        let (name, value) = split_behind(line.strip_suffix(b"\r\n")?, b':')?;
         self.rest = rest;
-        Some((str::from_utf8(name.strip_suffix(b":")?).ok()?, value.trim_ascii()))
+        Some((str::from_utf8(name.strip_suffix(b":")?).ok()?, trim_ows(value)))
     }
 }
 
 impl FusedIterator for HeaderLines<'_> {}
 
-pub(super) const ORIGIN: &str = "Origin";
-pub(super) const HOST: &str = "Host";
-pub(super) const PROTOCOL: &str = "Sec-WebSocket-Protocol";
-pub(super) const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
-pub(super) const VERSION: &str = "Sec-WebSocket-Version";
-
-/// The fields that the handshake reads, and writes by itself.
-#[derive(Clone, Copy)]
-pub(super) enum Field {
-    Accept,
-    Connection,
-    ContentLength,
-    Extensions,
-    Host,
-    Key,
-    Origin,
-    Protocol,
-    TransferEncoding,
-    Upgrade,
-    Version,
-}
-
-impl Field {
-    const NAMES: [(&'static str, Field); 11] = [
-        (HOST, Field::Host),
-        ("Upgrade", Field::Upgrade),
-        ("Connection", Field::Connection),
-        ("Sec-WebSocket-Key", Field::Key),
-        ("Sec-WebSocket-Accept", Field::Accept),
-        (VERSION, Field::Version),
-        (PROTOCOL, Field::Protocol),
-        (EXTENSIONS, Field::Extensions),
-        (ORIGIN, Field::Origin),
-        ("Content-Length", Field::ContentLength),
-        ("Transfer-Encoding", Field::TransferEncoding),
-    ];
-
-    /// The field of this name, if the handshake knows it.
-    pub(super) fn of(name: &str) -> Option<Field> {
-        // §2, RFC 9110 §5.1: case is folded for ASCII letters and for nothing else.
-        let known = Field::NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        known.map(|(_, field)| *field)
-    }
-}
-
-/// Whether a header of this name is the handshake's own, so that no caller may add one.
-pub(super) fn is_protected(name: &str) -> bool {
-    const PREFIX: &str = "Sec-WebSocket-";
-    let prefix = name.get(..PREFIX.len());
-    Field::of(name).is_some() || prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
-}
-
-/// What the lines of a field say that has one value.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Single<'h> {
-    value: Option<&'h [u8]>,
-    repeated: bool,
-}
-
-impl<'h> Single<'h> {
-    pub(super) fn see(&mut self, value: &'h [u8]) {
-        self.repeated |= self.value.is_some();
-        self.value = Some(value.trim_ascii());
-    }
-
-    /// The value, if there is exactly one.
-    pub(super) fn once(self) -> Option<&'h [u8]> {
-        self.value.filter(|_| !self.repeated)
-    }
-
-    pub(super) const fn is_absent(self) -> bool {
-        self.value.is_none()
-    }
-}
-
-/// What the lines of a list field say: together they are one list (RFC 9110 §5.3).
-#[derive(Clone, Copy, Default)]
-pub(super) struct List {
-    present: bool,
-    malformed: bool,
-    elements: usize,
-    named: bool,
-}
-
-impl List {
-    /// One more line of comma-separated elements, each of which has to fulfil `grammar`; `name` is
-    /// looked for among them without regard to ASCII case.
-    pub(super) fn see(&mut self, value: &[u8], grammar: fn(&[u8]) -> bool, name: &str) {
-        self.present = true;
-        for element in elements(value) {
-            self.see_element(grammar(element));
-            self.named |= element.eq_ignore_ascii_case(name.as_bytes());
-        }
-    }
-
-    /// One more line, whose elements something else has judged.
-    pub(super) fn see_judged(&mut self, elements: impl Iterator<Item = bool>) {
-        self.present = true;
-        elements.for_each(|well_formed| self.see_element(well_formed));
-    }
-
-    const fn see_element(&mut self, well_formed: bool) {
-        self.elements = self.elements.saturating_add(1);
-        self.malformed |= !well_formed;
-    }
-
-    pub(super) const fn is_absent(self) -> bool {
-        !self.present
-    }
-
-    /// Whether the field is absent, or a list of at least one element, all of them well formed.
-    pub(super) const fn is_valid(self) -> bool {
-        // RFC 9110 §5.6.1: empty elements do not count, and a list of nothing else is none.
-        !self.present || (self.elements > 0 && !self.malformed)
-    }
-
-    /// Whether the list is well formed and has the element that was looked for.
-    pub(super) const fn names_it(self) -> bool {
-        self.named && !self.malformed
-    }
-
-    /// Whether the element that was looked for is the only one.
-    pub(super) const fn is_only_it(self) -> bool {
-        self.names_it() && self.elements == 1
-    }
-}
-
 /// The elements of one line of a comma-separated list, without the empty ones (RFC 9110 §5.6.1).
 pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+    value.split(|&byte| byte == b',').map(trim_ows).filter(|element| !element.is_empty())
+}
+
+/// Without the spaces and tabs around it (RFC 9110 §5.6.3). A line break is none of them: a parser
+/// that lets one through has not parsed lines.
+pub(super) const fn trim_ows(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// Whether this is a token (RFC 9110 §5.6.2).

@@ -1,4 +1,5 @@
-//! The opening handshake (§4): one HTTP/1.1 request and its response.
+//! The opening handshake (§4): one HTTP/1.1 request and its response, or one extended CONNECT of
+//! HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220).
 //!
 //! Here the caller drives; the result, an [`Agreed`](crate::Agreed), starts a
 //! [`Connection`](crate::Connection), and from there on the peer drives.
@@ -96,6 +97,58 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Behind another HTTP stack
+//!
+//! Where something else speaks HTTP, the same rules are kept on what it has parsed; header fields
+//! come in as it holds them ([`Fields`]). Over HTTP/2 and HTTP/3 there is no key and no 101, and one
+//! stream takes the place of the transport; its bytes are the same.
+//!
+//! | | HTTP/1.1, bytes | HTTP/1.1, parts | HTTP/2 and HTTP/3, parts |
+//! |---|---|---|---|
+//! | a request comes | [`ServerHandshake::receive`] | [`Request::upgrade`] | [`Request::connect`] |
+//! | is accepted | [`Request::accept`] | [`Request::answer`] | [`Request::answer`] |
+//! | breaks a rule | [`HandshakeError::answer`] | [`status`](HandshakeError::status), [`headers`](HandshakeError::headers) | [`connect_status`](HandshakeError::connect_status), [`connect_headers`](HandshakeError::connect_headers) |
+//! | is made | [`ClientHandshake::start`] | [`Opening::upgrade`] | [`Opening::connect`] |
+//! | the response comes | [`ClientHandshake::receive`] | [`Opening::judge`] | [`Opening::judge`] |
+//!
+//! On a stream, [`NextStep::ShutdownWrite`](crate::NextStep::ShutdownWrite) stands for END_STREAM
+//! (a FIN in HTTP/3), and so does [`Drop`](crate::NextStep::Drop) after a clean close; `Drop` after
+//! anything else is a RST_STREAM with CANCEL (H3_REQUEST_CANCELLED). What the peer does in the same
+//! words is [`receive_eof`](crate::Connection::receive_eof) and [`abort`](crate::Connection::abort).
+//! `examples/hyper.rs` and `examples/h2.rs` show all of it.
+//!
+//! ```
+//! use websocket_proto::handshake::{Accept, HeadError, PseudoHeaders, Request};
+//! use websocket_proto::{Config, Connection, Server};
+//!
+//! # struct Parts<'a> { pseudo: PseudoHeaders<'a>, fields: Vec<(String, String)> }
+//! # impl Parts<'_> {
+//! #     fn respond<'a>(&self, _: u16, _: impl IntoIterator<Item = (&'a str, &'a str)>) {}
+//! # }
+//! fn serve(stack: &Parts<'_>) -> Result<Option<Connection<Server>>, HeadError> {
+//!     let fields = stack.fields.iter().map(|(name, value)| (name, value));
+//!     match Request::connect(stack.pseudo, fields) {
+//!         Ok(request) => {
+//!             let answer = request.answer(&Accept::new())?;
+//!             stack.respond(answer.status(), answer.headers());
+//!             Ok(Some(Connection::new(Server, &Config::new(), answer.agreed())))
+//!         }
+//!         Err(error) => {
+//!             let headers = error.connect_headers().iter().copied();
+//!             stack.respond(error.connect_status(), headers);
+//!             Ok(None)
+//!         }
+//!     }
+//! }
+//! # let pseudo = PseudoHeaders {
+//! #     method: "CONNECT", protocol: Some("websocket"), scheme: Some("https"),
+//! #     authority: Some("h"), path: Some("/"),
+//! # };
+//! # let fields = vec![("sec-websocket-version".to_owned(), "13".to_owned())];
+//! # assert!(serve(&Parts { pseudo, fields })?.is_some());
+//! # Ok::<(), HeadError>(())
+//! ```
+//!
 //! # Security
 //!
 //! - The peer is a stranger: whatever [`Request`] shows may be forged by a client that is not a
@@ -103,26 +156,37 @@
 //!   it away: see [`Request::is_same_origin`].
 //! - Heads are read strictly. Where programs on the way disagree about a line's end, or about the
 //!   length of a body, one request hides in another; so bare CR and LF, folded lines, a space in
-//!   front of a colon, and any declared body are refused.
+//!   front of a colon, and any declared body are refused. How strictly another stack has read what
+//!   it hands over is up to that stack.
 //! - What the caller adds is checked as strictly: no value starts a line of its own, and no header
 //!   overrides one of the handshake.
 //! - A deadline on the handshake is the caller's: this module knows no time.
 
+mod answer;
 mod client;
 mod extension;
+mod fields;
 mod head;
 mod headers;
 mod key;
+mod opening;
+mod request;
+mod response;
 mod server;
 mod target;
 mod write;
 
-pub use client::{Accepted, ClientHandshake, Offer, Refused, Response};
+pub use answer::{Accept, Answer};
+pub use client::ClientHandshake;
 pub use extension::{Extension, Value};
+pub use fields::Fields;
 pub use headers::{HeaderLines, Headers};
 #[cfg(feature = "random")]
 pub use key::nonce;
-pub use server::{Accept, Request, ServerHandshake};
+pub use opening::{ENABLE_CONNECT_PROTOCOL, Offer, Opening};
+pub use request::{PseudoHeaders, Request};
+pub use response::{Accepted, Refused, Response};
+pub use server::ServerHandshake;
 pub use target::{Resource, Target};
 pub use write::reject;
 

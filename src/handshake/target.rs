@@ -88,7 +88,7 @@ impl<'a> Target<'a> {
         self.resource
     }
 
-    /// Writes what a Host header says.
+    /// Writes what a Host header or an `:authority` says.
     pub(super) fn write_authority(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         out.write_str(self.host)?;
         // §4.1: the port stands in Host only if it is not the scheme's own.
@@ -124,18 +124,24 @@ impl<'a> Resource<'a> {
         if self.query.is_empty() { None } else { Some(self.query) }
     }
 
+    /// The resource name of a target in origin form: a path and a query.
+    pub(super) fn of_path(target: &'a str) -> Result<Self, HandshakeError> {
+        if target.starts_with('/') && is_bare(target) {
+            Ok(split_query(target))
+        } else {
+            Err(HandshakeError::InvalidTarget)
+        }
+    }
+
     /// The resource name and, in the absolute form, the authority of a request's target.
     pub(super) fn of_request(
         target: &'a str,
     ) -> Result<(Option<&'a str>, Resource<'a>), HandshakeError> {
-        // RFC 9112 §3.2: visible ASCII without a fragment. Browsers leave more characters bare than
-        // RFC 3986 has it, such as `|` and `[`, so only what none of them leaves bare is refused.
-        let is_bare = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>".contains(&byte);
-        if !target.bytes().all(is_bare) {
-            return Err(HandshakeError::InvalidTarget);
-        }
         if target.starts_with('/') {
-            return Ok((None, split_query(target)));
+            return Ok((None, Resource::of_path(target)?));
+        }
+        if !is_bare(target) {
+            return Err(HandshakeError::InvalidTarget);
         }
         // §4.2.1: the other form is an absolute URI of HTTP, from which the resource is taken.
         let (scheme, rest) = target.split_once("://").ok_or(HandshakeError::InvalidTarget)?;
@@ -214,6 +220,19 @@ impl<'a> Authority<'a> {
         };
         Ok(Authority { host, port: parse_port(port)? })
     }
+
+    /// Whether both are the same, where `port` stands for one that is not written.
+    pub(super) fn is_same(self, other: Authority<'_>, port: u16) -> bool {
+        self.host.eq_ignore_ascii_case(other.host)
+            && self.port.unwrap_or(port) == other.port.unwrap_or(port)
+    }
+}
+
+/// Whether a request's target may have these characters.
+fn is_bare(target: &str) -> bool {
+    // RFC 9112 §3.2: visible ASCII without a fragment. Browsers leave more characters bare than
+    // RFC 3986 has it, such as `|` and `[`, so only what none of them leaves bare is refused.
+    target.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"#<>".contains(&byte))
 }
 
 /// The port of `http` and `https`; `None` for any other scheme.

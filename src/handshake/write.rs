@@ -2,7 +2,8 @@
 
 use core::fmt::{self, Write};
 
-use super::headers::{is_field_value, is_protected, is_token};
+use super::fields::{Form, is_lower_token, is_protected};
+use super::headers::{is_field_value, is_token};
 use crate::{
     error::{HandshakeError, HeadError},
     output::{Full, Output, append_all},
@@ -45,13 +46,15 @@ pub fn reject(
     if matches!(status, 204 | 205 | 304) && !body.is_empty() {
         return Err(HeadError::UnexpectedBody);
     }
-    check_headers(headers)?;
+    check_headers(Form::Upgrade, headers)?;
     emit(out, body, |head| {
         write!(head, "HTTP/1.1 {status} {}\r\n", reason(status))?;
         if status == 426 {
-            // §4.2.2, §4.4: the versions that are supported. RFC 9110 §15.5.22: Upgrade with a 426.
-            head.write_str("Upgrade: websocket\r\nConnection: Upgrade, close\r\n")?;
-            head.write_str("Sec-WebSocket-Version: 13\r\n")?;
+            for (name, value) in UPGRADE_REQUIRED {
+                // RFC 9112 §9.6: in these bytes the response is the last of its connection.
+                let close = if name == "Connection" { ", close" } else { "" };
+                write!(head, "{name}: {value}{close}\r\n")?;
+            }
         } else {
             head.write_str("Connection: close\r\n")?;
         }
@@ -59,21 +62,57 @@ pub fn reject(
         if !matches!(status, 204 | 304) {
             write!(head, "Content-Length: {}\r\n", body.len())?;
         }
-        write_headers(head, headers)
+        write_headers(head, headers.iter().copied())
     })?;
     Ok(())
 }
 
+/// What a 426 names: the protocol (RFC 9110 §15.5.22) and the version that is supported (§4.2.2,
+/// §4.4).
+const UPGRADE_REQUIRED: [(&str, &str); 3] =
+    [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")];
+
 impl HandshakeError {
-    /// Appends the response that the fault of a request is owed: its [`status`](Self::status), and
-    /// the header lines that belong to that. What happens next is as with [`reject`].
+    /// The header fields that belong to the [`status`](Self::status), for another stack to write
+    /// over HTTP/1.1.
+    pub const fn headers(self) -> &'static [(&'static str, &'static str)] {
+        match self.status() {
+            // RFC 9110 §15.5.6: a 405 lists the methods that are allowed.
+            405 => &[("Allow", "GET")],
+            426 => &UPGRADE_REQUIRED,
+            _ => &[],
+        }
+    }
+
+    /// The status that answers the fault over HTTP/2 and HTTP/3.
+    pub const fn connect_status(self) -> u16 {
+        match self.status() {
+            // RFC 9110 §15.5.22: a 426 has an Upgrade, which is of HTTP/1.1 only.
+            426 => 400,
+            status => status,
+        }
+    }
+
+    /// The header fields that belong to the [`connect_status`](Self::connect_status).
+    pub const fn connect_headers(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            HandshakeError::MethodNotAllowed => &[("allow", "CONNECT")],
+            // §4.4: the version that is supported.
+            HandshakeError::UnsupportedVersion(_) => &[("sec-websocket-version", "13")],
+            _ => &[],
+        }
+    }
+
+    /// Appends the response that the fault of a request is owed, in the bytes of HTTP/1.1: its
+    /// [`status`](Self::status), and the [`headers`](Self::headers) that belong to that. What
+    /// happens next is as with [`reject`].
     ///
     /// # Errors
     ///
     /// [`HeadError::Full`]: `out` has no room; nothing was written.
     pub fn answer(self, out: &mut (impl Output + ?Sized)) -> Result<(), HeadError> {
-        // RFC 9110 §15.5.6: a 405 lists the methods that are allowed.
-        let headers: &[_] = if self.status() == 405 { &[("Allow", "GET")] } else { &[] };
+        // Those of a 426 are written by `reject`.
+        let headers = if self.status() == 426 { &[] } else { self.headers() };
         reject(self.status(), headers, b"", out)
     }
 }
@@ -95,10 +134,14 @@ pub(super) fn emit(
 }
 
 /// Refuses the header lines that no caller may add.
-pub(super) fn check_headers(headers: &[(&str, &str)]) -> Result<(), HeadError> {
+pub(super) fn check_headers(form: Form, headers: &[(&str, &str)]) -> Result<(), HeadError> {
     for (name, value) in headers {
         // RFC 9110 §5.1, §5.5: a CR or LF let through here would start a line of its own.
         if !is_token(name.as_bytes()) || !is_field_value(value.as_bytes()) {
+            return Err(HeadError::InvalidHeader);
+        }
+        // RFC 9113 §8.2.1, RFC 9114 §4.2: an upper-case letter would make the message malformed.
+        if form == Form::Connect && !is_lower_token(name) {
             return Err(HeadError::InvalidHeader);
         }
         // §4.1: what a caller adds never overrides what the handshake says.
@@ -109,19 +152,15 @@ pub(super) fn check_headers(headers: &[(&str, &str)]) -> Result<(), HeadError> {
     Ok(())
 }
 
-/// Writes the caller's header lines and the blank line.
-pub(super) fn write_headers(head: &mut dyn Write, headers: &[(&str, &str)]) -> fmt::Result {
+/// Writes header lines and the blank line.
+pub(super) fn write_headers<'a>(
+    head: &mut dyn Write,
+    headers: impl Iterator<Item = (&'a str, impl fmt::Display)>,
+) -> fmt::Result {
     for (name, value) in headers {
-        write_header(head, name, value)?;
+        write!(head, "{name}: {value}\r\n")?;
     }
     head.write_str("\r\n")
-}
-
-pub(super) fn write_header(head: &mut dyn Write, name: &str, value: &str) -> fmt::Result {
-    for part in [name, ": ", value, "\r\n"] {
-        head.write_str(part)?;
-    }
-    Ok(())
 }
 
 /// Counts what is written.
@@ -165,6 +204,7 @@ const fn reason(status: u16) -> &'static str {
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
+        501 => "Not Implemented",
         502 => "Bad Gateway",
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",

@@ -1,0 +1,188 @@
+//! WebSockets over streams of HTTP/2 (RFC 8441), on the crate `h2`.
+//!
+//! | the connection | the stream |
+//! |---|---|
+//! | bytes in and out | DATA, as far as flow control lets it |
+//! | `ShutdownWrite`, and `Drop` after a clean close | END_STREAM |
+//! | `Drop` after anything else | RST_STREAM with CANCEL |
+//! | `receive_eof` | END_STREAM was received |
+//! | `abort` | RST_STREAM was received, or the connection below has ended |
+//!
+//! Deadlines are left out: see `websocket.rs` beside this file.
+
+use std::future::poll_fn;
+use std::mem;
+
+use h2::client::SendRequest;
+use h2::ext::Protocol;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use hyper::body::Bytes;
+use hyper::http::uri::{Authority, PathAndQuery};
+use hyper::{Uri, Version, http};
+use websocket_proto::handshake::{
+    Accept, Offer, Opening, PseudoHeaders, Request, Response, Target,
+};
+use websocket_proto::{
+    Client, Closure, Config, Connection, Message, Messages, NextStep, Role, SendError, Server,
+    SystemMask,
+};
+
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Makes the opening handshake of a client. The server's SETTINGS have to be there already.
+pub async fn connect(
+    peer: &mut SendRequest<Bytes>,
+    target: &Target<'_>,
+    offer: &Offer<'_>,
+) -> Result<(Connection<Client<SystemMask>>, Stream), Error> {
+    let opening = Opening::connect(target, offer, peer.is_extended_connect_protocol_enabled())?;
+    let uri = Uri::builder()
+        .scheme(opening.scheme())
+        .authority(opening.authority().to_string())
+        .path_and_query(opening.resource().to_string())
+        .build()?;
+    let mut request = http::Request::builder().version(Version::HTTP_2).method(opening.method());
+    for (name, value) in opening.headers() {
+        request = request.header(name, value.to_string());
+    }
+    let mut request = request.uri(uri).body(())?;
+    if let Some(protocol) = opening.protocol() {
+        request.extensions_mut().insert(Protocol::from(protocol));
+    }
+
+    let (response, send) = peer.send_request(request, false)?;
+    let response = response.await?;
+    let agreed = match opening.judge(response.status().as_u16(), (2, 0), response.headers())? {
+        Response::Accepted(accepted) => accepted.agreed(),
+        Response::Refused(refused) => {
+            return Err(format!("refused: HTTP {}", refused.status()).into());
+        }
+    };
+    let connection = Connection::new(Client(SystemMask::new()), &Config::new(), agreed);
+    Ok((connection, Stream { send, receive: response.into_body() }))
+}
+
+/// Answers the opening handshake of a client; `None` if it was refused.
+pub fn accept(
+    asked: http::Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) -> Result<Option<(Connection<Server>, Stream)>, Error> {
+    let uri = asked.uri();
+    let pseudo = PseudoHeaders {
+        method: asked.method().as_str(),
+        protocol: asked.extensions().get().map(Protocol::as_str),
+        scheme: uri.scheme_str(),
+        authority: uri.authority().map(Authority::as_str),
+        path: uri.path_and_query().map(PathAndQuery::as_str),
+    };
+    let request = match Request::connect(pseudo, asked.headers()) {
+        Ok(request) => request,
+        Err(error) => {
+            let headers = error.connect_headers().iter().copied();
+            respond.send_response(response(error.connect_status(), headers)?, true)?;
+            return Ok(None);
+        }
+    };
+    // A server that trusts cookies looks at the origin first.
+    let answer = request.answer(&Accept::new())?;
+    let send = respond.send_response(response(answer.status(), answer.headers())?, false)?;
+    let connection = Connection::new(Server, &Config::new(), answer.agreed());
+    Ok(Some((connection, Stream { send, receive: asked.into_body() })))
+}
+
+fn response<'a>(
+    status: u16,
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> http::Result<http::Response<()>> {
+    let response = http::Response::builder().version(Version::HTTP_2).status(status);
+    let headers = headers.into_iter();
+    headers.fold(response, |response, (name, value)| response.header(name, value)).body(())
+}
+
+/// Both directions of a stream.
+pub struct Stream {
+    pub send: SendStream<Bytes>,
+    pub receive: RecvStream,
+}
+
+/// With more bytes than this waiting to be sent, nothing is received.
+const MAX_WAITING: usize = 1 << 20;
+
+/// Runs a connection to its end. `out` is what waits to be sent already; `act` sees each message.
+pub async fn run<R: Role>(
+    mut connection: Connection<R>,
+    mut stream: Stream,
+    mut out: Vec<u8>,
+    mut act: impl FnMut(&mut Connection<R>, Message<'_>, &mut Vec<u8>) -> Result<(), SendError>,
+) -> Option<Closure> {
+    let (mut messages, mut lot, mut eof) = (Messages::new(), Bytes::new(), false);
+    loop {
+        if lot.is_empty() {
+            lot = mem::take(&mut out).into();
+        }
+        // What to do next is to be asked once everything is written.
+        match connection.next_step() {
+            _ if !lot.is_empty() => {}
+            NextStep::Continue | NextStep::AwaitEof => {}
+            // RFC 8441 §5: END_STREAM stands for the FIN of TCP. An error says that the stream has
+            // ended already.
+            NextStep::ShutdownWrite => drop(stream.send.send_data(Bytes::new(), true)),
+            NextStep::Drop => {
+                let closure = connection.closure();
+                match closure {
+                    Some(Closure { clean: true, .. }) => {
+                        let _ = stream.send.send_data(Bytes::new(), true);
+                    }
+                    // RFC 8441 §5: RST_STREAM with CANCEL stands for the RST.
+                    _ => stream.send.send_reset(Reason::CANCEL),
+                }
+                return closure;
+            }
+        }
+        // Receiving goes on while we wait for room to send: the peer may be waiting for the same.
+        let done = tokio::select! {
+            room = room(&mut stream.send, lot.len()), if !lot.is_empty() => match room {
+                Ok(room) => stream.send.send_data(lot.split_to(room), false).map_err(Error::from),
+                Err(error) => Err(error),
+            },
+            data = stream.receive.data(), if !eof && out.len() <= MAX_WAITING => match data {
+                Some(Ok(data)) => {
+                    let mut data = Vec::from(data);
+                    let mut input = &mut data[..];
+                    while let Some(message) = messages.receive(&mut connection, &mut input) {
+                        // Once we are closing, a message cannot be answered any more.
+                        let _ = act(&mut connection, message, &mut out);
+                        if connection.transmit(&mut out).is_err() {
+                            connection.abort();
+                        }
+                    }
+                    // As much room as was dealt with: no peer is faster than we are.
+                    stream.receive.flow_control().release_capacity(data.len()).map_err(Error::from)
+                }
+                Some(Err(error)) => Err(error.into()),
+                None => {
+                    eof = true;
+                    connection.receive_eof();
+                    Ok(())
+                }
+            },
+            else => Err("nothing is left to wait for".into()),
+        };
+        if done.is_err() {
+            connection.abort();
+            out.clear();
+            lot.clear();
+        }
+    }
+}
+
+/// Waits for room to send; there may be less of it than is wanted.
+async fn room(send: &mut SendStream<Bytes>, wanted: usize) -> Result<usize, Error> {
+    send.reserve_capacity(wanted);
+    // What `poll_capacity` waits for is more than there is.
+    if send.capacity() == 0 {
+        poll_fn(|context| send.poll_capacity(context)).await.ok_or("the stream has ended")??;
+    }
+    Ok(send.capacity().min(wanted))
+}

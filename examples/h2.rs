@@ -1,0 +1,130 @@
+//! A WebSocket over one stream of HTTP/2 (RFC 8441): client and server in one process.
+//!
+//! `h2` has the two talk over a pipe in memory, once with the client closing and once with the
+//! server, and prints what happens. It exits with 0 if all went well. `common/http2.rs` is what
+//! carries a WebSocket over a stream, made to be copied.
+
+#[path = "common/http2.rs"]
+pub mod http2;
+
+use h2::{Ping, client, server};
+use http2::{Error, accept, connect, run};
+use hyper::body::Bytes;
+use tokio::io::{DuplexStream, duplex};
+use websocket_proto::handshake::{Offer, Target};
+use websocket_proto::{
+    CloseCode, CloseFrame, Closure, Connection, Data, Initiator, Message, Role, SendError,
+};
+
+const TEXT: &str = "Grüße über HTTP/2";
+/// More than the window of a stream: it arrives only if room for it is given back.
+const LENGTH: usize = 200_000;
+/// What the client sends when the server shall close.
+const GOOD_BYE: &str = "good bye";
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    for closer in [Initiator::Local, Initiator::Peer] {
+        let (client, server) = conversation(closer).await?;
+        println!("client: {client:?}\nserver: {server:?}");
+        if !client.clean || !server.clean || client.initiator != Some(closer) {
+            return Err("not as it should be".into());
+        }
+    }
+    Ok(())
+}
+
+/// How it ended for the client and for the server; `closer` is seen from the client.
+pub async fn conversation(closer: Initiator) -> Result<(Closure, Closure), Error> {
+    let (ours, theirs) = duplex(4096);
+    let server = tokio::spawn(serve(theirs));
+    let client = talk(ours, closer).await?;
+    let served = server.await??;
+    Ok((client, *served.first().ok_or("nothing was served")?))
+}
+
+/// Serves one connection, its requests side by side; tells how the WebSockets among them ended.
+pub async fn serve(pipe: DuplexStream) -> Result<Vec<Closure>, Error> {
+    let mut peer: server::Connection<_, Bytes> =
+        server::Builder::new().enable_connect_protocol().handshake(pipe).await?;
+    let mut served = Vec::new();
+    while let Some(request) = peer.accept().await {
+        let (asked, respond) = request?;
+        println!("server: {} {}", asked.method(), asked.uri());
+        if let Some((connection, stream)) = accept(asked, respond)? {
+            served.push(tokio::spawn(run(connection, stream, Vec::new(), echo)));
+        }
+    }
+    let mut closures = Vec::new();
+    for echo in served {
+        closures.extend(echo.await?);
+    }
+    Ok(closures)
+}
+
+fn echo<R: Role>(
+    connection: &mut Connection<R>,
+    message: Message<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), SendError> {
+    match message {
+        Message::Text(GOOD_BYE) => connection.close(Some(&normal()), out),
+        Message::Text(text) => connection.send_text(text, out),
+        Message::Binary(data) => send_in_fragments(connection, data, out),
+        _ => Ok(()),
+    }
+}
+
+async fn talk(pipe: DuplexStream, closer: Initiator) -> Result<Closure, Error> {
+    let (mut peer, mut driver) = client::handshake(pipe).await?;
+    let mut ping_pong = driver.ping_pong().ok_or("taken")?;
+    let driver = tokio::spawn(driver);
+    // RFC 9113 §3.4: SETTINGS come first, so they are here once anything else is.
+    ping_pong.ping(Ping::opaque()).await?;
+
+    let target = Target::parse("ws://example.com/chat")?;
+    let (mut connection, stream) = connect(&mut peer, &target, &Offer::new()).await?;
+    println!("client: connected to {target}");
+    let (mut out, data) = (Vec::new(), vec![7; LENGTH]);
+    connection.send_text(TEXT, &mut out)?;
+    send_in_fragments(&mut connection, &data, &mut out)?;
+    let (mut text_came, mut data_came) = (false, false);
+    let closure = run(connection, stream, out, |connection, message, out| match message {
+        Message::Text(text) => {
+            println!("client: received {text:?}");
+            text_came = text == TEXT;
+            Ok(())
+        }
+        Message::Binary(received) => {
+            println!("client: received {} bytes", received.len());
+            data_came = received == data;
+            match closer {
+                Initiator::Local => connection.close(Some(&normal()), out),
+                Initiator::Peer => connection.send_text(GOOD_BYE, out),
+            }
+        }
+        _ => Ok(()),
+    });
+    let closure = closure.await.ok_or("not closed")?;
+    if !text_came || !data_came {
+        return Err("the echo is not what was sent".into());
+    }
+    // With its last request gone, the client ends the connection.
+    drop(peer);
+    driver.await??;
+    Ok(closure)
+}
+
+fn send_in_fragments<R: Role>(
+    connection: &mut Connection<R>,
+    data: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), SendError> {
+    let (start, end) = data.split_at(data.len() / 3);
+    connection.send_fragment(Data::Binary(start), false, out)?;
+    connection.send_fragment(Data::Binary(end), true, out)
+}
+
+fn normal() -> CloseFrame {
+    CloseFrame::truncated(CloseCode::NORMAL, "")
+}

@@ -1,0 +1,83 @@
+//! An echo server behind hyper: `hyper [ADDR]`
+//!
+//! hyper speaks HTTP/1.1 and serves a text to plain requests. Those that ask for an Upgrade are
+//! judged and answered by this crate, from the header fields as hyper holds them. The stream behind
+//! the answer runs in the wrapper of `examples/tokio.rs`.
+
+#[allow(dead_code, reason = "the wrapper can also make the handshake")]
+#[path = "common/websocket.rs"]
+mod websocket;
+
+use std::{env, io};
+
+use hyper::body::Incoming;
+use hyper::header::UPGRADE;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::{OnUpgrade, on};
+use hyper::{Version, http};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use websocket::WebSocket;
+use websocket_proto::handshake::{Accept, Request};
+use websocket_proto::{Agreed, Config, Connection, Server};
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let address = env::args().nth(1).unwrap_or("127.0.0.1:9006".to_owned());
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on http://{}/", listener.local_addr()?);
+    loop {
+        // Out of file handles, perhaps: the next one may be accepted.
+        let Ok((stream, peer)) = listener.accept().await else { continue };
+        tokio::spawn(async move {
+            let service = http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service_fn(answer))
+                .with_upgrades();
+            if let Err(error) = service.await {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+async fn answer(mut asked: http::Request<Incoming>) -> http::Result<http::Response<String>> {
+    if !asked.headers().contains_key(UPGRADE) {
+        return Ok(http::Response::new("This is a WebSocket echo server.\n".to_owned()));
+    }
+    let version = if asked.version() == Version::HTTP_11 { (1, 1) } else { (1, 0) };
+    let target = asked.uri().to_string();
+    let request = match Request::upgrade(asked.method().as_str(), version, &target, asked.headers())
+    {
+        Ok(request) => request,
+        Err(error) => return respond(error.status(), error.headers().iter().copied()),
+    };
+    // An echo is for strangers too. A server that trusts cookies looks at the origin first.
+    let Ok(answer) = request.answer(&Accept::new()) else { return respond(500, []) };
+    tokio::spawn(echo(on(&mut asked), answer.agreed()));
+    respond(answer.status(), answer.headers())
+}
+
+fn respond<'a>(
+    status: u16,
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> http::Result<http::Response<String>> {
+    let response = http::Response::builder().status(status);
+    let response =
+        headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
+    response.body(String::new())
+}
+
+/// Echoes on the stream that hyper gives away once it has sent the answer.
+async fn echo(upgrade: OnUpgrade, agreed: Agreed) {
+    // An error says that the client left before the answer: hyper reports that.
+    let Ok(stream) = upgrade.await else { return };
+    let connection = Connection::new(Server, &Config::new(), agreed);
+    // What came behind the request is still in the stream.
+    let mut websocket = WebSocket::new(TokioIo::new(stream), connection, Vec::new());
+    while let Some(message) = websocket.next().await {
+        // An error says that the connection is closing, and `next` will say so too.
+        let _ = websocket.sender().send(message.data()).await;
+    }
+    println!("closed: {:?}", websocket.sender().closure());
+}

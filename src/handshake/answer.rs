@@ -1,0 +1,84 @@
+//! What a server says when it accepts a request (§4.2.2).
+
+use arrayvec::ArrayString;
+
+use super::fields::{Form, PROTOCOL};
+use crate::config::Agreed;
+
+/// What a server wants to say in its acceptance: nothing, unless told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Accept<'a> {
+    pub(super) subprotocol: Option<&'a str>,
+    pub(super) headers: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> Accept<'a> {
+    /// No subprotocol and no further headers.
+    pub const fn new() -> Self {
+        Accept { subprotocol: None, headers: &[] }
+    }
+
+    /// The subprotocol: one of those that the client offered.
+    #[must_use]
+    pub const fn subprotocol(mut self, name: &'a str) -> Self {
+        self.subprotocol = Some(name);
+        self
+    }
+
+    /// Header lines to add, such as a Set-Cookie. In the answer to an extended CONNECT their names
+    /// have to be in lower case.
+    #[must_use]
+    pub const fn headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Self {
+        self.headers = headers;
+        self
+    }
+}
+
+/// A response that opens a connection, in parts: what
+/// [`Request::answer`](super::Request::answer) gives to another HTTP stack.
+///
+/// Once that stack has sent it, the bytes of the connection, or of the stream, are those of the
+/// WebSocket.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// What a CONNECT has not.
+    accept: Option<ArrayString<28>>,
+    subprotocol: Option<&'a str>,
+    headers: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> Answer<'a> {
+    /// An answer whose parts were checked.
+    pub(super) const fn new(said: &Accept<'a>, accept: Option<ArrayString<28>>) -> Self {
+        Answer { accept, subprotocol: said.subprotocol, headers: said.headers }
+    }
+
+    /// The status: 101, or 200 to a CONNECT.
+    pub const fn status(&self) -> u16 {
+        match self.form() {
+            Form::Upgrade => 101,
+            // RFC 8441 §5: any 2xx, and no 101, which HTTP/2 does not know (RFC 9113 §8.6).
+            Form::Connect => 200,
+        }
+    }
+
+    /// The header fields, those of [`Accept`] last. To a CONNECT all names are in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        // §4.2.2: what an acceptance consists of. RFC 8441 §5: what of it is left.
+        let upgrade = self.accept.iter().flat_map(|accept| {
+            [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)]
+        });
+        let subprotocol = self.subprotocol.map(|name| (self.form().name(PROTOCOL), name));
+        // §9.1: an extension that is not known is declined by not being named.
+        upgrade.chain(subprotocol).chain(self.headers.iter().copied())
+    }
+
+    /// What the [`Connection`](crate::Connection) has to know.
+    pub const fn agreed(&self) -> Agreed {
+        Agreed::new()
+    }
+
+    const fn form(&self) -> Form {
+        if self.accept.is_some() { Form::Upgrade } else { Form::Connect }
+    }
+}

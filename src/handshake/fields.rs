@@ -1,0 +1,263 @@
+//! Header fields, whichever HTTP stack parsed them: how they come in, which of them the handshake
+//! knows, and what the lines of one say together (RFC 9110 §5).
+
+use super::headers::{elements, is_token, trim_ows};
+use crate::error::HandshakeError;
+
+/// The header fields of a request or a response: pairs of a name and a value, whoever parsed them.
+///
+/// [`Headers`](super::Headers), which this crate parsed itself, are such fields. So is everything
+/// else that gives pairs of references and is `Clone`, since it is asked more than once: a
+/// `&HeaderMap` of the crate `http` or a reference to a map of the standard library as it is, other
+/// collections by way of `iter` and `map`:
+///
+/// ```
+/// use websocket_proto::handshake::{HandshakeError, Request};
+///
+/// fn take(headers: &[(String, Vec<u8>)]) -> Result<(), HandshakeError> {
+///     let fields = headers.iter().map(|(name, value)| (name, value));
+///     let request = Request::upgrade("GET", (1, 1), "/chat", fields)?;
+///     # assert_eq!(request.host(), "h");
+///     # let _ = request;
+///     Ok(())
+/// }
+/// # let key = "dGhlIHNhbXBsZSBub25jZQ==";
+/// # let headers = [("Host", "h"), ("Upgrade", "websocket"), ("Connection", "Upgrade"),
+/// #     ("Sec-WebSocket-Key", key), ("Sec-WebSocket-Version", "13")];
+/// # take(&headers.map(|(name, value)| (name.to_owned(), value.into())))?;
+/// # Ok::<(), HandshakeError>(())
+/// ```
+///
+/// The order of the lines matters only among those with the same name. Names compare without
+/// regard to ASCII case, and spaces and tabs around a value are not part of it.
+pub trait Fields<'h>: Lines<'h> {}
+
+impl<'h, H, N, V> Fields<'h> for H
+where
+    H: IntoIterator<Item = (&'h N, &'h V)> + Clone,
+    N: AsRef<str> + ?Sized + 'h,
+    V: AsRef<[u8]> + ?Sized + 'h,
+{
+}
+
+/// What the handshake does with fields: out of reach, so that nobody else implements [`Fields`].
+pub trait Lines<'h>: Clone {
+    /// Each line's name and value.
+    fn lines(self) -> impl Iterator<Item = (&'h str, &'h [u8])>;
+
+    /// The values of all lines of a field.
+    fn values(self, field: Field) -> impl Iterator<Item = &'h [u8]> {
+        self.lines().filter(move |(name, _)| Field::of(name) == Some(field)).map(|(_, value)| value)
+    }
+
+    /// The value of the first line with this name.
+    fn value_of(self, name: &str) -> Option<&'h [u8]> {
+        self.lines().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+impl<'h, H, N, V> Lines<'h> for H
+where
+    H: IntoIterator<Item = (&'h N, &'h V)> + Clone,
+    N: AsRef<str> + ?Sized + 'h,
+    V: AsRef<[u8]> + ?Sized + 'h,
+{
+    fn lines(self) -> impl Iterator<Item = (&'h str, &'h [u8])> {
+        self.into_iter().map(|(name, value)| (name.as_ref(), trim_ows(value.as_ref())))
+    }
+}
+
+/// How the handshake is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// An Upgrade of HTTP/1.1 (§4).
+    Upgrade,
+    /// An extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220).
+    Connect,
+}
+
+impl Form {
+    /// A name as it is written.
+    pub(super) const fn name(self, name: Name) -> &'static str {
+        match self {
+            Form::Upgrade => name.title,
+            // RFC 9113 §8.2.1, RFC 9114 §4.2: in lower case.
+            Form::Connect => name.lower,
+        }
+    }
+}
+
+/// The name of a field that is written in both forms.
+#[derive(Clone, Copy)]
+pub(super) struct Name {
+    title: &'static str,
+    lower: &'static str,
+}
+
+pub(super) const ORIGIN: Name = Name { title: "Origin", lower: "origin" };
+pub(super) const PROTOCOL: Name =
+    Name { title: "Sec-WebSocket-Protocol", lower: "sec-websocket-protocol" };
+pub(super) const VERSION: Name =
+    Name { title: "Sec-WebSocket-Version", lower: "sec-websocket-version" };
+
+/// The fields that the handshake reads, and writes by itself; those that end at the next hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    Accept,
+    Connection,
+    ContentLength,
+    Extensions,
+    Host,
+    KeepAlive,
+    Key,
+    Origin,
+    Protocol,
+    ProxyConnection,
+    Te,
+    TransferEncoding,
+    Upgrade,
+    Version,
+}
+
+impl Field {
+    const NAMES: [(&'static str, Field); 14] = [
+        ("host", Field::Host),
+        ("upgrade", Field::Upgrade),
+        ("connection", Field::Connection),
+        ("sec-websocket-key", Field::Key),
+        ("sec-websocket-accept", Field::Accept),
+        ("sec-websocket-version", Field::Version),
+        ("sec-websocket-protocol", Field::Protocol),
+        ("sec-websocket-extensions", Field::Extensions),
+        ("origin", Field::Origin),
+        ("content-length", Field::ContentLength),
+        ("transfer-encoding", Field::TransferEncoding),
+        ("keep-alive", Field::KeepAlive),
+        ("proxy-connection", Field::ProxyConnection),
+        ("te", Field::Te),
+    ];
+
+    /// The field of this name, if the handshake knows it.
+    pub(super) fn of(name: &str) -> Option<Field> {
+        // §2, RFC 9110 §5.1: case is folded for ASCII letters and for nothing else.
+        let known = Field::NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        known.map(|(_, field)| *field)
+    }
+
+    /// Whether the field speaks about the connection of HTTP/1.1 that it came on.
+    const fn is_of_connection(self) -> bool {
+        matches!(
+            self,
+            Field::Connection
+                | Field::KeepAlive
+                | Field::ProxyConnection
+                | Field::TransferEncoding
+                | Field::Upgrade
+        )
+    }
+}
+
+/// Whether a header of this name is the handshake's own, so that no caller may add one.
+pub(super) fn is_protected(name: &str) -> bool {
+    const PREFIX: &str = "Sec-WebSocket-";
+    let prefix = name.get(..PREFIX.len());
+    Field::of(name).is_some() || prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
+}
+
+/// Whether HTTP/2 and HTTP/3 can carry a field of this name, leaving aside whose it is.
+pub(super) fn is_lower_token(name: &str) -> bool {
+    is_token(name.as_bytes()) && !name.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// The rules of every message of HTTP/2 and HTTP/3.
+pub(super) fn judge_lines<'h>(headers: impl Fields<'h>) -> Result<(), HandshakeError> {
+    for (name, value) in headers.lines() {
+        let fine = match Field::of(name) {
+            // RFC 8441 §5, RFC 9113 §8.2.2: no Connection, no Upgrade, nothing else of HTTP/1.1.
+            Some(field) if field.is_of_connection() => false,
+            // RFC 9113 §8.2.2: of TE there is one value left.
+            Some(Field::Te) => value.eq_ignore_ascii_case(b"trailers"),
+            _ => true,
+        };
+        // RFC 9113 §8.2.1, RFC 9114 §4.2: a name with an upper-case letter is malformed.
+        if !fine || !is_lower_token(name) {
+            return Err(HandshakeError::Malformed);
+        }
+    }
+    Ok(())
+}
+
+/// What the lines of a field say that has one value.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Single<'h> {
+    value: Option<&'h [u8]>,
+    repeated: bool,
+}
+
+impl<'h> Single<'h> {
+    pub(super) const fn see(&mut self, value: &'h [u8]) {
+        self.repeated |= self.value.is_some();
+        self.value = Some(value);
+    }
+
+    /// The value, if there is exactly one.
+    pub(super) fn once(self) -> Option<&'h [u8]> {
+        self.value.filter(|_| !self.repeated)
+    }
+
+    pub(super) const fn is_absent(self) -> bool {
+        self.value.is_none()
+    }
+}
+
+/// What the lines of a list field say: together they are one list (RFC 9110 §5.3).
+#[derive(Clone, Copy, Default)]
+pub(super) struct List {
+    present: bool,
+    malformed: bool,
+    elements: usize,
+    named: bool,
+}
+
+impl List {
+    /// One more line of comma-separated elements, each of which has to fulfil `grammar`; `name` is
+    /// looked for among them without regard to ASCII case.
+    pub(super) fn see(&mut self, value: &[u8], grammar: fn(&[u8]) -> bool, name: &str) {
+        self.present = true;
+        for element in elements(value) {
+            self.see_element(grammar(element));
+            self.named |= element.eq_ignore_ascii_case(name.as_bytes());
+        }
+    }
+
+    /// One more line, whose elements something else has judged.
+    pub(super) fn see_judged(&mut self, elements: impl Iterator<Item = bool>) {
+        self.present = true;
+        elements.for_each(|well_formed| self.see_element(well_formed));
+    }
+
+    const fn see_element(&mut self, well_formed: bool) {
+        self.elements = self.elements.saturating_add(1);
+        self.malformed |= !well_formed;
+    }
+
+    pub(super) const fn is_absent(self) -> bool {
+        !self.present
+    }
+
+    /// Whether the field is absent, or a list of at least one element, all of them well formed.
+    pub(super) const fn is_valid(self) -> bool {
+        // RFC 9110 §5.6.1: empty elements do not count, and a list of nothing else is none.
+        !self.present || (self.elements > 0 && !self.malformed)
+    }
+
+    /// Whether the list is well formed and has the element that was looked for.
+    pub(super) const fn names_it(self) -> bool {
+        self.named && !self.malformed
+    }
+
+    /// Whether the element that was looked for is the only one.
+    pub(super) const fn is_only_it(self) -> bool {
+        self.names_it() && self.elements == 1
+    }
+}

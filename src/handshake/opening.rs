@@ -1,0 +1,261 @@
+//! What a client asks for (§4.1), whichever HTTP stack carries it.
+
+use core::fmt;
+
+use arrayvec::ArrayString;
+
+use super::{
+    fields::{Fields, Form, ORIGIN, PROTOCOL, VERSION},
+    headers::is_token,
+    key,
+    request::is_origin,
+    response::{Expected, Response},
+    target::{Resource, Target},
+    write::check_headers,
+};
+use crate::error::{HandshakeError, HeadError};
+
+/// The setting, as a number and a value, by which a server of HTTP/2 (RFC 8441 §3) or HTTP/3
+/// (RFC 9220 §3) announces that it takes extended CONNECT requests. Both call it
+/// SETTINGS_ENABLE_CONNECT_PROTOCOL.
+///
+/// A server that has announced it never takes it back.
+pub const ENABLE_CONNECT_PROTOCOL: (u16, u32) = (0x8, 1);
+
+/// What a client offers to the server: nothing, unless told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Offer<'o> {
+    origin: Option<&'o str>,
+    pub(super) subprotocols: &'o [&'o str],
+    headers: &'o [(&'o str, &'o str)],
+}
+
+impl<'o> Offer<'o> {
+    /// No origin, no subprotocols and no further headers.
+    pub const fn new() -> Self {
+        Offer { origin: None, subprotocols: &[], headers: &[] }
+    }
+
+    /// The origin of the page that asks; a client that is not a browser needs none (§4.1).
+    #[must_use]
+    pub const fn origin(mut self, origin: &'o str) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// The subprotocols, the one that is liked best first. A server may choose one or none.
+    #[must_use]
+    pub const fn subprotocols(mut self, names: &'o [&'o str]) -> Self {
+        self.subprotocols = names;
+        self
+    }
+
+    /// Header lines to add, such as a Cookie or an Authorization. In an extended CONNECT their
+    /// names have to be in lower case.
+    #[must_use]
+    pub const fn headers(mut self, headers: &'o [(&'o str, &'o str)]) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    fn check(&self, form: Form) -> Result<(), HeadError> {
+        if self.origin.is_some_and(|origin| !is_origin(origin.as_bytes())) {
+            return Err(HeadError::InvalidOrigin);
+        }
+        let mut names = self.subprotocols.iter();
+        while let Some(name) = names.next() {
+            // §4.1: each is a token, and none is there twice.
+            if !is_token(name.as_bytes()) || names.as_slice().contains(name) {
+                return Err(HeadError::InvalidSubprotocol);
+            }
+        }
+        check_headers(form, self.headers)
+    }
+}
+
+/// A client's opening handshake in parts, for another HTTP stack to carry: what is asked, and what
+/// the answer is judged against.
+///
+/// A [`ClientHandshake`](super::ClientHandshake) does the same in the bytes of HTTP/1.1.
+///
+/// ```
+/// use websocket_proto::handshake::{Offer, Opening, Response, Target};
+///
+/// let target = Target::parse("wss://example.com/chat?room=1")?;
+/// let offer = Offer::new().subprotocols(&["chat.v2", "chat.v1"]);
+/// let enabled = true; // whether the server's SETTINGS had `ENABLE_CONNECT_PROTOCOL`
+/// let opening = Opening::connect(&target, &offer, enabled)?;
+///
+/// assert_eq!(opening.method(), "CONNECT");
+/// assert_eq!(opening.protocol(), Some("websocket"));
+/// assert_eq!(opening.scheme(), "https");
+/// assert_eq!(opening.authority().to_string(), "example.com");
+/// assert_eq!(opening.resource().to_string(), "/chat?room=1");
+/// let headers: Vec<_> = opening.headers().map(|(name, value)| format!("{name}: {value}")).collect();
+/// assert_eq!(headers, ["sec-websocket-version: 13", "sec-websocket-protocol: chat.v2, chat.v1"]);
+///
+/// // The stack sends that, and receives a response:
+/// let answer = [("sec-websocket-protocol", "chat.v1")];
+/// match opening.judge(200, (2, 0), answer.iter().map(|(name, value)| (name, value)))? {
+///     Response::Accepted(response) => assert_eq!(response.subprotocol(), Some("chat.v1")),
+///     Response::Refused(response) => panic!("HTTP status {}", response.status()),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Opening<'o> {
+    target: Target<'o>,
+    offer: Offer<'o>,
+    /// The Sec-WebSocket-Key of an Upgrade; a CONNECT has none.
+    key: Option<ArrayString<24>>,
+}
+
+impl<'o> Opening<'o> {
+    /// An Upgrade of HTTP/1.1.
+    ///
+    /// `nonce` is 16 random bytes, drawn for this handshake and no other (§4.1), such as those of
+    /// `handshake::nonce`.
+    ///
+    /// # Errors
+    ///
+    /// - [`HeadError::InvalidOrigin`], [`HeadError::InvalidSubprotocol`]: they may not be offered.
+    /// - [`HeadError::InvalidHeader`], [`HeadError::ProtectedHeader`]: a header may not be sent.
+    pub fn upgrade(
+        target: &Target<'o>,
+        offer: &Offer<'o>,
+        nonce: [u8; 16],
+    ) -> Result<Self, HeadError> {
+        offer.check(Form::Upgrade)?;
+        Ok(Opening { target: *target, offer: *offer, key: Some(key::encode_key(nonce)) })
+    }
+
+    /// An extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220). `enabled` says whether the
+    /// server has announced [`ENABLE_CONNECT_PROTOCOL`].
+    ///
+    /// # Errors
+    ///
+    /// - [`HeadError::ConnectNotEnabled`]: it has not, and another server would take the request
+    ///   for a broken one.
+    /// - Those of [`upgrade`](Opening::upgrade); [`HeadError::InvalidHeader`] also where the name of
+    ///   a header has an upper-case letter.
+    pub fn connect(
+        target: &Target<'o>,
+        offer: &Offer<'o>,
+        enabled: bool,
+    ) -> Result<Self, HeadError> {
+        // RFC 8441 §3, RFC 9220 §3: not before the server's setting was received.
+        if !enabled {
+            return Err(HeadError::ConnectNotEnabled);
+        }
+        offer.check(Form::Connect)?;
+        // RFC 8441 §5: no key.
+        Ok(Opening { target: *target, offer: *offer, key: None })
+    }
+
+    /// The method: GET, or CONNECT.
+    pub const fn method(&self) -> &'static str {
+        match self.form() {
+            Form::Upgrade => "GET",
+            Form::Connect => "CONNECT",
+        }
+    }
+
+    /// The `:protocol` of a CONNECT.
+    pub const fn protocol(&self) -> Option<&'static str> {
+        match self.form() {
+            Form::Upgrade => None,
+            // RFC 8441 §5: the protocol is `websocket`.
+            Form::Connect => Some("websocket"),
+        }
+    }
+
+    /// The scheme in terms of HTTP, as `:scheme` has it.
+    pub const fn scheme(&self) -> &'static str {
+        // RFC 8441 §5: `https` for `wss`, `http` for `ws`.
+        if self.target.secure() { "https" } else { "http" }
+    }
+
+    /// The host, and the port if it is not the scheme's own, as Host and `:authority` have it.
+    pub fn authority(&self) -> impl fmt::Display + use<'o> {
+        Value::Authority(self.target)
+    }
+
+    /// The path and the query, as the target of a GET and `:path` have it.
+    pub const fn resource(&self) -> Resource<'o> {
+        self.target.resource()
+    }
+
+    /// The header fields, those of [`Offer`] last. In a CONNECT all names are in lower case, and
+    /// there is no Host.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, impl fmt::Display)> {
+        // §4.1: what a request consists of. RFC 8441 §5: what of it is left.
+        let upgrade = self.key.iter().flat_map(|key| {
+            [
+                ("Host", Value::Authority(self.target)),
+                ("Upgrade", Value::Text("websocket")),
+                ("Connection", Value::Text("Upgrade")),
+                ("Sec-WebSocket-Key", Value::Text(key)),
+            ]
+        });
+        let Offer { origin, subprotocols, headers } = self.offer;
+        let name = |name| self.form().name(name);
+        let version = [(name(VERSION), Value::Text("13"))];
+        let origin = origin.map(|origin| (name(ORIGIN), Value::Text(origin)));
+        let subprotocols =
+            (!subprotocols.is_empty()).then(|| (name(PROTOCOL), Value::List(subprotocols)));
+        let headers = headers.iter().map(|&(name, value)| (name, Value::Text(value)));
+        upgrade.chain(version).chain(origin).chain(subprotocols).chain(headers)
+    }
+
+    /// Judges a response that the stack has received: its status, the version of HTTP (major,
+    /// minor) and its header fields.
+    ///
+    /// What opens the connection is a 101, or any 2xx to a CONNECT. A Sec-WebSocket-Accept in the
+    /// answer to a CONNECT is not looked at, as RFC 8441 §5 has it: no key was sent that it could
+    /// answer, and a 2xx to an extended CONNECT proves by itself that the server understood it.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`] tells which rule the response breaks. The client drops the transport, or
+    /// resets the stream: there is no connection that could be closed (§7.1.4). An interim response,
+    /// which the stack should have kept to itself, is an [`InvalidStatus`](HandshakeError::InvalidStatus).
+    pub fn judge<'h, H: Fields<'h>>(
+        &self,
+        status: u16,
+        version: (u8, u8),
+        headers: H,
+    ) -> Result<Response<'h, H>, HandshakeError> {
+        self.expected().judge(status, version, headers.clone())?;
+        Ok(Response::new(self.form(), status, headers))
+    }
+
+    pub(super) fn expected(&self) -> Expected<'o> {
+        let accept = self.key.map(|key| key::accept_for(key.as_bytes()));
+        Expected { accept, subprotocols: self.offer.subprotocols }
+    }
+
+    const fn form(&self) -> Form {
+        if self.key.is_some() { Form::Upgrade } else { Form::Connect }
+    }
+}
+
+/// What a field says; it prints as that.
+#[derive(Clone, Copy)]
+enum Value<'o> {
+    Text(&'o str),
+    List(&'o [&'o str]),
+    Authority(Target<'o>),
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Text(text) => f.write_str(text),
+            Value::List(elements) => elements.iter().enumerate().try_for_each(|(at, element)| {
+                f.write_str(if at == 0 { "" } else { ", " })?;
+                f.write_str(element)
+            }),
+            Value::Authority(target) => target.write_authority(f),
+        }
+    }
+}

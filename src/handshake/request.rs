@@ -1,0 +1,412 @@
+//! A client's request and its rules (§4.2.1), whichever HTTP stack parsed it.
+
+use core::str;
+
+use arrayvec::ArrayString;
+
+use super::{
+    answer::{Accept, Answer},
+    extension::{self, Extension},
+    fields::{Field, Fields, Form, List, Single, judge_lines},
+    head::RequestLine,
+    headers::{Headers, elements, is_protocol, is_token},
+    key,
+    target::{Authority, Resource, default_http_port},
+    write::{check_headers, emit, write_headers},
+};
+use crate::{
+    config::Agreed,
+    error::{HandshakeError, HeadError},
+    output::Output,
+};
+
+/// A valid request for a connection, to be [accepted](Request::accept) or
+/// [rejected](super::reject).
+///
+/// A [`ServerHandshake`](super::ServerHandshake) makes it from bytes; [`upgrade`](Request::upgrade)
+/// and [`connect`](Request::connect) make it from what another HTTP stack has parsed, `H` being the
+/// header fields as that stack holds them. Everything in it comes from a peer that can send what it
+/// likes (§10.1).
+#[derive(Clone, Debug)]
+pub struct Request<'h, H = Headers<'h>> {
+    pub(super) line: RequestLine<'h>,
+    pub(super) headers: H,
+    /// The Sec-WebSocket-Accept that answers an Upgrade; a CONNECT has none.
+    pub(super) accept: Option<ArrayString<28>>,
+}
+
+impl<'h, H: Fields<'h>> Request<'h, H> {
+    /// A request that another stack received over HTTP/1.1: its method, the version of HTTP (major,
+    /// minor), its target and its header fields.
+    ///
+    /// The target is that of the request line: a path with a query, or an absolute URI.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::{Accept, HandshakeError, Request};
+    ///
+    /// let headers = [
+    ///     ("host", "server.example.com"),
+    ///     ("upgrade", "websocket"),
+    ///     ("connection", "Upgrade"),
+    ///     ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ///     ("sec-websocket-version", "13"),
+    /// ];
+    /// let fields = headers.iter().map(|(name, value)| (name, value));
+    /// let request = Request::upgrade("GET", (1, 1), "/chat", fields)?;
+    /// let answer = request.answer(&Accept::new())?;
+    /// assert_eq!(answer.status(), 101);
+    /// assert!(answer.headers().any(|(name, value)| {
+    ///     name == "Sec-WebSocket-Accept" && value == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    /// }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`] tells which rule the request breaks. The server answers with its
+    /// [`status`](HandshakeError::status) and its [`headers`](HandshakeError::headers), or takes the
+    /// request for plain HTTP.
+    pub fn upgrade(
+        method: &'h str,
+        version: (u8, u8),
+        target: &'h str,
+        headers: H,
+    ) -> Result<Self, HandshakeError> {
+        Request::judged(RequestLine::upgrade(method, version, target)?, headers)
+    }
+
+    /// A request that another stack received as an extended CONNECT, over HTTP/2 (RFC 8441 §5) or
+    /// HTTP/3 (RFC 9220 §3).
+    ///
+    /// The server has to have announced [`ENABLE_CONNECT_PROTOCOL`](super::ENABLE_CONNECT_PROTOCOL).
+    /// It serves the WebSocket on this stream itself and dials nobody, whatever `:authority` says.
+    ///
+    /// Stricter than RFC 8441, which only says that nobody looks at it, a Sec-WebSocket-Key is
+    /// refused: it comes from a client of HTTP/1.1 behind a gateway that translates by half, and
+    /// waits for a Sec-WebSocket-Accept that this answer does not have.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`] tells which rule the request breaks. The server answers with its
+    /// [`connect_status`](HandshakeError::connect_status) and its
+    /// [`connect_headers`](HandshakeError::connect_headers).
+    pub fn connect(pseudo: PseudoHeaders<'h>, headers: H) -> Result<Self, HandshakeError> {
+        let (line, authority, port) = pseudo.judge()?;
+        judge_lines(headers.clone())?;
+        Facts::collect(headers.clone()).judge_connect(authority, port)?;
+        Ok(Request { line, headers, accept: None })
+    }
+
+    /// A request of HTTP/1.1 whose line was judged.
+    pub(super) fn judged(line: RequestLine<'h>, headers: H) -> Result<Self, HandshakeError> {
+        let accept = Facts::collect(headers.clone()).judge_upgrade()?;
+        Ok(Request { line, headers, accept: Some(accept) })
+    }
+
+    /// The method: GET, or CONNECT.
+    pub const fn method(&self) -> &'h str {
+        self.line.method
+    }
+
+    /// The path and the query that are asked for. Where they lead nowhere, the answer is a 404.
+    ///
+    /// A request target is not held to every rule of RFC 3986: browsers leave characters such as
+    /// `|` and `[` as they are.
+    pub const fn resource(&self) -> Resource<'h> {
+        self.line.resource
+    }
+
+    /// The host, with a port if one was sent, that the client believes to talk to.
+    pub fn host(&self) -> &'h str {
+        // RFC 9112 §3.2.2, RFC 9113 §8.3.1: the authority of the target goes before Host.
+        self.line.authority.or_else(|| self.text(Field::Host)).unwrap_or_default()
+    }
+
+    /// The origin of the page whose script asks, as its browser tells; other clients may send none,
+    /// or any (§10.2). See [`is_same_origin`](Request::is_same_origin).
+    pub fn origin(&self) -> Option<&'h str> {
+        self.text(Field::Origin)
+    }
+
+    /// Whether the request comes from a page of this same host: an `http` or `https` Origin is
+    /// there, and its host and port are those of [`host`](Request::host).
+    ///
+    /// A browser lets any page open a connection to any server and sends the user's cookies along.
+    /// A server that knows its users by cookies, and does not look at Origin, hands their sessions
+    /// to every page that they visit: cross-site WebSocket hijacking. Unless it is meant for
+    /// strangers, it refuses foreign origins (§10.2):
+    ///
+    /// ```
+    /// use websocket_proto::Agreed;
+    /// use websocket_proto::handshake::{self, Accept, HeadError, Request};
+    ///
+    /// fn decide(request: &Request<'_>, out: &mut Vec<u8>) -> Result<Option<Agreed>, HeadError> {
+    ///     if request.origin().is_some() && !request.is_same_origin() {
+    ///         handshake::reject(403, &[], b"", out)?;
+    ///         return Ok(None);
+    ///     }
+    ///     request.accept(&Accept::new(), out).map(Some)
+    /// }
+    /// # let _ = decide;
+    /// ```
+    ///
+    /// The example lets clients pass that send no Origin, which no browser does. A port that is not
+    /// written is the one of the origin's scheme, since behind a TLS terminator the server cannot
+    /// tell its own.
+    pub fn is_same_origin(&self) -> bool {
+        let Some((scheme, authority)) = self.origin().and_then(|origin| origin.split_once("://"))
+        else {
+            return false;
+        };
+        let (Some(port), Ok(theirs), Ok(ours)) =
+            (default_http_port(scheme), Authority::parse(authority), Authority::parse(self.host()))
+        else {
+            return false;
+        };
+        theirs.is_same(ours, port)
+    }
+
+    /// The subprotocols that the client offers, the one it likes best first (§4.2.1).
+    pub fn subprotocols(&self) -> impl Iterator<Item = &'h str> + use<'h, H> {
+        // §11.3.4: several lines are one list, in the order of the lines.
+        let lines = self.headers.clone().values(Field::Protocol);
+        lines.flat_map(elements).filter_map(|element| str::from_utf8(element).ok())
+    }
+
+    /// The extensions that the client offers, the one it likes best first (§9.1).
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'h>> + use<'h, H> {
+        self.headers.clone().values(Field::Extensions).flat_map(extension::extensions).flatten()
+    }
+
+    /// All header fields.
+    pub fn headers(&self) -> H {
+        self.headers.clone()
+    }
+
+    /// The value of the first header field with this name.
+    pub fn header(&self, name: &str) -> Option<&'h [u8]> {
+        self.headers.clone().value_of(name)
+    }
+
+    /// The response that opens the connection, for another stack to write: of HTTP/1.1 (§4.2.2), or
+    /// of HTTP/2 and HTTP/3 (RFC 8441 §5).
+    ///
+    /// # Errors
+    ///
+    /// - [`HeadError::InvalidSubprotocol`], [`HeadError::SubprotocolNotOffered`]: the subprotocol is
+    ///   not a token, or not one of [`subprotocols`](Request::subprotocols).
+    /// - [`HeadError::InvalidHeader`], [`HeadError::ProtectedHeader`]: a header may not be sent.
+    pub fn answer<'a>(&self, accept: &Accept<'a>) -> Result<Answer<'a>, HeadError> {
+        if let Some(subprotocol) = accept.subprotocol {
+            // §4.2.2: the empty string is not the same as no subprotocol.
+            if !is_token(subprotocol.as_bytes()) {
+                return Err(HeadError::InvalidSubprotocol);
+            }
+            // §4.2.2: one from the client's list.
+            if !self.subprotocols().any(|offered| offered == subprotocol) {
+                return Err(HeadError::SubprotocolNotOffered);
+            }
+        }
+        let form = if self.accept.is_some() { Form::Upgrade } else { Form::Connect };
+        check_headers(form, accept.headers)?;
+        Ok(Answer::new(accept, self.accept))
+    }
+
+    /// Appends the 101 that opens the connection (§4.2.2). Frames may follow at once: the result
+    /// goes into the [`Connection`](crate::Connection), with what stayed in the input.
+    ///
+    /// # Errors
+    ///
+    /// - Those of [`answer`](Request::answer).
+    /// - [`HeadError::NotUpgrade`]: the request came as an extended CONNECT.
+    /// - [`HeadError::Full`]: `out` has no room. In each case nothing was written.
+    pub fn accept(
+        &self,
+        accept: &Accept<'_>,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<Agreed, HeadError> {
+        // RFC 8441 §5: what opens the stream of a CONNECT is no 101, and not written in these bytes.
+        if self.accept.is_none() {
+            return Err(HeadError::NotUpgrade);
+        }
+        let answer = self.answer(accept)?;
+        emit(out, b"", |head| {
+            head.write_str("HTTP/1.1 101 Switching Protocols\r\n")?;
+            write_headers(head, answer.headers())
+        })?;
+        Ok(answer.agreed())
+    }
+
+    fn text(&self, field: Field) -> Option<&'h str> {
+        self.headers.clone().values(field).next().and_then(|value| str::from_utf8(value).ok())
+    }
+}
+
+/// What stands in front of the header fields of a request over HTTP/2 or HTTP/3, in place of a
+/// request line (RFC 9113 §8.3.1, RFC 8441 §4).
+#[derive(Clone, Copy, Debug)]
+pub struct PseudoHeaders<'h> {
+    /// `:method`.
+    pub method: &'h str,
+    /// `:protocol`.
+    pub protocol: Option<&'h str>,
+    /// `:scheme`.
+    pub scheme: Option<&'h str>,
+    /// `:authority`.
+    pub authority: Option<&'h str>,
+    /// `:path`: the path and the query.
+    pub path: Option<&'h str>,
+}
+
+impl<'h> PseudoHeaders<'h> {
+    /// Also the authority in its parts, and the port that it has if it names none.
+    fn judge(self) -> Result<(RequestLine<'h>, Authority<'h>, u16), HandshakeError> {
+        let PseudoHeaders { method, protocol, scheme, authority, path } = self;
+        // RFC 8441 §4: the method is CONNECT.
+        if method != "CONNECT" {
+            return Err(HandshakeError::MethodNotAllowed);
+        }
+        // RFC 8441 §5: the protocol is `websocket`. RFC 9220 §3: there is an answer to any other.
+        if !protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
+            return Err(HandshakeError::UnsupportedProtocol);
+        }
+        // RFC 8441 §4: unlike a plain CONNECT, it has all parts of a target.
+        let (Some(scheme), Some(name), Some(path)) = (scheme, authority, path) else {
+            return Err(HandshakeError::Malformed);
+        };
+        // RFC 8441 §5: `http` stands for `ws`, `https` for `wss`.
+        let port = default_http_port(scheme).ok_or(HandshakeError::Malformed)?;
+        let parts = Authority::parse(name).map_err(|_| HandshakeError::InvalidHost)?;
+        // RFC 9113 §8.3.1: a path and a query, and the path is not empty.
+        let resource = Resource::of_path(path)?;
+        Ok((RequestLine { method, authority, resource }, parts, port))
+    }
+}
+
+/// What the header fields of a request say, before any of it is judged.
+#[derive(Default)]
+struct Facts<'h> {
+    host: Single<'h>,
+    upgrade: List,
+    connection: List,
+    body: bool,
+    key: Single<'h>,
+    version: Single<'h>,
+    origin: Single<'h>,
+    subprotocols: List,
+    extensions: List,
+}
+
+impl<'h> Facts<'h> {
+    fn collect(headers: impl Fields<'h>) -> Self {
+        let mut facts = Facts::default();
+        for (name, value) in headers.lines() {
+            match Field::of(name) {
+                Some(Field::Host) => facts.host.see(value),
+                Some(Field::Upgrade) => facts.upgrade.see(value, is_protocol, "websocket"),
+                Some(Field::Connection) => facts.connection.see(value, is_token, "Upgrade"),
+                Some(Field::ContentLength) => facts.body |= value != b"0",
+                Some(Field::TransferEncoding) => facts.body = true,
+                Some(Field::Key) => facts.key.see(value),
+                Some(Field::Version) => facts.version.see(value),
+                Some(Field::Origin) => facts.origin.see(value),
+                Some(Field::Protocol) => facts.subprotocols.see(value, is_token, ""),
+                Some(Field::Extensions) => {
+                    let elements = extension::extensions(value);
+                    facts.extensions.see_judged(elements.map(|element| element.is_ok()));
+                }
+                // RFC 9110 §5.1: what is not known is not looked at.
+                Some(Field::Accept | Field::KeepAlive | Field::ProxyConnection | Field::Te)
+                | None => {}
+            }
+        }
+        facts
+    }
+
+    /// The rules of a request that upgrades an HTTP/1.1 connection; the Sec-WebSocket-Accept that
+    /// answers it.
+    fn judge_upgrade(&self) -> Result<ArrayString<28>, HandshakeError> {
+        // §4.2.1, RFC 9112 §3.2: exactly one Host, even where the target names the authority.
+        self.parse_host()?;
+        // §4.2.1: Upgrade lists `websocket`. A version behind it makes it another protocol.
+        if self.upgrade.is_absent() {
+            return Err(HandshakeError::UpgradeMissing);
+        }
+        if !self.upgrade.names_it() {
+            return Err(HandshakeError::InvalidUpgrade);
+        }
+        // §4.2.1: Connection lists `Upgrade`.
+        if !self.connection.names_it() {
+            return Err(HandshakeError::InvalidConnection);
+        }
+        self.judge_offer()?;
+        // §4.2.1, §11.3.1: exactly one key, of 16 bytes.
+        match self.key.once() {
+            Some(key) if key::is_key(key) => Ok(key::accept_for(key)),
+            _ => Err(HandshakeError::InvalidKey),
+        }
+    }
+
+    /// The rules of a request that turns a stream into a connection; its lines were judged.
+    fn judge_connect(&self, authority: Authority<'_>, port: u16) -> Result<(), HandshakeError> {
+        // RFC 9113 §8.3.1: Host, if it is there at all, says the same as `:authority`.
+        if !self.host.is_absent() && !self.parse_host()?.is_same(authority, port) {
+            return Err(HandshakeError::InvalidHost);
+        }
+        // RFC 8441 §5: `:protocol` has taken the place of the key.
+        if !self.key.is_absent() {
+            return Err(HandshakeError::Malformed);
+        }
+        self.judge_offer()
+    }
+
+    /// The rules that do not depend on the version of HTTP.
+    fn judge_offer(&self) -> Result<(), HandshakeError> {
+        // RFC 9112 §6, RFC 9110 §9.3.6: the bytes of a body would be taken for frames.
+        if self.body {
+            return Err(HandshakeError::BodyDeclared);
+        }
+        // §4.2.1, §11.3.5: exactly one version, and it is 13.
+        match self.version.once().and_then(parse_version) {
+            Some(13) => {}
+            Some(version) => return Err(HandshakeError::UnsupportedVersion(version)),
+            None => return Err(HandshakeError::InvalidVersion),
+        }
+        // RFC 6454 §7.3: one Origin at most, in visible ASCII.
+        let origin = self.origin.once().is_some_and(is_origin);
+        if !origin && !self.origin.is_absent() {
+            return Err(HandshakeError::InvalidOrigin);
+        }
+        // §4.3: a list of tokens with at least one element.
+        if !self.subprotocols.is_valid() {
+            return Err(HandshakeError::InvalidSubprotocol);
+        }
+        // §9.1: the whole list has to be well formed, whatever of it is of use.
+        if !self.extensions.is_valid() {
+            return Err(HandshakeError::InvalidExtensions);
+        }
+        Ok(())
+    }
+
+    fn parse_host(&self) -> Result<Authority<'h>, HandshakeError> {
+        let host = self.host.once().and_then(|host| str::from_utf8(host).ok());
+        let host = host.and_then(|host| Authority::parse(host).ok());
+        host.ok_or(HandshakeError::InvalidHost)
+    }
+}
+
+/// Reads a version of the protocol: 0 to 255 in decimal, without leading zeros (§4.3).
+pub(super) fn parse_version(text: &[u8]) -> Option<u8> {
+    match text {
+        [b'0'] => Some(0),
+        // `parse` alone would take a plus sign and leading zeros.
+        [b'1'..=b'9', ..] => str::from_utf8(text).ok()?.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Whether this may be an origin: what it looks like inside is for who compares it.
+pub(super) fn is_origin(text: &[u8]) -> bool {
+    // RFC 6454 §7.1: `null`, or origins with a space between them.
+    !text.is_empty() && text.iter().all(|&byte| byte == b' ' || byte.is_ascii_graphic())
+}

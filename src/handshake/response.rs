@@ -1,0 +1,222 @@
+//! A server's response and its rules (§4.1), whichever HTTP stack parsed it.
+
+use core::{marker::PhantomData, str};
+
+use arrayvec::ArrayString;
+
+use super::{
+    extension::{self, Extension},
+    fields::{Field, Fields, Form, List, Single, judge_lines},
+    head::minor_version,
+    headers::{Headers, elements, is_protocol, is_token},
+    request::parse_version,
+};
+use crate::{config::Agreed, error::HandshakeError};
+
+/// A server's answer to an opening handshake; `H` are the header fields as the HTTP stack holds
+/// them that parsed it.
+#[derive(Clone, Debug)]
+pub enum Response<'h, H = Headers<'h>> {
+    /// A valid acceptance: the connection is open.
+    Accepted(Accepted<'h, H>),
+    /// Another final response: there is no connection, and HTTP goes on.
+    Refused(Refused<'h, H>),
+}
+
+impl<'h, H> Response<'h, H> {
+    /// A final response whose rules were judged.
+    pub(super) fn new(form: Form, status: u16, headers: H) -> Self {
+        if is_acceptance(form, status) {
+            Response::Accepted(Accepted { headers, lifetime: PhantomData })
+        } else {
+            Response::Refused(Refused { status, headers, lifetime: PhantomData })
+        }
+    }
+}
+
+/// A valid 101, or a valid 2xx to a CONNECT, all of it checked against the request (§4.1).
+#[derive(Clone, Debug)]
+pub struct Accepted<'h, H = Headers<'h>> {
+    headers: H,
+    lifetime: PhantomData<&'h ()>,
+}
+
+impl<'h, H: Fields<'h>> Accepted<'h, H> {
+    /// What the [`Connection`](crate::Connection) has to know.
+    pub const fn agreed(&self) -> Agreed {
+        Agreed::new()
+    }
+
+    /// The subprotocol that the server chose among those offered; `None` if it chose none.
+    pub fn subprotocol(&self) -> Option<&'h str> {
+        let mut lines = self.headers.clone().values(Field::Protocol);
+        lines.next().and_then(|name| str::from_utf8(name).ok())
+    }
+
+    /// The extensions in use, in the order in which they handle data (§9.1).
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'h>> + use<'h, H> {
+        self.headers.clone().values(Field::Extensions).flat_map(extension::extensions).flatten()
+    }
+
+    /// All header fields, such as a Set-Cookie.
+    pub fn headers(&self) -> H {
+        self.headers.clone()
+    }
+}
+
+/// A final response that opens no connection: a challenge, a redirect, an error.
+#[derive(Clone, Debug)]
+pub struct Refused<'h, H = Headers<'h>> {
+    status: u16,
+    headers: H,
+    lifetime: PhantomData<&'h ()>,
+}
+
+impl<'h, H: Fields<'h>> Refused<'h, H> {
+    /// The status code, 200 or above.
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// All header fields, such as a Location or a WWW-Authenticate.
+    pub fn headers(&self) -> H {
+        self.headers.clone()
+    }
+
+    /// The versions of the protocol that the server says it supports (§4.4).
+    pub fn versions(&self) -> impl Iterator<Item = u8> + use<'h, H> {
+        self.headers.clone().values(Field::Version).flat_map(elements).filter_map(parse_version)
+    }
+}
+
+/// What a response is judged against.
+#[derive(Clone, Debug)]
+pub(super) struct Expected<'o> {
+    /// The Sec-WebSocket-Accept of an Upgrade; a CONNECT has none.
+    pub(super) accept: Option<ArrayString<28>>,
+    pub(super) subprotocols: &'o [&'o str],
+}
+
+impl Expected<'_> {
+    pub(super) const fn form(&self) -> Form {
+        if self.accept.is_some() { Form::Upgrade } else { Form::Connect }
+    }
+
+    /// The rules of a final response.
+    pub(super) fn judge<'h>(
+        &self,
+        status: u16,
+        version: (u8, u8),
+        headers: impl Fields<'h>,
+    ) -> Result<(), HandshakeError> {
+        match &self.accept {
+            Some(accept) => {
+                let minor = minor_version(version)?;
+                if is_acceptance(Form::Upgrade, status) {
+                    // §4.1, RFC 9110 §15.2: HTTP/1.0 knows no 101.
+                    if minor == 0 {
+                        return Err(HandshakeError::InvalidHttpVersion);
+                    }
+                    let facts = Facts::collect(headers);
+                    facts.judge_upgrade(accept)?;
+                    return facts.judge_choice(self.subprotocols);
+                }
+            }
+            None => {
+                // RFC 8441 §4: HTTP/1.1 has no extended CONNECT.
+                if version < (2, 0) {
+                    return Err(HandshakeError::InvalidHttpVersion);
+                }
+                if is_acceptance(Form::Connect, status) {
+                    // RFC 8441 §5: nobody looks at a Sec-WebSocket-Accept, which proves no more
+                    // than the status of an extended CONNECT does.
+                    judge_lines(headers.clone())?;
+                    return Facts::collect(headers).judge_choice(self.subprotocols);
+                }
+            }
+        }
+        // RFC 9110 §15.2: an interim response is not the answer; RFC 9113 §8.6: nor is a 101 ever.
+        if status < 200 { Err(HandshakeError::InvalidStatus) } else { Ok(()) }
+    }
+}
+
+/// Whether this status opens the connection.
+fn is_acceptance(form: Form, status: u16) -> bool {
+    match form {
+        // §4.1: only a 101 does.
+        Form::Upgrade => status == 101,
+        // RFC 8441 §5, RFC 9110 §9.3.6: every 2xx does.
+        Form::Connect => matches!(status, 200..=299),
+    }
+}
+
+/// What the header fields of a response say, before any of it is judged.
+#[derive(Default)]
+struct Facts<'h> {
+    upgrade: List,
+    connection: List,
+    accept: Single<'h>,
+    subprotocol: Single<'h>,
+    extensions: List,
+}
+
+impl<'h> Facts<'h> {
+    fn collect(headers: impl Fields<'h>) -> Self {
+        let mut facts = Facts::default();
+        for (name, value) in headers.lines() {
+            match Field::of(name) {
+                Some(Field::Upgrade) => facts.upgrade.see(value, is_protocol, "websocket"),
+                Some(Field::Connection) => facts.connection.see(value, is_token, "Upgrade"),
+                Some(Field::Accept) => facts.accept.see(value),
+                Some(Field::Protocol) => facts.subprotocol.see(value),
+                Some(Field::Extensions) => {
+                    let elements = extension::extensions(value);
+                    facts.extensions.see_judged(elements.map(|element| element.is_ok()));
+                }
+                // RFC 9110 §15.2.2, §9.3.6: what opens a connection has no body, whatever a
+                // Content-Length says.
+                _ => {}
+            }
+        }
+        facts
+    }
+
+    /// The rules of a response that upgrades an HTTP/1.1 connection.
+    fn judge_upgrade(&self, accept: &str) -> Result<(), HandshakeError> {
+        // §4.1: Upgrade is `websocket`, and not a list of several.
+        if !self.upgrade.is_only_it() {
+            return Err(HandshakeError::InvalidUpgrade);
+        }
+        // §4.1: Connection lists `Upgrade`.
+        if !self.connection.names_it() {
+            return Err(HandshakeError::InvalidConnection);
+        }
+        // §4.1, §11.3.3: exactly one Accept, the one that this key asks for.
+        if self.accept.once() != Some(accept.as_bytes()) {
+            return Err(HandshakeError::InvalidAccept);
+        }
+        Ok(())
+    }
+
+    /// The rules that do not depend on the version of HTTP.
+    fn judge_choice(&self, subprotocols: &[&str]) -> Result<(), HandshakeError> {
+        if !self.subprotocol.is_absent() {
+            // §4.3, §11.3.4: one line, one token.
+            let chosen = self.subprotocol.once().filter(|name| is_token(name));
+            let chosen = chosen.ok_or(HandshakeError::InvalidSubprotocol)?;
+            // §4.1: one of those offered, in the same letters.
+            if !subprotocols.iter().any(|offered| offered.as_bytes() == chosen) {
+                return Err(HandshakeError::SubprotocolNotOffered);
+            }
+        }
+        // §9.1: the whole list has to be well formed.
+        if !self.extensions.is_valid() {
+            return Err(HandshakeError::InvalidExtensions);
+        }
+        // §4.1: no extension that was not offered, and none is.
+        if !self.extensions.is_absent() {
+            return Err(HandshakeError::ExtensionNotOffered);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,754 @@
+//! Opening handshakes of other HTTP stacks: HTTP/1.1 in parts, and the extended CONNECT of HTTP/2
+//! (RFC 8441) and HTTP/3 (RFC 9220). Ids are those of the requirement and attack tables.
+
+#![cfg(feature = "alloc")]
+
+use std::collections::{BTreeMap, HashMap};
+
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
+use websocket_proto::handshake::{
+    Accept, ENABLE_CONNECT_PROTOCOL, Fields, HandshakeError, HandshakeError::*, HeadError, Offer,
+    Opening, PseudoHeaders, Request, Response, ServerHandshake, Target,
+};
+use websocket_proto::{Agreed, Client, CloseCode, Config, Connection, Event, Server, Violation};
+
+/// A request of HTTP/2, the example of RFC 8441 §5.1 unless changed.
+#[derive(Clone)]
+struct Asked {
+    pseudo: PseudoHeaders<'static>,
+    headers: Vec<(String, Vec<u8>)>,
+}
+
+fn sample() -> Asked {
+    let pseudo = PseudoHeaders {
+        method: "CONNECT",
+        protocol: Some("websocket"),
+        scheme: Some("https"),
+        authority: Some("server.example.com"),
+        path: Some("/chat"),
+    };
+    let headers = [
+        ("sec-websocket-protocol", "chat, superchat"),
+        ("sec-websocket-extensions", "permessage-deflate"),
+        ("sec-websocket-version", "13"),
+        ("origin", "http://www.example.com"),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.into())).to_vec();
+    Asked { pseudo, headers }
+}
+
+impl Asked {
+    fn pseudo(mut self, change: impl FnOnce(&mut PseudoHeaders<'static>)) -> Self {
+        change(&mut self.pseudo);
+        self
+    }
+
+    fn without(mut self, name: &str) -> Self {
+        let before = self.headers.len();
+        self.headers.retain(|(other, _)| other != name);
+        assert!(self.headers.len() < before, "{name} is in the sample");
+        self
+    }
+
+    fn plus(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    fn with(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.without(name).plus(name, value)
+    }
+
+    /// All that the request shows, if it is valid.
+    fn verdict(&self) -> Result<Seen, HandshakeError> {
+        let fields = self.headers.iter().map(|(name, value)| (name, value));
+        let request = Request::connect(self.pseudo, fields)?;
+        assert_eq!(request.method(), "CONNECT");
+        // These bytes are of HTTP/1.1.
+        assert_eq!(request.accept(&Accept::new(), &mut vec![]), Err(HeadError::NotUpgrade));
+        Ok(Seen {
+            resource: request.resource().to_string(),
+            host: request.host().to_owned(),
+            origin: request.origin().map(str::to_owned),
+            same_origin: request.is_same_origin(),
+            subprotocols: request.subprotocols().map(str::to_owned).collect(),
+            extensions: request.extensions().map(|extension| extension.name().to_owned()).collect(),
+            headers: request.headers().count(),
+        })
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Seen {
+    resource: String,
+    host: String,
+    origin: Option<String>,
+    same_origin: bool,
+    subprotocols: Vec<String>,
+    extensions: Vec<String>,
+    headers: usize,
+}
+
+#[track_caller]
+fn refused(expected: HandshakeError, asked: Asked) {
+    assert_eq!(asked.verdict(), Err(expected));
+}
+
+#[track_caller]
+fn accepted(asked: Asked) -> Seen {
+    asked.verdict().expect("accepted")
+}
+
+/// The pairs of an answer or of a refusal, one in a line.
+fn lines<'a>(pairs: impl IntoIterator<Item = (&'a str, impl ToString)>) -> Vec<String> {
+    pairs.into_iter().map(|(name, value)| format!("{name}: {}", value.to_string())).collect()
+}
+
+/// What a client of HTTP/2 asks.
+fn connect(uri: &'static str, offer: &Offer<'static>) -> Result<Opening<'static>, HeadError> {
+    Opening::connect(&Target::parse(uri).unwrap(), offer, true)
+}
+
+/// The verdict of a client that offered `chat` and `superchat`.
+fn judged(
+    status: u16,
+    headers: &[(&'static str, &'static str)],
+) -> Result<(u16, Option<String>), HandshakeError> {
+    let offer = Offer::new().subprotocols(&["chat", "superchat"]);
+    let opening = connect("wss://server.example.com/chat", &offer).unwrap();
+    let response = opening.judge(status, (2, 0), headers.iter().map(|(n, v)| (n, v)))?;
+    Ok(match response {
+        Response::Accepted(accepted) => {
+            assert_eq!(accepted.agreed(), Agreed::new());
+            assert_eq!(accepted.extensions().count(), 0);
+            assert_eq!(accepted.headers().count(), headers.len());
+            (status, accepted.subprotocol().map(str::to_owned))
+        }
+        Response::Refused(refused) => {
+            assert_eq!(refused.headers().count(), headers.len());
+            (refused.status(), None)
+        }
+    })
+}
+
+#[test]
+fn r8441_4_a_r8441_4_b_the_example_of_the_rfc() {
+    let seen = accepted(sample());
+    // R8441-4-b: the host is what the client asked for, and no address to dial.
+    assert_eq!((&*seen.resource, &*seen.host), ("/chat", "server.example.com"));
+    assert_eq!((seen.origin.as_deref(), seen.same_origin), (Some("http://www.example.com"), false));
+    assert_eq!(seen.subprotocols, ["chat", "superchat"]);
+    assert_eq!(seen.extensions, ["permessage-deflate"]);
+    assert_eq!(seen.headers, 4);
+
+    let fields = sample();
+    let fields = fields.headers.iter().map(|(name, value)| (name, value));
+    let request = Request::connect(sample().pseudo, fields).unwrap();
+    assert_eq!(request.header("Origin"), Some(&b"http://www.example.com"[..]));
+    let answer = request.answer(&Accept::new().subprotocol("chat")).unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(lines(answer.headers()), ["sec-websocket-protocol: chat"]);
+}
+
+#[test]
+fn r8441_4_a_a_request_has_all_parts_of_its_target() {
+    let s = || sample();
+    refused(Malformed, s().pseudo(|p| p.scheme = None));
+    refused(Malformed, s().pseudo(|p| p.authority = None));
+    refused(Malformed, s().pseudo(|p| p.path = None));
+    // Host does not take the place of `:authority`.
+    refused(Malformed, s().pseudo(|p| p.authority = None).plus("host", "server.example.com"));
+    for path in
+        ["", "*", "chat", "?x", "https://server.example.com/chat", "/a b", "/a#b", "/\u{e9}"]
+    {
+        refused(InvalidTarget, s().pseudo(|p| p.path = Some(path)));
+    }
+    let seen = accepted(s().pseudo(|p| p.path = Some("/p/[x]?q=1")));
+    assert_eq!(seen.resource, "/p/[x]?q=1");
+    for authority in ["", ":443", "u@h", "h:x", "h:65536", "a b", "h/x", "[::1", "\u{e9}"] {
+        refused(InvalidHost, s().pseudo(|p| p.authority = Some(authority)));
+    }
+    for authority in ["h", "h:8443", "[::1]:1", "H.example:"] {
+        assert_eq!(accepted(s().pseudo(|p| p.authority = Some(authority))).host, authority);
+    }
+    for method in ["GET", "POST", "connect", ""] {
+        refused(MethodNotAllowed, s().pseudo(|p| p.method = method));
+    }
+
+    // The client names each of them.
+    let opening = connect("wss://server.example.com:444/chat?room=1", &Offer::new()).unwrap();
+    assert_eq!((opening.method(), opening.protocol()), ("CONNECT", Some("websocket")));
+    assert_eq!(opening.authority().to_string(), "server.example.com:444");
+    assert_eq!(opening.resource(), "/chat?room=1");
+    let opening = connect("wss://[::1]:443?x", &Offer::new()).unwrap();
+    assert_eq!(opening.authority().to_string(), "[::1]");
+    assert_eq!(opening.resource(), "/?x");
+}
+
+#[test]
+fn r8441_5_a_the_scheme_is_http_or_https() {
+    for (uri, scheme) in [("ws://h", "http"), ("wss://h", "https"), ("ws://h:443", "http")] {
+        assert_eq!(connect(uri, &Offer::new()).unwrap().scheme(), scheme);
+    }
+    for scheme in ["http", "https", "HTTPS"] {
+        accepted(sample().pseudo(|p| p.scheme = Some(scheme)));
+    }
+    for scheme in ["ws", "wss", "ftp", "", "https:"] {
+        refused(Malformed, sample().pseudo(|p| p.scheme = Some(scheme)));
+    }
+}
+
+#[test]
+fn r9220_3_b_r8441_5_a_another_protocol_is_answered_501() {
+    for protocol in ["websocket", "WebSocket"] {
+        accepted(sample().pseudo(|p| p.protocol = Some(protocol)));
+    }
+    for protocol in
+        ["foo", "connect-udp", "websocket2", "websocket/13", "", " websocket", "web\u{17f}ocket"]
+    {
+        refused(UnsupportedProtocol, sample().pseudo(|p| p.protocol = Some(protocol)));
+    }
+    // A tunnel to somewhere else.
+    refused(UnsupportedProtocol, sample().pseudo(|p| p.protocol = None));
+    // Whatever else such a request may lack.
+    refused(
+        UnsupportedProtocol,
+        sample().pseudo(|p| (p.protocol, p.path) = (None, None)).without("sec-websocket-version"),
+    );
+    assert_eq!((UnsupportedProtocol.connect_status(), UnsupportedProtocol.status()), (501, 501));
+    assert!(UnsupportedProtocol.connect_headers().is_empty());
+}
+
+#[test]
+fn r8441_5_b_nothing_of_a_connection_of_http_1_1() {
+    for (name, value) in [
+        ("connection", "upgrade"),
+        ("connection", ""),
+        ("upgrade", "websocket"),
+        ("transfer-encoding", "chunked"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-connection", "keep-alive"),
+        ("te", "gzip"),
+        ("te", "trailers, gzip"),
+        // RFC 9113 §8.2.1: names are in lower case, whatever they name.
+        ("Origin", "https://server.example.com"),
+        ("Sec-WebSocket-Protocol", "chat"),
+        ("x-Foo", "bar"),
+        // RFC 9113 §8.2.1, §8.3: names are tokens, and pseudo-header fields are in front.
+        (":path", "/"),
+        ("x foo", "bar"),
+        ("x-f\u{e9}", "bar"),
+        ("", "bar"),
+    ] {
+        refused(Malformed, sample().plus(name, value));
+    }
+    accepted(sample().plus("te", "Trailers").plus("x-foo", b"\xC3\x28"));
+}
+
+#[test]
+fn r8441_5_b_host_gives_way_to_the_authority() {
+    let s = || sample().pseudo(|p| p.authority = Some("h:443"));
+    for host in ["h:443", "h", "H", " h\t", "h:"] {
+        assert_eq!(accepted(s().plus("host", host)).host, "h:443");
+    }
+    for host in ["evil", "h:80", "h.evil", "", "h:x", "u@h", "\u{e9}"] {
+        refused(InvalidHost, s().plus("host", host));
+    }
+    refused(InvalidHost, s().plus("host", "h").plus("host", "h"));
+    // The port that is not written is the one of the scheme.
+    let plain = || s().pseudo(|p| p.scheme = Some("http"));
+    refused(InvalidHost, plain().plus("host", "h"));
+    accepted(plain().pseudo(|p| p.authority = Some("h")).plus("host", "h:80"));
+}
+
+#[test]
+fn r8441_5_b_the_client_writes_lower_case_and_nothing_of_http_1_1() {
+    let opening = connect("wss://h:444/p", &Offer::new()).unwrap();
+    assert_eq!(lines(opening.headers()), ["sec-websocket-version: 13"]);
+    let offer = Offer::new()
+        .origin("https://h")
+        .subprotocols(&["b", "a"])
+        .headers(&[("cookie", "a=b"), ("authorization", "Basic eDp5")]);
+    assert_eq!(
+        lines(connect("wss://h/p", &offer).unwrap().headers()),
+        [
+            "sec-websocket-version: 13",
+            "origin: https://h",
+            "sec-websocket-protocol: b, a",
+            "cookie: a=b",
+            "authorization: Basic eDp5",
+        ]
+    );
+}
+
+#[test]
+#[rustfmt::skip]
+fn r8441_5_b_t46_t49_no_header_of_the_caller_breaks_out_or_overrides() {
+    let both = |name, value| {
+        let headers = [("x-fine", "y"), (name, value)];
+        let fields = sample();
+        let fields = fields.headers.iter().map(|(name, value)| (name, value));
+        let request = Request::connect(sample().pseudo, fields).unwrap();
+        let answered = request.answer(&Accept::new().headers(&headers)).map(drop);
+        let target = Target::parse("ws://h").unwrap();
+        let asked = Opening::connect(&target, &Offer::new().headers(&headers), true).map(drop);
+        assert_eq!(asked, answered);
+        asked
+    };
+    assert_eq!(both("set-cookie", "a=b"), Ok(()));
+    for name in ["Set-Cookie", "x-Foo", "X", "", "x y", ":path", "\u{e9}", "Connection"] {
+        assert_eq!(both(name, "y"), Err(HeadError::InvalidHeader), "{name:?}");
+    }
+    for value in ["a\r\nx: y", "\r", "\n", "\0", "\u{7f}"] {
+        assert_eq!(both("x", value), Err(HeadError::InvalidHeader), "{value:?}");
+    }
+    for name in [
+        "host", "origin", "connection", "upgrade", "transfer-encoding", "keep-alive", "te",
+        "proxy-connection", "content-length", "sec-websocket-key", "sec-websocket-accept",
+        "sec-websocket-version", "sec-websocket-protocol", "sec-websocket-extensions",
+    ] {
+        assert_eq!(both(name, "y"), Err(HeadError::ProtectedHeader), "{name}");
+    }
+    // The same fields do not belong into the head of HTTP/1.1.
+    for name in ["Keep-Alive", "Proxy-Connection", "TE"] {
+        let target = Target::parse("ws://h").unwrap();
+        let headers = [(name, "y")];
+        let offer = Offer::new().headers(&headers);
+        let error = Opening::upgrade(&target, &offer, [0; 16]).unwrap_err();
+        assert_eq!(error, HeadError::ProtectedHeader, "{name}");
+    }
+}
+
+#[test]
+fn r8441_5_c_no_key_and_no_accept() {
+    // Without a key: the example is valid, and its answer has no accept.
+    accepted(sample());
+    for key in ["dGhlIHNhbXBsZSBub25jZQ==", ""] {
+        refused(Malformed, sample().plus("sec-websocket-key", key));
+    }
+    // An accept in a request says nothing, in HTTP/1.1 neither.
+    accepted(sample().plus("sec-websocket-accept", "x"));
+    // A client sends no key, and looks at no accept.
+    assert_eq!(judged(200, &[]), Ok((200, None)));
+    for accept in ["s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "x", ""] {
+        assert_eq!(judged(200, &[("sec-websocket-accept", accept)]), Ok((200, None)));
+    }
+}
+
+#[test]
+fn r8441_5_d_the_version_is_13() {
+    let version = |value: &str| sample().with("sec-websocket-version", value);
+    accepted(version(" 13\t"));
+    for malformed in ["", "013", "256", "13, 8", "+13", "13\r", "13\n"] {
+        refused(InvalidVersion, version(malformed));
+    }
+    refused(InvalidVersion, sample().without("sec-websocket-version"));
+    refused(InvalidVersion, sample().plus("sec-websocket-version", "13"));
+    for other in [0, 12, 255] {
+        let error = UnsupportedVersion(other);
+        refused(error, version(&other.to_string()));
+        // HTTP/2 has no Upgrade, so it has no 426.
+        assert_eq!(error.connect_status(), 400);
+        assert_eq!(error.connect_headers(), [("sec-websocket-version", "13")]);
+    }
+}
+
+#[test]
+fn r8441_5_d_t48_the_origin_stands_in_front_of_the_user() {
+    for (origin, same) in [
+        ("https://server.example.com", true),
+        ("https://server.example.com:443", true),
+        ("https://example.com", false),
+        ("null", false),
+    ] {
+        let seen = accepted(sample().with("origin", origin));
+        assert_eq!((seen.origin.as_deref(), seen.same_origin), (Some(origin), same));
+    }
+    assert_eq!(accepted(sample().without("origin")).origin, None);
+    for bad in ["", "https://\u{e9}", "https://a\tb", "https://h\n"] {
+        refused(InvalidOrigin, sample().with("origin", bad));
+    }
+    refused(InvalidOrigin, sample().plus("origin", "null"));
+    // The client's own.
+    let offer = |origin| Offer::new().origin(origin);
+    assert_eq!(connect("ws://h", &offer("a\r\nb")).unwrap_err(), HeadError::InvalidOrigin);
+}
+
+#[test]
+fn r8441_5_d_subprotocols_and_extensions_have_their_rules() {
+    let offer = |name: &str, value: &[u8]| sample().with(name, value);
+    let (protocol, extensions) = ("sec-websocket-protocol", "sec-websocket-extensions");
+    assert_eq!(
+        accepted(offer(protocol, b", a,,b").plus(protocol, "c")).subprotocols,
+        ["a", "b", "c"]
+    );
+    assert_eq!(accepted(offer(extensions, b"x;a=1").plus(extensions, "y")).extensions, ["x", "y"]);
+    for bad in [&b""[..], b",", b"a b", b"a;b", b"\xC3\x28", b"a\n"] {
+        refused(InvalidSubprotocol, offer(protocol, bad));
+    }
+    for bad in [&b""[..], b"x;", b"x y", b"x; a=\"b", b"x, ;y", b"\xFF"] {
+        refused(InvalidExtensions, offer(extensions, bad));
+    }
+
+    let fields = sample();
+    let fields = fields.headers.iter().map(|(name, value)| (name, value));
+    let request = Request::connect(sample().pseudo, fields).unwrap();
+    let choose =
+        |name| request.answer(&Accept::new().subprotocol(name)).map(|a| lines(a.headers()));
+    assert_eq!(choose("superchat"), Ok(vec!["sec-websocket-protocol: superchat".to_owned()]));
+    assert_eq!(choose("Chat"), Err(HeadError::SubprotocolNotOffered));
+    assert_eq!(choose(""), Err(HeadError::InvalidSubprotocol));
+
+    for (headers, expected) in [
+        (&[(protocol, "chat")][..], Ok((200, Some("chat".to_owned())))),
+        (&[(protocol, "other")], Err(SubprotocolNotOffered)),
+        (&[(protocol, "Chat")], Err(SubprotocolNotOffered)),
+        (&[(protocol, "")], Err(InvalidSubprotocol)),
+        (&[(protocol, "chat, superchat")], Err(InvalidSubprotocol)),
+        (&[(protocol, "chat"), (protocol, "chat")], Err(InvalidSubprotocol)),
+        (&[(extensions, "permessage-deflate")], Err(ExtensionNotOffered)),
+        (&[(extensions, "x;")], Err(InvalidExtensions)),
+    ] {
+        assert_eq!(judged(200, headers), expected);
+    }
+    let twice = Offer::new().subprotocols(&["a", "a"]);
+    assert_eq!(connect("ws://h", &twice).unwrap_err(), HeadError::InvalidSubprotocol);
+}
+
+#[test]
+fn r8441_5_d_a_declared_body_is_refused() {
+    accepted(sample().plus("content-length", "0"));
+    for length in ["5", "", "00", "0, 0"] {
+        refused(BodyDeclared, sample().plus("content-length", length));
+    }
+}
+
+#[test]
+fn r8441_5_e_success_is_any_2xx() {
+    for status in [200, 201, 204, 299] {
+        assert_eq!(judged(status, &[("set-cookie", "a=b")]), Ok((status, None)));
+        // What is chosen is only looked at where the connection is open.
+        let other = [("sec-websocket-protocol", "other")];
+        assert_eq!(judged(status, &other), Err(SubprotocolNotOffered));
+    }
+    for status in [300, 302, 400, 401, 403, 404, 501, 599, 999] {
+        let other = [("sec-websocket-protocol", "other"), ("connection", "close")];
+        assert_eq!(judged(status, &other), Ok((status, None)));
+    }
+    // RFC 9113 §8.6: there is no 101. An interim response is not the answer.
+    for status in [0, 99, 100, 101, 103, 199] {
+        assert_eq!(judged(status, &[]), Err(InvalidStatus));
+    }
+    // RFC 9113 §8.2: what is malformed opens nothing.
+    for (name, value) in [("connection", "upgrade"), ("upgrade", "websocket"), ("X-Foo", "bar")] {
+        assert_eq!(judged(200, &[(name, value)]), Err(Malformed));
+    }
+    // RFC 9110 §9.3.6: a 2xx to a CONNECT has no body, whatever this says.
+    assert_eq!(judged(200, &[("content-length", "5")]), Ok((200, None)));
+
+    // What a refusal says is there to be read, the versions for one.
+    let opening = connect("ws://h", &Offer::new()).unwrap();
+    let headers = [("sec-websocket-version", "13, 8")];
+    let response = opening.judge(400, (3, 0), headers.iter().map(|(n, v)| (n, v)));
+    let Ok(Response::Refused(refused)) = response else { panic!("{response:?}") };
+    assert_eq!(refused.versions().collect::<Vec<_>>(), [13, 8]);
+    // HTTP/1.1 has no extended CONNECT.
+    for version in [(1, 0), (1, 1), (0, 9)] {
+        let response = opening.judge(200, version, headers.iter().map(|(n, v)| (n, v)));
+        assert_eq!(response.map(drop), Err(InvalidHttpVersion));
+    }
+}
+
+#[test]
+fn r8441_5_f_the_stream_carries_the_same_frames() {
+    let (headers, answer) = (HeaderMap::new(), HeaderMap::new());
+    let target = Target::parse("wss://h/p").unwrap();
+    let opening = Opening::connect(&target, &Offer::new(), true).unwrap();
+    let response = opening.judge(200, (2, 0), &answer).unwrap();
+    let Response::Accepted(response) = response else { panic!("{response:?}") };
+    let mut client = Connection::new(Client(|| [1, 2, 3, 4]), &Config::new(), response.agreed());
+
+    let headers = sample().headers.iter().fold(headers, |mut headers, (name, value)| {
+        headers
+            .append(HeaderName::try_from(name).unwrap(), HeaderValue::from_bytes(value).unwrap());
+        headers
+    });
+    let request = Request::connect(sample().pseudo, &headers).unwrap();
+    let agreed = request.answer(&Accept::new()).unwrap().agreed();
+    let server = || Connection::new(Server, &Config::new(), agreed);
+
+    // A client's frames are masked, and a server insists on it.
+    let mut out = Vec::new();
+    client.send_text("hi", &mut out).unwrap();
+    assert_eq!(out, [0x81, 0x82, 1, 2, 3, 4, b'h' ^ 1, b'i' ^ 2]);
+    let (mut first, mut second) = (server(), server());
+    let event = first.receive(&mut &mut out[..]);
+    assert!(matches!(event, Some(Event::Text(text)) if &*text == "hi"));
+    let mut unmasked = *b"\x81\x02hi";
+    let event = second.receive(&mut &mut unmasked[..]);
+    assert!(matches!(event, Some(Event::Failed(Violation::UnmaskedFrame))));
+    let mut out = Vec::new();
+    second.transmit(&mut out).unwrap();
+    assert_eq!(out[..4], [0x88, out[1], 0x03, 0xEA]);
+    assert_eq!(Violation::UnmaskedFrame.close_code(), CloseCode::PROTOCOL_ERROR);
+}
+
+#[test]
+fn r8441_3_a_not_before_the_server_has_enabled_it() {
+    assert_eq!(ENABLE_CONNECT_PROTOCOL, (0x8, 1));
+    let target = Target::parse("ws://h").unwrap();
+    let error = Opening::connect(&target, &Offer::new(), false).unwrap_err();
+    assert_eq!(error, HeadError::ConnectNotEnabled);
+}
+
+#[test]
+fn every_fault_has_an_answer_in_both_versions_of_http() {
+    let pairs = |pairs: &[(&'static str, &'static str)]| lines(pairs.iter().copied());
+    for (error, status, headers, connect_status, connect_headers) in [
+        (
+            UnsupportedVersion(8),
+            426,
+            &["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"][..],
+            400,
+            &["sec-websocket-version: 13"][..],
+        ),
+        (
+            UpgradeMissing,
+            426,
+            &["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"],
+            400,
+            &[],
+        ),
+        (MethodNotAllowed, 405, &["Allow: GET"], 405, &["allow: CONNECT"]),
+        (UnsupportedProtocol, 501, &[], 501, &[]),
+        (Malformed, 400, &[], 400, &[]),
+        (InvalidHost, 400, &[], 400, &[]),
+        (BodyDeclared, 400, &[], 400, &[]),
+        (UnsupportedHttpVersion, 505, &[], 505, &[]),
+        (InvalidStatus, 502, &[], 502, &[]),
+        (SubprotocolNotOffered, 502, &[], 502, &[]),
+    ] {
+        assert_eq!((error.status(), error.connect_status()), (status, connect_status), "{error}");
+        assert_eq!(pairs(error.headers()), headers, "{error}");
+        assert_eq!(pairs(error.connect_headers()), connect_headers, "{error}");
+        // The bytes say the same, and that they are the last ones.
+        let mut out = Vec::new();
+        error.answer(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+        for line in headers {
+            assert!(text.contains(&format!("\r\n{line}")), "{text}");
+        }
+        assert!(text.contains("Connection: close\r\n") || text.contains(", close\r\n"), "{text}");
+    }
+}
+
+/// The sample request of RFC 6455 §1.2, as hyper holds it.
+fn upgrade() -> HeaderMap {
+    [
+        ("host", "server.example.com"),
+        ("upgrade", "websocket"),
+        ("connection", "Upgrade"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("origin", "http://example.com"),
+        ("sec-websocket-protocol", "chat, superchat"),
+        ("sec-websocket-version", "13"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+    .collect()
+}
+
+#[test]
+fn r6455_4_2_1_a_r6455_4_2_2_j_a_request_that_another_stack_parsed() {
+    let headers = upgrade();
+    let request = Request::upgrade("GET", (1, 1), "/chat?x", &headers).unwrap();
+    assert_eq!((request.method(), request.host()), ("GET", "server.example.com"));
+    assert_eq!(request.resource(), "/chat?x");
+    assert_eq!(request.origin(), Some("http://example.com"));
+    assert!(request.subprotocols().eq(["chat", "superchat"]));
+    assert_eq!(request.headers(), &headers);
+
+    let said = [("Set-Cookie", "a=b")];
+    let accept = Accept::new().subprotocol("chat").headers(&said);
+    let answer = request.answer(&accept).unwrap();
+    assert_eq!((answer.status(), answer.agreed()), (101, Agreed::new()));
+    assert_eq!(
+        lines(answer.headers()),
+        [
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+            "Sec-WebSocket-Protocol: chat",
+            "Set-Cookie: a=b",
+        ]
+    );
+    // In bytes it is the same.
+    let mut out = Vec::new();
+    assert_eq!(request.accept(&accept, &mut out), Ok(Agreed::new()));
+    let text = lines(answer.headers()).join("\r\n");
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        format!("HTTP/1.1 101 Switching Protocols\r\n{text}\r\n\r\n")
+    );
+}
+
+#[test]
+fn header_fields_come_in_as_any_stack_holds_them() {
+    fn accepted<'h>(headers: impl Fields<'h>) {
+        let request = Request::upgrade("GET", (1, 1), "/chat", headers).unwrap();
+        assert_eq!(request.origin(), Some("http://example.com"));
+        assert!(request.subprotocols().eq(["chat", "superchat"]));
+    }
+    let map = upgrade();
+    accepted(&map);
+    let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+    let pairs: Vec<(String, String)> =
+        map.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    accepted(pairs.iter().map(|(name, value)| (name, value)));
+    accepted(&pairs.iter().cloned().collect::<BTreeMap<_, _>>());
+    accepted(&pairs.iter().cloned().collect::<HashMap<_, _>>());
+
+    // As this crate holds them itself.
+    let mut bytes = b"GET /chat HTTP/1.1\r\n".to_vec();
+    for (name, value) in &pairs {
+        bytes.extend(format!("{name}: {value}\r\n").into_bytes());
+    }
+    bytes.extend(b"\r\n");
+    let request = ServerHandshake::new().receive(&mut &mut bytes[..]).unwrap().unwrap();
+    accepted(request.headers());
+}
+
+#[test]
+fn r6455_4_2_1_b_the_line_of_a_request_that_another_stack_parsed() {
+    let headers = upgrade();
+    for (method, version, target, expected) in [
+        ("GET", (1, 2), "/", Ok(())),
+        ("GET", (1, 1), "http://h:80/", Ok(())),
+        ("GET", (1, 0), "/", Err(InvalidHttpVersion)),
+        ("GET", (0, 9), "/", Err(UnsupportedHttpVersion)),
+        ("GET", (2, 0), "/", Err(UnsupportedHttpVersion)),
+        ("CONNECT", (2, 0), "/", Err(UnsupportedHttpVersion)),
+        ("POST", (1, 1), "/", Err(MethodNotAllowed)),
+        ("get", (1, 1), "/", Err(MethodNotAllowed)),
+        ("G T", (1, 1), "/", Err(Malformed)),
+        ("", (1, 1), "/", Err(Malformed)),
+        ("GET", (1, 1), "", Err(InvalidTarget)),
+        ("GET", (1, 1), "h:80", Err(InvalidTarget)),
+        ("GET", (1, 1), "/a\r\nb", Err(InvalidTarget)),
+    ] {
+        let verdict = Request::upgrade(method, version, target, &headers).map(drop);
+        assert_eq!(verdict, expected, "{method} {target} {version:?}");
+    }
+}
+
+#[test]
+fn r6455_4_2_1_g_a_line_break_is_no_whitespace_around_a_value() {
+    // No parser should let one through; one that does gets nothing past this.
+    let with = |name: &str, value: &'static [u8]| {
+        let mut headers: Vec<(String, Vec<u8>)> = upgrade()
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+            .collect();
+        headers.retain(|(other, _)| other != name);
+        headers.push((name.to_owned(), value.to_vec()));
+        let fields = headers.iter().map(|(name, value)| (name, value));
+        Request::upgrade("GET", (1, 1), "/", fields).map(drop)
+    };
+    assert_eq!(with("sec-websocket-key", b" dGhlIHNhbXBsZSBub25jZQ==\t"), Ok(()));
+    assert_eq!(with("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==\n"), Err(InvalidKey));
+    assert_eq!(with("sec-websocket-version", b"\r13"), Err(InvalidVersion));
+    assert_eq!(with("host", b"h\r\n"), Err(InvalidHost));
+    assert_eq!(with("upgrade", b"websocket\n"), Err(InvalidUpgrade));
+    assert_eq!(with("connection", b"a, Upgrade\x0C"), Err(InvalidConnection));
+    assert_eq!(with("sec-websocket-protocol", b"a,\nb"), Err(InvalidSubprotocol));
+}
+
+#[test]
+fn r6455_4_1_z_a_response_that_another_stack_parsed() {
+    let target = Target::parse("ws://server.example.com/chat").unwrap();
+    let offer = Offer::new().subprotocols(&["chat"]);
+    let opening = Opening::upgrade(&target, &offer, *b"the sample nonce").unwrap();
+    assert_eq!((opening.method(), opening.protocol(), opening.scheme()), ("GET", None, "http"));
+    assert_eq!(
+        lines(opening.headers()),
+        [
+            "Host: server.example.com",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Protocol: chat",
+        ]
+    );
+    let judge = |status, version, accept: &'static str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("connection", HeaderValue::from_static("Upgrade"));
+        headers.insert("upgrade", HeaderValue::from_static("websocket"));
+        headers.insert("sec-websocket-accept", HeaderValue::from_static(accept));
+        opening.judge(status, version, &headers).map(|response| match response {
+            Response::Accepted(accepted) => {
+                assert_eq!(accepted.subprotocol(), None);
+                101
+            }
+            Response::Refused(refused) => refused.status(),
+        })
+    };
+    let accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+    assert_eq!(judge(101, (1, 1), accept), Ok(101));
+    assert_eq!(judge(101, (1, 1), "x"), Err(InvalidAccept));
+    assert_eq!(judge(101, (1, 0), accept), Err(InvalidHttpVersion));
+    assert_eq!(judge(101, (2, 0), accept), Err(UnsupportedHttpVersion));
+    // R9110-15.2-a: an interim response is for the stack to skip.
+    for status in [0, 100, 102, 199] {
+        assert_eq!(judge(status, (1, 1), accept), Err(InvalidStatus));
+    }
+    for status in [200, 204, 302, 426] {
+        assert_eq!(judge(status, (1, 0), accept), Ok(status));
+    }
+}
+
+#[test]
+fn both_sides_of_this_crate_understand_each_other() {
+    let target = Target::parse("wss://example.com:444/p?q=1").unwrap();
+    let offer = Offer::new()
+        .origin("https://example.com:444")
+        .subprotocols(&["a", "b"])
+        .headers(&[("cookie", "c=d")]);
+    for opening in [
+        Opening::connect(&target, &offer, true).unwrap(),
+        Opening::upgrade(&target, &offer, [9; 16]).unwrap(),
+    ] {
+        let asked: Vec<_> = opening.headers().map(|(n, v)| (n, v.to_string())).collect();
+        let fields = asked.iter().map(|(name, value)| (name, value));
+        let (resource, authority) = (opening.resource().to_string(), opening.authority());
+        let authority = authority.to_string();
+        let request = match opening.protocol() {
+            None => Request::upgrade(opening.method(), (1, 1), &resource, fields).unwrap(),
+            protocol => {
+                let pseudo = PseudoHeaders {
+                    method: opening.method(),
+                    protocol,
+                    scheme: Some(opening.scheme()),
+                    authority: Some(&authority),
+                    path: Some(&resource),
+                };
+                Request::connect(pseudo, fields).unwrap()
+            }
+        };
+        assert_eq!(request.resource(), target.resource());
+        assert_eq!(request.host(), "example.com:444");
+        assert!(request.is_same_origin());
+        assert!(request.subprotocols().eq(["a", "b"]));
+        assert_eq!(request.header("Cookie"), Some(&b"c=d"[..]));
+        let answer = request.answer(&Accept::new().subprotocol("b")).unwrap();
+        let version = if answer.status() == 101 { (1, 1) } else { (2, 0) };
+        let said: Vec<_> = answer.headers().collect();
+        let fields = said.iter().map(|(name, value)| (name, value));
+        match opening.judge(answer.status(), version, fields).unwrap() {
+            Response::Accepted(accepted) => assert_eq!(accepted.subprotocol(), Some("b")),
+            Response::Refused(refused) => panic!("{refused:?}"),
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! WebSockets over streams of HTTP/2, carried by the crate `h2` through pipes in memory: the
+//! conversation of `examples/h2.rs`, and what goes wrong. Ids are those of the requirement tables.
+
+#![cfg(all(feature = "std", feature = "random"))]
+
+#[allow(dead_code, reason = "an example has a `main`")]
+#[path = "../examples/h2.rs"]
+mod example;
+
+use std::time::Duration;
+
+use example::http2::{self, Error, Stream, accept, run};
+use example::{conversation, serve};
+use h2::client::{self, SendRequest};
+use h2::ext::Protocol;
+use h2::{Ping, Reason, server};
+use hyper::body::Bytes;
+use hyper::http;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use websocket_proto::handshake::{HeadError, Offer, Target};
+use websocket_proto::{
+    Client, CloseCode, CloseFrame, Closure, Connection, Initiator, Message, SystemMask, Violation,
+};
+
+/// A client of HTTP/2 and a server that echoes.
+struct Pair {
+    peer: SendRequest<Bytes>,
+    driver: JoinHandle<Result<(), h2::Error>>,
+    server: JoinHandle<Result<Vec<Closure>, Error>>,
+}
+
+impl Pair {
+    async fn new() -> Pair {
+        let (ours, theirs) = duplex(1000);
+        let server = tokio::spawn(serve(theirs));
+        let (peer, driver) = client(ours).await;
+        Pair { peer, driver, server }
+    }
+
+    async fn connect(&mut self) -> (Connection<Client<SystemMask>>, Stream) {
+        connect(&mut self.peer).await.unwrap()
+    }
+
+    /// How the server's WebSockets ended.
+    async fn end(self) -> Vec<Closure> {
+        drop(self.peer);
+        in_time(self.driver).await.unwrap().unwrap();
+        in_time(self.server).await.unwrap().unwrap()
+    }
+}
+
+/// A client that knows the server's SETTINGS.
+async fn client(pipe: DuplexStream) -> (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>) {
+    let (peer, mut driver) = client::handshake(pipe).await.unwrap();
+    let mut ping_pong = driver.ping_pong().unwrap();
+    let driver = tokio::spawn(driver);
+    in_time(ping_pong.ping(Ping::opaque())).await.unwrap();
+    (peer, driver)
+}
+
+async fn connect(
+    peer: &mut SendRequest<Bytes>,
+) -> Result<(Connection<Client<SystemMask>>, Stream), Error> {
+    let target = Target::parse("wss://example.com/chat").unwrap();
+    in_time(http2::connect(peer, &target, &Offer::new())).await
+}
+
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(10), future).await.expect("it hangs")
+}
+
+/// A request in the words of `h2`, the one that `Opening` asks for.
+fn asked() -> http::Request<()> {
+    let mut request = http::Request::builder()
+        .version(http::Version::HTTP_2)
+        .method("CONNECT")
+        .uri("https://example.com/chat")
+        .header("sec-websocket-version", "13")
+        .body(())
+        .unwrap();
+    request.extensions_mut().insert(Protocol::from_static("websocket"));
+    request
+}
+
+#[tokio::test]
+async fn r8441_5_g_a_conversation_ends_with_a_clean_close_of_either_side() {
+    for closer in [Initiator::Local, Initiator::Peer] {
+        let (client, server) = in_time(conversation(closer)).await.unwrap();
+        for closure in [client, server] {
+            assert!(closure.clean, "{closure:?}");
+            assert_eq!((closure.code, closure.sent), (1000, Some(1000)));
+        }
+        assert_eq!(client.initiator, Some(closer));
+        assert_ne!(server.initiator, Some(closer));
+    }
+}
+
+#[tokio::test]
+async fn r8441_5_b_r8441_5_c_r8441_5_d_r9220_3_b_a_bad_request_gets_its_answer() {
+    let mut pair = Pair::new().await;
+    let with = |name: &'static str, value: &'static str| {
+        let mut request = asked();
+        request.headers_mut().append(name, value.parse().unwrap());
+        request
+    };
+    let mut version = asked();
+    version.headers_mut().insert("sec-websocket-version", "8".parse().unwrap());
+    let mut protocol = asked();
+    protocol.extensions_mut().insert(Protocol::from_static("connect-udp"));
+    let mut get = asked();
+    *get.method_mut() = http::Method::GET;
+    get.extensions_mut().clear();
+    for (request, status, header) in [
+        (with("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="), 400, None),
+        (with("sec-websocket-version", "13"), 400, None),
+        (with("host", "other.example"), 400, None),
+        (with("origin", ""), 400, None),
+        (version, 400, Some(("sec-websocket-version", "13"))),
+        (protocol, 501, None),
+        (get, 405, Some(("allow", "CONNECT"))),
+    ] {
+        let (response, _) = pair.peer.send_request(request, true).unwrap();
+        let response = in_time(response).await.unwrap();
+        assert_eq!(response.status(), status);
+        let mut headers = response.headers().iter();
+        let said = headers.next().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        assert_eq!(said, header);
+        assert!(response.into_body().is_end_stream());
+    }
+    // Neither the connection nor what comes next suffers from it.
+    let (connection, stream) = pair.connect().await;
+    let closed = async |mut connection: Connection<_>, stream| {
+        let mut out = Vec::new();
+        let close = CloseFrame::truncated(CloseCode::GOING_AWAY, "");
+        connection.close(Some(&close), &mut out).unwrap();
+        run(connection, stream, out, |_, _, _| Ok(())).await.unwrap()
+    };
+    assert!(in_time(closed(connection, stream)).await.clean);
+    let ended = pair.end().await;
+    assert_eq!(ended.iter().map(|closure| closure.code).collect::<Vec<_>>(), [1001]);
+}
+
+#[tokio::test]
+async fn r8441_5_b_fields_of_http_1_1_open_nothing() {
+    // h2 does not send them, so these are the bytes of RFC 9113.
+    for (name, value, accepted) in [
+        ("x-fine", "y", true),
+        ("connection", "upgrade", false),
+        ("upgrade", "websocket", false),
+        ("transfer-encoding", "chunked", false),
+        ("keep-alive", "timeout=5", false),
+        ("proxy-connection", "keep-alive", false),
+        ("Origin", "https://example.com", false),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==", false),
+    ] {
+        let (mut ours, theirs) = duplex(1000);
+        let server = tokio::spawn(serve(theirs));
+        let mut block = Vec::new();
+        for (name, value) in [
+            (":method", "CONNECT"),
+            (":protocol", "websocket"),
+            (":scheme", "https"),
+            (":authority", "example.com"),
+            (":path", "/chat"),
+            ("sec-websocket-version", "13"),
+            (name, value),
+        ] {
+            // RFC 7541 §6.2.2: a literal, not indexed, with a new name.
+            block.extend([0, name.len() as u8]);
+            block.extend(name.as_bytes());
+            block.push(value.len() as u8);
+            block.extend(value.as_bytes());
+        }
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        bytes.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+        // HEADERS on stream 1, with END_HEADERS.
+        bytes.extend([0, 0, block.len() as u8, 1, 4, 0, 0, 0, 1]);
+        bytes.extend(block);
+        ours.write_all(&bytes).await.unwrap();
+
+        // HEADERS, RST_STREAM or GOAWAY, whichever comes first, is the answer.
+        let opened = loop {
+            let mut head = [0; 9];
+            in_time(ours.read_exact(&mut head)).await.unwrap();
+            let mut payload = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+            in_time(ours.read_exact(&mut payload)).await.unwrap();
+            match head[3] {
+                // RFC 7541, appendix A: `:status: 200` has the index 8.
+                1 => break payload[0] == 0x88,
+                3 | 7 => break false,
+                _ => {}
+            }
+        };
+        assert_eq!(opened, accepted, "{name}");
+        drop(ours);
+        let _ = in_time(server).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn r8441_3_a_a_server_that_has_not_enabled_it_is_not_asked() {
+    let (ours, theirs) = duplex(1000);
+    let server = tokio::spawn(async {
+        let mut server: server::Connection<_, Bytes> = server::handshake(theirs).await.unwrap();
+        server.accept().await.is_none()
+    });
+    let (mut peer, driver) = client(ours).await;
+    let error = connect(&mut peer).await.err().unwrap();
+    assert_eq!(error.downcast_ref(), Some(&HeadError::ConnectNotEnabled));
+    drop(peer);
+    in_time(driver).await.unwrap().unwrap();
+    assert!(in_time(server).await.unwrap(), "no request came");
+}
+
+#[tokio::test]
+async fn r8441_5_e_a_refusal_opens_nothing() {
+    let (ours, theirs) = duplex(1000);
+    let server = tokio::spawn(async {
+        let mut server: server::Connection<_, Bytes> =
+            server::Builder::new().enable_connect_protocol().handshake(theirs).await.unwrap();
+        while let Some(request) = server.accept().await {
+            let (_, mut respond) = request.unwrap();
+            let response = http::Response::builder().status(403).body(()).unwrap();
+            respond.send_response(response, true).unwrap();
+        }
+    });
+    let (mut peer, _driver) = client(ours).await;
+    let refused = connect(&mut peer).await.err().unwrap();
+    assert_eq!(refused.to_string(), "refused: HTTP 403");
+    server.abort();
+}
+
+#[tokio::test]
+async fn r8441_5_f_an_unmasked_frame_fails_the_connection_on_a_stream_too() {
+    let mut pair = Pair::new().await;
+    let (connection, mut stream) = pair.connect().await;
+    stream.send.send_data(Bytes::from_static(b"\x81\x02hi"), false).unwrap();
+    let mut close = None;
+    let ended = run(connection, stream, Vec::new(), |_, message, _| {
+        if let Message::Close(frame) = message {
+            close = frame;
+        }
+        Ok(())
+    });
+    in_time(ended).await.unwrap();
+    assert_eq!(close.map(|close| close.code()), Some(CloseCode::PROTOCOL_ERROR));
+    let ended = pair.end().await;
+    assert_eq!((ended[0].clean, ended[0].code), (false, Closure::ABNORMAL));
+    assert_eq!(ended[0].violation, Some(Violation::UnmaskedFrame));
+}
+
+#[tokio::test]
+async fn r8441_5_g_an_abort_is_a_reset_with_cancel_and_a_reset_is_an_abort() {
+    // The server sees the reset, and how it ended.
+    let mut pair = Pair::new().await;
+    let (mut connection, stream) = pair.connect().await;
+    connection.abort();
+    let ended = in_time(run(connection, stream, Vec::new(), |_, _, _| Ok(()))).await.unwrap();
+    assert_eq!((ended.clean, ended.code), (false, Closure::ABNORMAL));
+    let ended = pair.end().await;
+    assert_eq!((ended[0].clean, ended[0].code), (false, Closure::ABNORMAL));
+
+    // What the reset says.
+    let (ours, theirs) = duplex(1000);
+    let server = tokio::spawn(async {
+        let mut server: server::Connection<_, Bytes> =
+            server::Builder::new().enable_connect_protocol().handshake(theirs).await.unwrap();
+        let (asked, respond) = server.accept().await.unwrap().unwrap();
+        let (_, mut stream) = accept(asked, respond).unwrap().unwrap();
+        let reason = tokio::spawn(async move { stream.receive.data().await });
+        assert!(server.accept().await.is_none());
+        reason.await.unwrap().unwrap().unwrap_err().reason()
+    });
+    let (mut peer, _driver) = client(ours).await;
+    let (mut connection, stream) = connect(&mut peer).await.unwrap();
+    connection.abort();
+    in_time(run(connection, stream, Vec::new(), |_, _, _| Ok(()))).await;
+    drop(peer);
+    assert_eq!(in_time(server).await.unwrap(), Some(Reason::CANCEL));
+}
+
+#[tokio::test]
+async fn r8441_5_g_the_end_of_a_stream_is_the_end_of_a_transport() {
+    let mut pair = Pair::new().await;
+    let (_, mut stream) = pair.connect().await;
+    stream.send.send_data(Bytes::new(), true).unwrap();
+    // Without a Close it was no clean one, and the server gives up its direction too.
+    let reset = in_time(stream.receive.data()).await.unwrap().unwrap_err();
+    assert_eq!(reset.reason(), Some(Reason::CANCEL));
+    drop(stream);
+    let ended = pair.end().await;
+    assert_eq!((ended[0].clean, ended[0].code), (false, Closure::ABNORMAL));
+}
+
+#[tokio::test]
+async fn both_sides_can_have_more_to_send_than_there_is_room_for() {
+    const LENGTH: usize = 500_000;
+    let (ours, theirs) = duplex(1000);
+    let server = tokio::spawn(async {
+        let mut server: server::Connection<_, Bytes> =
+            server::Builder::new().enable_connect_protocol().handshake(theirs).await.unwrap();
+        let (asked, respond) = server.accept().await.unwrap().unwrap();
+        let (mut connection, stream) = accept(asked, respond).unwrap().unwrap();
+        let mut out = Vec::new();
+        connection.send_binary(&[1; LENGTH], &mut out).unwrap();
+        let ended =
+            tokio::spawn(run(connection, stream, out, |connection, message, out| match message {
+                Message::Binary(data) if data == [2; LENGTH] => connection.close(None, out),
+                _ => Ok(()),
+            }));
+        assert!(server.accept().await.is_none());
+        ended.await.unwrap()
+    });
+    let (mut peer, _driver) = client(ours).await;
+    let (mut connection, stream) = connect(&mut peer).await.unwrap();
+    let mut out = Vec::new();
+    connection.send_binary(&[2; LENGTH], &mut out).unwrap();
+    let mut came = false;
+    let ended = run(connection, stream, out, |_, message, _| {
+        came |= matches!(message, Message::Binary(data) if data == [1; LENGTH]);
+        Ok(())
+    });
+    assert!(in_time(ended).await.unwrap().clean);
+    assert!(came);
+    drop(peer);
+    assert!(in_time(server).await.unwrap().unwrap().clean);
+}
