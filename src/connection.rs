@@ -106,7 +106,8 @@ pub enum NextStep {
     /// Go on: read more.
     Continue,
     /// End the writing side, then read and drop what comes until the end of stream, within a
-    /// deadline (§7.1.1). The server's way: it closes first.
+    /// deadline (§7.1.1). The server's way: it closes first. Ending it again is harmless, but some
+    /// transports report an error: do not take that for the end of the connection.
     ShutdownWrite,
     /// Read until the end of stream, within a deadline (§7.1.1). The client's way: it waits.
     AwaitEof,
@@ -199,8 +200,9 @@ impl<R: Role> Connection<R> {
     /// Tells that the transport reached its end of stream (§7.1.4): a read that returned nothing,
     /// an END_STREAM. May be called again.
     ///
-    /// While a server still owes a Close, the end is not noted: the Close can still be sent, and
-    /// the transport will tell its end again after [`NextStep::ShutdownWrite`].
+    /// While a server still owes a Close, the end is not noted, since the Close can still be sent:
+    /// tell it again after [`NextStep::ShutdownWrite`], as a read that returns nothing does by
+    /// itself. Where the end is told once, call this after [`transmit`](Connection::transmit).
     pub fn receive_eof(&mut self) {
         if !self.owes_close() || R::CLIENT {
             self.transport = Transport::Eof;
