@@ -100,7 +100,9 @@ pub enum State {
 
 /// What the driver does once [`Connection::wants_transmit`] is false and all output was written.
 ///
-/// It tells a level, not an edge: it stays the same until something happens.
+/// It tells a level, not an edge: it stays the same until something happens. Where one task reads
+/// and another writes, the writer is woken when this has changed, also when nothing is owed: the
+/// peer's Close that answers ours owes nothing and ends the writing side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NextStep {
     /// Go on: read more.
@@ -199,6 +201,9 @@ impl<R: Role> Connection<R> {
 
     /// Tells that the transport reached its end of stream (§7.1.4): a read that returned nothing,
     /// an END_STREAM. May be called again.
+    ///
+    /// What was appended to an output counts as written, so tell it when all output was: afterwards
+    /// there is nothing to wait for, and the transport is dropped.
     ///
     /// While a server still owes a Close, the end is not noted, since the Close can still be sent:
     /// tell it again after [`NextStep::ShutdownWrite`], as a read that returns nothing does by
