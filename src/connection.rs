@@ -187,6 +187,7 @@ impl<R: Role> Connection<R> {
         }
     }
 
+    #[inline(never)]
     fn receive_staged<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let event = self.receiver.receive(!R::CLIENT, input)?;
         match &event {

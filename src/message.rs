@@ -132,7 +132,7 @@ impl<S: Storage> Messages<S> {
         connection: &mut Connection<R>,
         input: &mut &'i mut [u8],
     ) -> Option<Message<'m>> {
-        if self.holds == Holds::Whole {
+        if matches!(self.holds, Holds::Whole) {
             self.clear();
         }
         loop {
@@ -140,7 +140,9 @@ impl<S: Storage> Messages<S> {
                 Event::Text(text) => {
                     let place = text.place;
                     match text.text {
-                        Repr::Slice(text) if place.is_whole() && self.holds == Holds::Nothing => {
+                        Repr::Slice(text)
+                            if place.is_whole() && matches!(self.holds, Holds::Nothing) =>
+                        {
                             return Some(Message::Text(text));
                         }
                         _ => {}
@@ -153,7 +155,7 @@ impl<S: Storage> Messages<S> {
                 }
                 Event::Binary(data) => {
                     let place = data.place;
-                    if place.is_whole() && self.holds == Holds::Nothing {
+                    if place.is_whole() && matches!(self.holds, Holds::Nothing) {
                         return Some(Message::Binary(data.data));
                     }
                     let push = |storage: &mut S| storage.push_data(&data);
@@ -180,6 +182,7 @@ impl<S: Storage> Messages<S> {
         }
     }
 
+    #[inline(never)]
     fn gather<R: Role>(
         &mut self,
         connection: &Connection<R>,
