@@ -253,6 +253,27 @@ step_bare_targets() {
   note "$("$RUSTC" --version): bpfel, bpfeb, thumbv6m, each without features and with alloc"
 }
 
+# `examples/bare.rs` for a board: its size, and the stack of its deepest chain of calls, which has to
+# stay within 4 KiB. The frames are those that the compiler states.
+step_bare_example() {
+  cargo run --example bare
+  has_debian_rust || skip "the packages $debian_rust are not installed and cannot be"
+  command -v llvm-readelf-14 >/dev/null || apt_install llvm-14 || skip "llvm-14 is not installed and cannot be"
+  local lld program frames deepest
+  lld=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/rust-lld
+  export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=$cache/target-board CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER=$lld
+  RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zemit-stack-sizes" /usr/bin/cargo build --manifest-path .ci/bare/Cargo.toml --release \
+    -Zbuild-std=core -Zbuild-std-features=compiler-builtins-mem --target thumbv6m-none-eabi
+  program=$CARGO_TARGET_DIR/thumbv6m-none-eabi/release/bare
+  # The chain: the program, the handshake with its buffer, the echo of what came behind the request,
+  # and below it at most two more frames of the crate.
+  frames=$(llvm-readelf-14 --stack-sizes "$program")
+  frame() { awk -v name="$1" '$2 ~ name { print $1; n++ } END { exit n != 1 }' <<<"$frames" || die "no frame of $1"; }
+  deepest=$(($(frame _start) + $(frame shake_hands) + $(frame 4echo) + $(awk '$2 ~ /websocket_proto/ && $2 !~ /bare/ { print $1 }' <<<"$frames" | sort -n | tail -n 2 | paste -sd+)))
+  [ "$deepest" -le 4096 ] || die "the stack is $deepest bytes deep"
+  note "$(llvm-size "$program" | awk 'NR == 2 { print $1 }') bytes of code, stack at most $deepest bytes"
+}
+
 # --- conformance and peers -----------------------------------------------------------------------
 
 step_build() { cargo build --release --examples; }
@@ -323,6 +344,16 @@ step_peer_chromium() {
 step_peer_websockets_server() {
   [ -x "$examples/echo_client" ] || die "build the examples first: bash .ci/run build"
   peer "$cache/venv/bin/python" "$ci/peers/websockets_server.py" "$examples/echo_client"
+}
+
+step_peer_proxy() {
+  [ -x "$examples/proxy" ] || die "build the examples first: bash .ci/run build"
+  peer "$cache/venv/bin/python" "$ci/peers/proxy.py" "$examples/proxy"
+}
+
+step_peer_broadcast() {
+  [ -x "$examples/broadcast" ] || die "build the examples first: bash .ci/run build"
+  peer "$cache/venv/bin/python" "$ci/peers/broadcast.py" "$examples/broadcast"
 }
 
 # --- fuzzing -------------------------------------------------------------------------------------

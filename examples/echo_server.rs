@@ -4,18 +4,20 @@
 //!
 //! All connections share one read buffer, since a connection keeps nothing in it. What a socket does
 //! not take waits in a buffer of its connection, and while much waits there, nothing is read from
-//! it: a peer that does not read its echoes is not served more of them. A browser gets a page to
-//! type into.
+//! it: a peer that does not read its echoes is not served more of them. A silent peer is pinged, and
+//! one that stays silent is given up. A browser gets a page to type into.
 
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 use websocket_proto::handshake::{self, Accept, HandshakeError, ServerHandshake};
-use websocket_proto::{Config, Connection, Message, Messages, NextStep, Server};
+use websocket_proto::{
+    Config, Connection, Deadlines, Message, Messages, NextStep, Overdue, Server,
+};
 
 const PAGE: &[u8] = include_bytes!("echo.html");
 const LISTENER: Token = Token(0);
@@ -23,10 +25,8 @@ const LISTENER: Token = Token(0);
 const MAX_WAITING: usize = 1 << 20;
 /// How many reads of one connection are served before the others have their turn.
 const READS_A_TURN: usize = 16;
-/// How often deadlines are looked at.
+/// How often deadlines are looked at, and a failed `accept` is tried again.
 const SWEEP: Duration = Duration::from_secs(1);
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 struct Options {
     address: SocketAddr,
@@ -62,30 +62,33 @@ fn main() -> io::Result<()> {
     let address = listener.local_addr()?;
     println!("listening on http://{address}/ and ws://{address}/");
 
+    let start = Instant::now();
     let mut peers: HashMap<Token, Peer> = HashMap::new();
     let mut buffer = vec![0; 64 << 10];
     let mut events = Events::with_capacity(1024);
     let mut last_token = LISTENER;
-    // Connections that had their turn and may have more to be read: no event will tell.
+    // Those that have more to do now, of which no event will tell.
     let mut unfinished: Vec<Token> = Vec::new();
-    let mut last_sweep = Instant::now();
+    let mut last_sweep = Duration::ZERO;
     loop {
         let wait = if unfinished.is_empty() { SWEEP } else { Duration::ZERO };
         match poll.poll(&mut events, Some(wait)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         }
-        if events.iter().map(Event::token).any(|token| token == LISTENER) {
-            while let Ok((mut stream, _)) = listener.accept() {
-                last_token.0 += 1;
-                let interest = Interest::READABLE | Interest::WRITABLE;
-                poll.registry().register(&mut stream, last_token, interest)?;
-                let _ = stream.set_nodelay(true);
-                peers.insert(last_token, Peer::new(stream));
+        let now = start.elapsed();
+        let mut ready = std::mem::take(&mut unfinished);
+        ready.extend(events.iter().map(Event::token));
+        // One turn for each, whatever the reasons for it.
+        ready.sort_unstable();
+        ready.dedup();
+        for token in ready {
+            if token == LISTENER {
+                accept(&listener, poll.registry(), &mut last_token, |token, stream| {
+                    peers.insert(token, Peer::new(stream, now));
+                });
+                continue;
             }
-        }
-        let ready = std::mem::take(&mut unfinished);
-        for token in events.iter().map(Event::token).chain(ready) {
             let Some(peer) = peers.get_mut(&token) else { continue };
             match peer.turn(&mut buffer, &options) {
                 Ok(Turn::Wait) => {}
@@ -93,10 +96,44 @@ fn main() -> io::Result<()> {
                 Ok(Turn::Done) | Err(_) => drop(peers.remove(&token)),
             }
         }
-        let now = Instant::now();
-        if now > last_sweep + SWEEP {
+        // Behind the turns: what has arrived in time is a sign of life.
+        if now >= last_sweep + SWEEP {
             last_sweep = now;
-            peers.retain(|_, peer| peer.deadline.is_none_or(|deadline| now < deadline));
+            unfinished.push(LISTENER);
+            peers.retain(|token, peer| match peer.overdue(now) {
+                None => true,
+                Some(Overdue::Ping(payload)) => {
+                    peer.ping(&payload);
+                    unfinished.push(*token);
+                    true
+                }
+                Some(Overdue::GiveUp(_)) => false,
+            });
+        }
+    }
+}
+
+/// Takes all connections that wait to be taken. What fails ends at most one of them.
+fn accept(
+    listener: &TcpListener,
+    registry: &Registry,
+    last_token: &mut Token,
+    mut add: impl FnMut(Token, TcpStream),
+) {
+    loop {
+        match listener.accept() {
+            Ok((mut stream, _)) => {
+                last_token.0 += 1;
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                if registry.register(&mut stream, *last_token, interest).is_ok() {
+                    let _ = stream.set_nodelay(true);
+                    add(*last_token, stream);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Nobody waits; or there are too many open files, and the next sweep tries again.
+            Err(_) => return,
         }
     }
 }
@@ -107,8 +144,7 @@ struct Peer {
     /// What is to be written; the first `written` bytes of it were.
     out: Vec<u8>,
     written: usize,
-    /// When to give up on the handshake, or on the peer's end of stream.
-    deadline: Option<Instant>,
+    deadlines: Deadlines,
 }
 
 enum Phase {
@@ -137,10 +173,9 @@ enum Turn {
 }
 
 impl Peer {
-    fn new(stream: TcpStream) -> Self {
+    fn new(stream: TcpStream, now: Duration) -> Self {
         let phase = Phase::Handshake { handshake: ServerHandshake::new(), head: Vec::new() };
-        let deadline = Some(Instant::now() + HANDSHAKE_LIMIT);
-        Peer { stream, phase, out: Vec::new(), written: 0, deadline }
+        Peer { stream, phase, out: Vec::new(), written: 0, deadlines: Deadlines::new(now) }
     }
 
     /// Writes and reads as much as the socket takes and gives.
@@ -153,20 +188,15 @@ impl Peer {
             if self.out.is_empty() {
                 match self.next_step() {
                     NextStep::Continue | NextStep::AwaitEof => {}
-                    NextStep::ShutdownWrite => {
-                        self.stream.shutdown(Shutdown::Write)?;
-                        self.deadline.get_or_insert(Instant::now() + CLOSE_LIMIT);
-                    }
+                    NextStep::ShutdownWrite => self.stream.shutdown(Shutdown::Write)?,
                     NextStep::Drop => return Ok(Turn::Done),
                 }
             }
             match self.stream.read(buffer) {
-                Ok(0) => {
-                    self.receive_eof();
-                    if !self.out.is_empty() {
-                        return Ok(Turn::Wait);
-                    }
-                }
+                // A peer that has ended only its writing side still gets its echoes, within the
+                // deadlines. Once they are written, the end is read again.
+                Ok(0) if !self.out.is_empty() => return Ok(Turn::Wait),
+                Ok(0) => self.receive_eof(),
                 Ok(length) => self.receive(&mut buffer[..length], options)?,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Turn::Wait),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -180,7 +210,15 @@ impl Peer {
         while self.written < self.out.len() {
             match self.stream.write(&self.out[self.written..]) {
                 Ok(length) => self.written += length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // What was written goes, or a peer that always lags a little fills the memory.
+                    // Moving no more than was written keeps the work linear.
+                    if self.written >= self.out.len() - self.written {
+                        self.out.drain(..self.written);
+                        self.written = 0;
+                    }
+                    return Ok(());
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -192,6 +230,21 @@ impl Peer {
             self.out.clear()
         }
         Ok(())
+    }
+
+    fn ping(&mut self, payload: &[u8]) {
+        if let Phase::Open { connection, .. } = &mut self.phase {
+            // Once we are closing, no ping is needed any more.
+            let _ = connection.ping(payload, &mut self.out);
+        }
+    }
+
+    fn overdue(&mut self, now: Duration) -> Option<Overdue> {
+        // Before there is a connection, the deadline is the one of the handshake.
+        if let Phase::Open { connection, .. } = &self.phase {
+            self.deadlines.update(now, connection);
+        }
+        self.deadlines.expired(now)
     }
 
     fn next_step(&self) -> NextStep {
@@ -245,7 +298,6 @@ impl Peer {
                 let connection = Box::new(Connection::new(Server, &options.config, agreed));
                 let mut leftover = input.to_vec();
                 self.phase = Phase::Open { connection, messages: Messages::new() };
-                self.deadline = None;
                 self.receive(&mut leftover, options)
             }
             Err(error) => {

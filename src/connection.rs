@@ -14,6 +14,8 @@
 //!   Closed: 1006, not clean             Closed: clean if one was sent and one received
 //! ```
 
+use core::num::NonZeroU32;
+
 use arrayvec::ArrayVec;
 
 use crate::{
@@ -68,6 +70,9 @@ pub struct Connection<R> {
     initiator: Option<Initiator>,
     violation: Option<Violation>,
     transport: Transport,
+    /// A count of received bytes that wraps around.
+    received: u32,
+    pong_token: Option<NonZeroU32>,
 }
 
 /// Our one Close (§5.5.1), with its code, if it has one.
@@ -167,6 +172,8 @@ impl<R: Role> Connection<R> {
             initiator: None,
             violation: None,
             transport: Transport::Up,
+            received: 0,
+            pong_token: None,
         }
     }
 
@@ -181,10 +188,13 @@ impl<R: Role> Connection<R> {
     /// call behind it returns [`Event::Failed`].
     #[inline]
     pub fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
-        match self.receiver.whole_message(!R::CLIENT, input) {
+        let before = input.len();
+        let event = match self.receiver.whole_message(!R::CLIENT, input) {
             None => self.receive_staged(input),
             event => event,
-        }
+        };
+        self.received = self.received.wrapping_add((before - input.len()) as u32);
+        event
     }
 
     #[inline(never)]
@@ -193,6 +203,11 @@ impl<R: Role> Connection<R> {
         match &event {
             // §5.5.2: a Ping is answered with a Pong of the same payload.
             Event::Ping(payload) if self.auto_pong => self.sender.owe_pong(*payload),
+            // The payload of a Ping that `Deadlines` asked for.
+            Event::Pong(payload) => {
+                let token = <[u8; 4]>::try_from(&**payload).ok().map(u32::from_be_bytes);
+                self.pong_token = token.and_then(NonZeroU32::new);
+            }
             Event::Close(close) => self.closed_by_peer(close.as_ref().map(CloseFrame::code)),
             Event::Failed(violation) => self.fail(*violation),
             _ => {}
@@ -256,8 +271,7 @@ impl<R: Role> Connection<R> {
 
     #[inline]
     fn send(&mut self, data: Data<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
-        self.check_open()?;
-        let first = self.sender.whole_first_byte(data.kind())?;
+        let first = self.check_message(data.kind())?;
         let frame = Frame { first, payload: data.as_bytes() };
         self.sender.emit(Some(frame), &mut self.role, out)
     }
@@ -497,6 +511,24 @@ impl<R: Role> Connection<R> {
             OurClose::Sent(code) => Some(code),
             _ => None,
         }
+    }
+
+    /// The first byte of a message in one frame, if it may be sent now.
+    #[inline]
+    pub(crate) fn check_message(&self, kind: Kind) -> Result<u8, SendError> {
+        self.check_open()?;
+        self.sender.whole_first_byte(kind)
+    }
+
+    /// How many bytes were received, modulo 2^32: a change of it is a sign of life.
+    #[inline]
+    pub const fn received(&self) -> u32 {
+        self.received
+    }
+
+    /// The payload of the latest Pong as a number, if it is one of four bytes and not zero.
+    pub(crate) const fn pong_token(&self) -> Option<NonZeroU32> {
+        self.pong_token
     }
 
     /// Whether the transport has ended and nothing is left to be said.

@@ -10,13 +10,17 @@ extern crate alloc;
 mod close;
 mod config;
 mod connection;
+mod deadline;
 mod error;
 mod event;
 mod frame;
+pub mod guide;
 pub mod handshake;
 mod mask;
 mod message;
 mod output;
+#[cfg(feature = "alloc")]
+mod prepared;
 mod receive;
 mod role;
 mod send;
@@ -25,11 +29,14 @@ mod utf8;
 pub use close::{CloseCode, CloseFrame};
 pub use config::{Agreed, Config};
 pub use connection::{Closure, Connection, Initiator, NextStep, State};
+pub use deadline::{Deadlines, Limit, Overdue};
 pub use error::{SendError, Violation};
 pub use event::{Binary, Compressed, ControlPayload, Data, Event, Kind, Text};
 pub use frame::FrameHeader;
 pub use message::{Heap, Lent, Message, Messages, Storage};
 pub use output::{BLOCK, Full, Output, SliceOutput};
+#[cfg(feature = "alloc")]
+pub use prepared::Prepared;
 #[cfg(feature = "random")]
 pub use role::SystemMask;
 pub use role::{Client, MaskSource, Role, Server};

@@ -1,0 +1,378 @@
+//! A chat room: what one client says, all clients hear, in the same order.
+//!
+//! `broadcast [ADDR]`
+//!
+//! Each message is encoded once and shared by all connections; what waits to be written to one of
+//! them is a queue of such messages and of bytes of its own. A client for which too much waits is
+//! too slow for the room: it is sent a Close instead.
+//!
+//! One thread with `mio`; `echo_server` is the same loop without the room.
+
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Registry, Token};
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use websocket_proto::handshake::{Accept, ServerHandshake};
+use websocket_proto::{
+    CloseCode, CloseFrame, Config, Connection, Data, Deadlines, Full, Message, Messages, NextStep,
+    Output, Overdue, Prepared, Server, State, Violation,
+};
+
+const LISTENER: Token = Token(0);
+/// The longest message.
+const CONFIG: Config = Config::new().max_message(64 << 10);
+/// With more bytes, or parts of them, than this waiting to be written, a client is too slow.
+const MAX_WAITING: usize = 1 << 20;
+const MAX_PARTS: usize = 1 << 12;
+/// How often deadlines are looked at, and a failed `accept` is tried again.
+const SWEEP: Duration = Duration::from_secs(1);
+
+fn main() -> io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:9005".into());
+    let mut poll = Poll::new()?;
+    let mut listener = TcpListener::bind(address.parse().map_err(io::Error::other)?)?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    println!("listening on ws://{}/", listener.local_addr()?);
+
+    let start = Instant::now();
+    let mut peers: HashMap<Token, Peer> = HashMap::new();
+    let mut buffer = vec![0; 64 << 10];
+    let mut events = Events::with_capacity(1024);
+    let mut last_token = LISTENER;
+    // Those that have more to do now, of which no event will tell.
+    let mut unfinished: Vec<Token> = Vec::new();
+    let mut said: Vec<Rc<Prepared>> = Vec::new();
+    let mut last_sweep = Duration::ZERO;
+    loop {
+        let wait = if unfinished.is_empty() { SWEEP } else { Duration::ZERO };
+        match poll.poll(&mut events, Some(wait)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            result => result?,
+        }
+        let now = start.elapsed();
+        let mut ready = std::mem::take(&mut unfinished);
+        ready.extend(events.iter().map(Event::token));
+        // One turn for each, whatever the reasons for it.
+        ready.sort_unstable();
+        ready.dedup();
+        for token in ready {
+            if token == LISTENER {
+                accept(&listener, poll.registry(), &mut last_token, |token, stream| {
+                    peers.insert(token, Peer::new(stream, now));
+                });
+                continue;
+            }
+            let Some(peer) = peers.get_mut(&token) else { continue };
+            match peer.turn(&mut buffer, &mut said) {
+                Ok(Turn::Wait) => {}
+                Ok(Turn::Unfinished) => unfinished.push(token),
+                Ok(Turn::Done) | Err(_) => drop(peers.remove(&token)),
+            }
+            // Also to who has said it.
+            if !said.is_empty() {
+                peers.retain(|_, peer| matches!(peer.hear(&said), Ok(Flushed::Alive)));
+                said.clear();
+            }
+        }
+        // Behind the turns: what has arrived in time is a sign of life.
+        if now >= last_sweep + SWEEP {
+            last_sweep = now;
+            unfinished.push(LISTENER);
+            peers.retain(|token, peer| match peer.overdue(now) {
+                None => true,
+                Some(Overdue::Ping(payload)) => {
+                    peer.ping(&payload);
+                    unfinished.push(*token);
+                    true
+                }
+                Some(Overdue::GiveUp(_)) => false,
+            });
+        }
+    }
+}
+
+/// Takes all connections that wait to be taken. What fails ends at most one of them.
+fn accept(
+    listener: &TcpListener,
+    registry: &Registry,
+    last_token: &mut Token,
+    mut add: impl FnMut(Token, TcpStream),
+) {
+    loop {
+        match listener.accept() {
+            Ok((mut stream, _)) => {
+                last_token.0 += 1;
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                if registry.register(&mut stream, *last_token, interest).is_ok() {
+                    let _ = stream.set_nodelay(true);
+                    add(*last_token, stream);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Nobody waits; or there are too many open files, and the next sweep tries again.
+            Err(_) => return,
+        }
+    }
+}
+
+struct Peer {
+    stream: TcpStream,
+    phase: Phase,
+    queue: Queue,
+    deadlines: Deadlines,
+}
+
+enum Phase {
+    /// The head so far has to lie in one piece.
+    Handshake {
+        handshake: ServerHandshake,
+        head: Vec<u8>,
+    },
+    Open {
+        connection: Box<Connection<Server>>,
+        messages: Messages,
+    },
+    /// An HTTP response is the last that this client gets; `eof` tells that its stream has ended.
+    Answered {
+        eof: bool,
+    },
+}
+
+/// How a turn of one connection ended.
+enum Turn {
+    /// An event will tell when there is more to do.
+    Wait,
+    /// There may be more to do now.
+    Unfinished,
+    Done,
+}
+
+/// Whether a connection goes on once its output was written.
+enum Flushed {
+    Alive,
+    Ended,
+}
+
+impl Peer {
+    fn new(stream: TcpStream, now: Duration) -> Self {
+        let phase = Phase::Handshake { handshake: ServerHandshake::new(), head: Vec::new() };
+        Peer { stream, phase, queue: Queue::default(), deadlines: Deadlines::new(now) }
+    }
+
+    /// Writes as much as the socket takes, and reads once.
+    fn turn(&mut self, buffer: &mut [u8], said: &mut Vec<Rc<Prepared>>) -> io::Result<Turn> {
+        if let Flushed::Ended = self.flush()? {
+            return Ok(Turn::Done);
+        }
+        match self.stream.read(buffer) {
+            // Within the deadlines, what waits is still written. Then the end is read again.
+            Ok(0) if self.queue.waiting > 0 => return Ok(Turn::Wait),
+            Ok(0) => match &mut self.phase {
+                Phase::Open { connection, .. } => connection.receive_eof(),
+                phase => *phase = Phase::Answered { eof: true },
+            },
+            Ok(length) => self.receive(&mut buffer[..length], said)?,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Turn::Wait),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Turn::Unfinished)
+    }
+
+    /// Queues what was said, without a copy, and writes as much as the socket takes.
+    fn hear(&mut self, said: &[Rc<Prepared>]) -> io::Result<Flushed> {
+        if let Phase::Open { connection, .. } = &mut self.phase {
+            for message in said {
+                // To a connection that is closing, nothing is said any more.
+                if connection.prepared(message).is_ok() {
+                    self.queue.push(Part::Shared(Rc::clone(message)));
+                }
+            }
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<Flushed> {
+        self.queue.write_to(&mut self.stream)?;
+        if self.queue.waiting == 0 {
+            match self.next_step() {
+                NextStep::Continue | NextStep::AwaitEof => {}
+                NextStep::ShutdownWrite => self.stream.shutdown(Shutdown::Write)?,
+                NextStep::Drop => return Ok(Flushed::Ended),
+            }
+        }
+        if self.queue.waiting > MAX_WAITING || self.queue.parts.len() > MAX_PARTS {
+            let close = CloseFrame::truncated(CloseCode::TRY_AGAIN_LATER, "too slow");
+            match &mut self.phase {
+                Phase::Open { connection, .. } if connection.state() == State::Open => {
+                    self.queue.forget();
+                    connection.close(Some(&close), &mut self.queue).map_err(io::Error::other)?;
+                }
+                _ => return Ok(Flushed::Ended),
+            }
+        }
+        Ok(Flushed::Alive)
+    }
+
+    fn next_step(&self) -> NextStep {
+        match &self.phase {
+            Phase::Handshake { .. } => NextStep::Continue,
+            Phase::Open { connection, .. } => connection.next_step(),
+            Phase::Answered { eof: false } => NextStep::ShutdownWrite,
+            Phase::Answered { eof: true } => NextStep::Drop,
+        }
+    }
+
+    fn receive(&mut self, mut input: &mut [u8], said: &mut Vec<Rc<Prepared>>) -> io::Result<()> {
+        match &mut self.phase {
+            Phase::Answered { .. } => {} // read and dropped
+            Phase::Handshake { .. } => self.shake_hands(input, said)?,
+            Phase::Open { connection, messages } => {
+                while let Some(message) = messages.receive(connection, &mut input) {
+                    match message {
+                        Message::Text(text) => {
+                            said.push(Rc::new(Prepared::new(Data::Text(text))));
+                        }
+                        Message::Binary(_) => connection.fail(Violation::UnsupportedData),
+                        _ => {}
+                    }
+                    connection.transmit(&mut self.queue).map_err(io::Error::other)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn shake_hands(&mut self, bytes: &[u8], said: &mut Vec<Rc<Prepared>>) -> io::Result<()> {
+        let Phase::Handshake { handshake, head } = &mut self.phase else { return Ok(()) };
+        head.extend(bytes);
+        let mut input = &mut head[..];
+        match handshake.receive(&mut input) {
+            Ok(None) => Ok(()),
+            Ok(Some(request)) => {
+                let agreed =
+                    request.accept(&Accept::new(), &mut self.queue).map_err(io::Error::other)?;
+                let connection = Box::new(Connection::new(Server, &CONFIG, agreed));
+                let mut leftover = input.to_vec();
+                self.phase = Phase::Open { connection, messages: Messages::new() };
+                self.receive(&mut leftover, said)
+            }
+            Err(error) => {
+                self.phase = Phase::Answered { eof: false };
+                error.answer(&mut self.queue).map_err(io::Error::other)
+            }
+        }
+    }
+
+    fn ping(&mut self, payload: &[u8]) {
+        if let Phase::Open { connection, .. } = &mut self.phase {
+            // Once we are closing, no ping is needed any more.
+            let _ = connection.ping(payload, &mut self.queue);
+        }
+    }
+
+    fn overdue(&mut self, now: Duration) -> Option<Overdue> {
+        // Before there is a connection, the deadline is the one of the handshake.
+        if let Phase::Open { connection, .. } = &self.phase {
+            self.deadlines.update(now, connection);
+        }
+        self.deadlines.expired(now)
+    }
+}
+
+/// What waits to be written to one client.
+#[derive(Default)]
+struct Queue {
+    parts: VecDeque<Part>,
+    /// How much of the first part was written.
+    written: usize,
+    /// The bytes of all parts that were not written.
+    waiting: usize,
+}
+
+enum Part {
+    /// A message, which others get as well.
+    Shared(Rc<Prepared>),
+    /// Frames for this client alone, or the response of its handshake.
+    Own(Vec<u8>),
+}
+
+impl Part {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            // Whether it may be sent was asked when it was queued.
+            Part::Shared(message) => message.as_ref().as_ref(),
+            Part::Own(bytes) => bytes,
+        }
+    }
+}
+
+impl Queue {
+    fn push(&mut self, part: Part) {
+        self.waiting += part.bytes().len();
+        self.parts.push_back(part);
+    }
+
+    /// Forgets what was not begun to be written: whole frames.
+    fn forget(&mut self) {
+        self.parts.truncate(usize::from(self.written > 0));
+        self.waiting = self.parts.iter().map(|part| part.bytes().len()).sum();
+        self.waiting -= self.written;
+    }
+
+    fn write_to(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+        while self.waiting > 0 {
+            let mut slices = [IoSlice::new(&[]); 64];
+            let mut skipped = self.written;
+            for (slice, part) in slices.iter_mut().zip(&self.parts) {
+                *slice = IoSlice::new(&part.bytes()[skipped..]);
+                skipped = 0;
+            }
+            match stream.write_vectored(&slices) {
+                Ok(length) => self.advance(length),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, length: usize) {
+        self.waiting -= length;
+        self.written += length;
+        while let Some(part) = self.parts.pop_front() {
+            let length = part.bytes().len();
+            if self.written < length {
+                self.parts.push_front(part);
+                return;
+            }
+            self.written -= length;
+        }
+    }
+}
+
+/// What a connection says by itself goes behind what waits.
+impl Output for Queue {
+    fn reserve(&mut self, _: usize) -> Result<(), Full> {
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> &mut [u8] {
+        self.waiting += bytes.len();
+        // A part that is being written stays as it is, or it might never end.
+        let begun = self.parts.len() == 1 && self.written > 0;
+        if begun || !matches!(self.parts.back(), Some(Part::Own(_))) {
+            self.parts.push_back(Part::Own(Vec::new()));
+        }
+        let Some(Part::Own(own)) = self.parts.back_mut() else { return &mut [] };
+        let start = own.len();
+        own.extend(bytes);
+        &mut own[start..]
+    }
+}

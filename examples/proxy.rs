@@ -1,0 +1,363 @@
+//! A proxy in front of a WebSocket server:
+//!
+//! `proxy [ADDR] BACKEND_URL`, such as `proxy 127.0.0.1:9004 ws://127.0.0.1:9001/`
+//!
+//! Messages of any size go through in constant memory: each piece that a read brings is a fragment
+//! on the other side. Pings, Pongs and the Close with its code and reason go through as well. A side
+//! is read only while little waits to be written to the other, so that a slow reader slows down who
+//! sends to it, and nobody else.
+//!
+//! A thread serves one pair of connections: both handshakes block, then one loop waits for both
+//! sockets. It sends no pings of its own: whether the other end lives is for the two ends to ask.
+
+use mio::{Events, Interest, Poll, Token};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
+use std::thread;
+use std::time::{Duration, Instant};
+use websocket_proto::handshake::{
+    self, Accept, ClientHandshake, Offer, Request, Response, ServerHandshake, Target,
+};
+use websocket_proto::{
+    Client, CloseCode, CloseFrame, Config, Connection, Data, Deadlines, Event, Limit, NextStep,
+    Overdue, Role, SendError, Server, State, SystemMask,
+};
+
+/// With more bytes than this waiting to be written to one side, the other is not read from.
+const MAX_WAITING: usize = 64 << 10;
+/// What the backend gets of a request, besides the host, the origin and the subprotocols.
+const HEADERS: [&str; 4] = ["Authorization", "Cookie", "User-Agent", "Accept-Language"];
+/// Limits are for endpoints, and every Ping is for the other end to answer.
+const CONFIG: Config = Config::new().max_message(u64::MAX).auto_pong(false);
+
+fn main() -> io::Result<()> {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let url = arguments.pop().ok_or_else(|| io::Error::other("proxy [ADDR] BACKEND_URL"))?;
+    let backend = Target::parse(url.leak()).map_err(io::Error::other)?;
+    if backend.secure() || backend.resource().query().is_some() {
+        return Err(io::Error::other("no TLS here, and no query in the URL of the backend"));
+    }
+    let address = arguments.first().map_or("127.0.0.1:9004", String::as_str);
+    let listener = TcpListener::bind(address)?;
+    println!("listening on ws://{}/", listener.local_addr()?);
+    for stream in listener.incoming() {
+        let serve = |stream| thread::Builder::new().spawn(move || serve(stream, backend));
+        if let Err(error) = stream.and_then(serve) {
+            // Too many files or threads: some have to end first.
+            eprintln!("{error}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+    Ok(())
+}
+
+/// Serves one client to its end.
+fn serve(mut stream: TcpStream, backend: Target<'_>) -> io::Result<()> {
+    let deadlines = Deadlines::new(Duration::ZERO).limit(Limit::Idle, None);
+    let clock = Clock { start: Instant::now(), deadlines };
+    let mut handshake = ServerHandshake::new();
+    let mut head = vec![0; 16 << 10];
+    let (mut filled, mut out) = (0, Vec::new());
+    loop {
+        filled += clock.read(&mut stream, &mut head[filled..])?;
+        let mut input = &mut head[..filled];
+        let refused = match handshake.receive(&mut input) {
+            Ok(None) => continue,
+            Ok(Some(request)) => match dial(&request, &stream, backend, &clock) {
+                Ok(Dialled { mut back, subprotocol, mut leftover }) => {
+                    let accept = subprotocol.as_deref().map(|name| Accept::new().subprotocol(name));
+                    let agreed = request
+                        .accept(&accept.unwrap_or_default(), &mut out)
+                        .map_err(io::Error::other)?;
+                    let connection = Connection::new(Server, &CONFIG, agreed);
+                    let mut front = Side::new(stream, connection, CloseCode::GOING_AWAY, &clock)?;
+                    front.out = out;
+                    pass_on(&mut front, &mut back, input);
+                    pass_on(&mut back, &mut front, &mut leftover);
+                    return relay(front, back, clock.start);
+                }
+                Err(status) => handshake::reject(status, &[], b"", &mut out),
+            },
+            Err(error) => error.answer(&mut out),
+        };
+        refused.map_err(io::Error::other)?;
+        stream.write_all(&out)?;
+        stream.shutdown(Shutdown::Write)?;
+        while clock.read(&mut stream, &mut head).is_ok() {}
+        return Ok(());
+    }
+}
+
+struct Dialled {
+    back: Side<Client<SystemMask>>,
+    /// The subprotocol that the backend chose.
+    subprotocol: Option<String>,
+    /// The bytes that came behind its response.
+    leftover: Vec<u8>,
+}
+
+/// Asks the backend for what the client asks for; otherwise, the HTTP status that tells why not.
+fn dial(
+    request: &Request<'_>,
+    front: &TcpStream,
+    backend: Target<'_>,
+    clock: &Clock,
+) -> Result<Dialled, u16> {
+    // Browsers leave characters bare that a URL may not have.
+    let encoded = |character: char| match character {
+        '[' | ']' | '{' | '}' | '|' | '\\' | '^' | '`' => format!("%{:02X}", character as u32),
+        _ => character.to_string(),
+    };
+    let resource: String = request.resource().to_string().chars().map(encoded).collect();
+    // The host stays the client's: a backend compares it with the origin.
+    let path = backend.resource().path().trim_end_matches('/');
+    let url = format!("ws://{}{path}{resource}", request.host());
+    let target = Target::parse(&url).map_err(|_| 400_u16)?;
+    let client = front.peer_addr().map_err(status)?.ip().to_string();
+    let mut headers = vec![("X-Forwarded-For", client.as_str())];
+    for (name, value) in request.headers() {
+        if HEADERS.iter().any(|passed| passed.eq_ignore_ascii_case(name)) {
+            headers.push((name, std::str::from_utf8(value).map_err(|_| 400_u16)?));
+        }
+    }
+    let subprotocols: Vec<_> = request.subprotocols().collect();
+    let mut offer = Offer::new().subprotocols(&subprotocols).headers(&headers);
+    if let Some(origin) = request.origin() {
+        offer = offer.origin(origin);
+    }
+    let nonce = handshake::nonce().ok_or(500_u16)?;
+    let mut out = Vec::new();
+    let mut handshake =
+        ClientHandshake::start(&target, &offer, nonce, &mut out).map_err(|_| 400_u16)?;
+
+    let mut stream = clock.connect(backend).map_err(status)?;
+    stream.write_all(&out).map_err(status)?;
+    let mut head = vec![0; 16 << 10];
+    let mut filled = 0;
+    loop {
+        filled += clock.read(&mut stream, &mut head[filled..]).map_err(status)?;
+        let mut input = &mut head[..filled];
+        match handshake.receive(&mut input).map_err(|_| 502_u16)? {
+            None => {}
+            Some(Response::Refused(response)) => {
+                let status = response.status();
+                return Err(if matches!(status, 400..=599) { status } else { 502 });
+            }
+            Some(Response::Accepted(response)) => {
+                let role = Client(SystemMask::new());
+                let connection = Connection::new(role, &CONFIG, response.agreed());
+                let back = Side::new(stream, connection, CloseCode::BAD_GATEWAY, clock);
+                return Ok(Dialled {
+                    back: back.map_err(status)?,
+                    subprotocol: response.subprotocol().map(str::to_owned),
+                    leftover: input.to_vec(),
+                });
+            }
+        }
+    }
+}
+
+/// What a gateway tells of its trouble with the backend.
+fn status(error: io::Error) -> u16 {
+    if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) { 504 } else { 502 }
+}
+
+/// The time of a pair, which counts from its beginning.
+struct Clock {
+    start: Instant,
+    /// For both handshakes together, and then for each side.
+    deadlines: Deadlines,
+}
+
+impl Clock {
+    /// How long the handshakes may still take.
+    fn left(&self) -> io::Result<Duration> {
+        let at = self.deadlines.next().map_or(Duration::ZERO, |(at, _)| at);
+        let left = at.saturating_sub(self.start.elapsed());
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+
+    fn read(&self, stream: &mut TcpStream, room: &mut [u8]) -> io::Result<usize> {
+        stream.set_read_timeout(Some(self.left()?))?;
+        match stream.read(room)? {
+            0 => Err(ErrorKind::UnexpectedEof.into()),
+            length => Ok(length),
+        }
+    }
+
+    fn connect(&self, backend: Target<'_>) -> io::Result<TcpStream> {
+        let host = backend.host().trim_matches(['[', ']']);
+        let mut stream = Err(ErrorKind::NotFound.into());
+        for address in (host, backend.port()).to_socket_addrs()? {
+            stream = stream.or_else(|_| TcpStream::connect_timeout(&address, self.left()?));
+        }
+        stream
+    }
+}
+
+/// One of the two connections of a pair.
+struct Side<R> {
+    stream: mio::net::TcpStream,
+    connection: Connection<R>,
+    out: Vec<u8>,
+    deadlines: Deadlines,
+    /// What the other side is told when this one fails, or ends without a Close.
+    lost: CloseCode,
+}
+
+/// Relays until both connections have ended.
+fn relay(
+    mut front: Side<Server>,
+    mut back: Side<Client<SystemMask>>,
+    start: Instant,
+) -> io::Result<()> {
+    let mut poll = Poll::new()?;
+    let interest = Interest::READABLE | Interest::WRITABLE;
+    poll.registry().register(&mut front.stream, Token(0), interest)?;
+    poll.registry().register(&mut back.stream, Token(1), interest)?;
+    let mut events = Events::with_capacity(2);
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let now = start.elapsed();
+        front.turn(now);
+        back.turn(now);
+        let more = receive(&mut front, &mut back, &mut buffer)
+            | receive(&mut back, &mut front, &mut buffer);
+        if front.has_ended() && back.has_ended() {
+            return Ok(());
+        }
+        if !more {
+            let deadlines = [front.deadlines.next(), back.deadlines.next()];
+            let next = deadlines.iter().flatten().map(|(at, _)| at.saturating_sub(now)).min();
+            match poll.poll(&mut events, next) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Reads once from one side; whether there may be more to do before a socket is ready again.
+fn receive<A: Role, B: Role>(from: &mut Side<A>, to: &mut Side<B>, buffer: &mut [u8]) -> bool {
+    if from.has_ended() {
+        return to.close(Some(&CloseFrame::truncated(from.lost, "the connection was lost")));
+    }
+    // Backpressure. A side that is closing takes nothing more, and its other side has to be heard.
+    if to.connection.state() == State::Open && to.out.len() > MAX_WAITING {
+        return false;
+    }
+    match from.stream.read(buffer) {
+        // The answer to its Close is still to be written. Then the end is read again.
+        Ok(0) if from.connection.state() == State::Closing && !from.out.is_empty() => return false,
+        Ok(0) => from.connection.receive_eof(),
+        Ok(length) => pass_on(from, to, &mut buffer[..length]),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+        Err(_) => from.connection.abort(),
+    }
+    true
+}
+
+/// Passes on what one side has sent.
+fn pass_on<A: Role, B: Role>(from: &mut Side<A>, to: &mut Side<B>, mut input: &mut [u8]) {
+    while let Some(event) = from.connection.receive(&mut input) {
+        let passed = match &event {
+            Event::Text(piece) => {
+                to.connection.send_fragment(Data::Text(piece), piece.last(), &mut to.out)
+            }
+            Event::Binary(piece) => {
+                to.connection.send_fragment(Data::Binary(piece), piece.last(), &mut to.out)
+            }
+            Event::Ping(payload) => match to.connection.ping(payload, &mut to.out) {
+                // Nobody is there any more to answer, and until a Close has come from this side,
+                // it may ask. A side that asks and does not read gets no more answers.
+                Err(SendError::Closing) if from.out.len() <= MAX_WAITING => {
+                    from.connection.pong(payload, &mut from.out)
+                }
+                passed => passed,
+            },
+            Event::Pong(payload) if to.connection.state() == State::Open => {
+                to.connection.pong(payload, &mut to.out)
+            }
+            Event::Close(close) => {
+                to.close(close.as_ref());
+                Ok(())
+            }
+            Event::Failed(violation) => {
+                to.close(Some(&CloseFrame::truncated(from.lost, &violation.to_string())));
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        // What comes for a side that is closing is dropped.
+        if passed.is_err_and(|error| error != SendError::Closing) {
+            to.connection.abort();
+        }
+        if from.connection.transmit(&mut from.out).is_err() {
+            from.connection.abort();
+        }
+    }
+}
+
+impl<R: Role> Side<R> {
+    fn new(
+        stream: TcpStream,
+        connection: Connection<R>,
+        lost: CloseCode,
+        clock: &Clock,
+    ) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        let stream = mio::net::TcpStream::from_std(stream);
+        Ok(Side { stream, connection, out: Vec::new(), deadlines: clock.deadlines.clone(), lost })
+    }
+
+    fn has_ended(&self) -> bool {
+        self.connection.state() == State::Closed
+    }
+
+    /// Sends a Close, unless there was one; whether there was none.
+    fn close(&mut self, close: Option<&CloseFrame>) -> bool {
+        match self.connection.close(close, &mut self.out) {
+            Ok(()) => return true,
+            Err(SendError::Closing) => return false,
+            // 1010 is a client's code, which a backend may have sent nevertheless.
+            Err(SendError::InvalidCloseCode) => {
+                let reason = close.map_or("", CloseFrame::reason);
+                return self.close(Some(&CloseFrame::truncated(CloseCode::BAD_GATEWAY, reason)));
+            }
+            Err(_) => self.connection.abort(),
+        }
+        true
+    }
+
+    /// Writes as much as the socket takes, looks at the time, and goes on with closing.
+    fn turn(&mut self, now: Duration) {
+        self.deadlines.update(now, &self.connection);
+        let overdue = matches!(self.deadlines.expired(now), Some(Overdue::GiveUp(_)));
+        if self.write().is_err() || overdue {
+            self.connection.abort();
+        }
+        // A socket that refuses to be shut down is down already.
+        let _ = match self.connection.next_step() {
+            NextStep::ShutdownWrite if self.out.is_empty() => self.stream.shutdown(Shutdown::Write),
+            NextStep::Drop => {
+                self.out.clear();
+                self.stream.shutdown(Shutdown::Both)
+            }
+            _ => Ok(()),
+        };
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        while !self.out.is_empty() {
+            match self.stream.write(&self.out) {
+                Ok(length) => drop(self.out.drain(..length)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,194 @@
+//! How to build on this crate: a guide, with no code of its own.
+//!
+//! - [Driving the machine from an event loop](#driving-the-machine-from-an-event-loop)
+//! - [Wrapping it for an async runtime](#wrapping-it-for-an-async-runtime)
+//! - [Without an operating system](#without-an-operating-system)
+//! - [Closing, half-close and who closes first](#closing-half-close-and-who-closes-first)
+//! - [Limits and what each protects from](#limits-and-what-each-protects-from)
+//! - [Security](#security)
+//! - [Scaling](#scaling)
+//! - [Fuzzing an application built on it](#fuzzing-an-application-built-on-it)
+//!
+//! # Driving the machine from an event loop
+//!
+//! A connection has one input, one output and no opinion about time. Every loop around it does the
+//! same five things in a turn, whatever wakes it:
+//!
+//! 1. Give it what was read, and act on the events until there is none.
+//! 2. After each event, [`transmit`](crate::Connection::transmit) what the protocol owes.
+//! 3. Write the output; keep what the transport does not take, in order.
+//! 4. Once all of it is written, do what [`next_step`](crate::Connection::next_step) says.
+//! 5. Show the connection to its [`Deadlines`](crate::Deadlines) and wait for the next one.
+//!
+//! ```
+//! use std::time::Duration;
+//! use websocket_proto::{Connection, Deadlines, Event, NextStep, Overdue, SendError, Server};
+//!
+//! /// One turn: `input` was read at the time `now`; what is to be written is appended to `out`.
+//! fn turn(
+//!     connection: &mut Connection<Server>,
+//!     deadlines: &mut Deadlines,
+//!     now: Duration,
+//!     mut input: &mut [u8],
+//!     out: &mut Vec<u8>,
+//! ) -> Result<NextStep, SendError> {
+//!     while let Some(event) = connection.receive(&mut input) {
+//!         match event {
+//!             Event::Text(text) => println!("{}", &*text),
+//!             Event::Failed(violation) => println!("the peer broke a rule: {violation}"),
+//!             _ => {}
+//!         }
+//!         connection.transmit(out)?;
+//!     }
+//!     deadlines.update(now, connection);
+//!     match deadlines.expired(now) {
+//!         Some(Overdue::Ping(payload)) => connection.ping(&payload, out)?,
+//!         Some(Overdue::GiveUp(_)) => connection.abort(),
+//!         None => {}
+//!     }
+//!     Ok(connection.next_step()) // to be followed when `out` was written
+//! }
+//! # use websocket_proto::{Agreed, Config};
+//! # let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+//! # let mut deadlines = Deadlines::new(Duration::ZERO);
+//! # let mut frame = *b"\x81\x80\0\0\0\0";
+//! # let step = turn(&mut connection, &mut deadlines, Duration::ZERO, &mut frame, &mut Vec::new());
+//! # assert_eq!(step, Ok(NextStep::Continue));
+//! ```
+//!
+//! What the transport tells becomes one call each: bytes are `receive`, the end of stream is
+//! [`receive_eof`](crate::Connection::receive_eof), every error and a passed deadline is
+//! [`abort`](crate::Connection::abort). A write that fails is an `abort` too: what was handed to
+//! `out` counts as written.
+//!
+//! **Backpressure** is yours, since the buffers are: while much output waits for a peer that does not
+//! read, do not read from that peer. `examples/echo_server.rs` shows it with `mio`. A Ping from such
+//! a peer costs nothing: only the answer to the latest is owed, and only once.
+//!
+//! **Pieces or messages.** [`Connection::receive`](crate::Connection::receive) hands out pieces as
+//! they arrive, of messages of any size, in constant memory: for files, proxies, parsers.
+//! [`Messages`](crate::Messages) joins them: for everything else. Use one `Messages` per connection.
+//!
+//! # Wrapping it for an async runtime
+//!
+//! Put the connection and its output under one lock, share it between a task that reads and one that
+//! writes, and hold the lock for the length of a call and never across an `await`:
+//!
+//! - The reader awaits bytes, locks, receives, transmits, unlocks, and wakes the writer.
+//! - Whoever sends locks, sends into the output, unlocks, and wakes the writer.
+//! - The writer locks, takes the whole output away, unlocks, and writes it. Since there is one
+//!   output, frames leave in the order of the calls, and a Pong never tears a message apart.
+//!
+//! There are no halves to split a connection into: a closing handshake and a Pong concern both
+//! directions, so halves would have to talk to each other behind your back. Nothing that is awaited
+//! holds any of the connection's state, so a read that is cancelled loses nothing.
+//! `examples/tokio.rs` is such a wrapper, with deadlines and TLS.
+//!
+//! # Without an operating system
+//!
+//! Without features the crate needs no allocator. A connection is 320 bytes at most; the buffers are
+//! what you lend: for reading any size, one byte if need be; for messages that arrive in pieces the
+//! length of the longest ([`Messages::lent`](crate::Messages::lent)); for output the longest frame
+//! with its header ([`SliceOutput`](crate::SliceOutput)). Only the opening handshake has to see its
+//! whole head at once. `examples/bare.rs` runs in 1 KiB, and in 4 KiB with the handshake and the
+//! stack. A client's masking keys come from the board's generator, through
+//! [`MaskSource`](crate::MaskSource).
+//!
+//! # Closing, half-close and who closes first
+//!
+//! A connection ends cleanly when each side has sent a Close and received one, and then the
+//! transport ends (§7.1.1). The server ends it first, so that the state which TCP keeps for minutes
+//! after the first close stays with the server, and a client can reconnect from the same port:
+//!
+//! - [`NextStep::ShutdownWrite`](crate::NextStep::ShutdownWrite), on a server: end the writing side
+//!   (`shutdown` on TCP, `close_notify` and then `shutdown` on TLS, END_STREAM on HTTP/2), go on
+//!   reading and drop what comes. Closing with input unread makes TCP send a reset, which can destroy
+//!   the Close that the peer has not read yet.
+//! - [`NextStep::AwaitEof`](crate::NextStep::AwaitEof), on a client: go on reading until the end.
+//! - Both within the time of [`Limit::Close`](crate::Limit::Close): a peer that never ends would hold
+//!   the transport for ever.
+//! - [`NextStep::Drop`](crate::NextStep::Drop): close it (on HTTP/2, a stream that has not ended is
+//!   reset with CANCEL).
+//!
+//! TCP can end in one direction only. A WebSocket cannot: the end of stream without a Close is the
+//! end of the connection, reported as 1006 and not clean. The one exception is a peer that has sent
+//! its Close, or a violation, and then ended its side: the Close that is owed still goes out.
+//!
+//! [`closure`](crate::Connection::closure) tells how it ended. A client that reconnects does so after
+//! a random delay of some seconds, and a growing one when that fails (§7.2.3).
+//!
+//! # Limits and what each protects from
+//!
+//! | limit | protects from |
+//! |---|---|
+//! | [`Config::max_message`](crate::Config::max_message) | messages, or endless fragments of one, that fill the memory |
+//! | [`max_head`](crate::handshake::ServerHandshake::max_head), [`max_headers`](crate::handshake::ServerHandshake::max_headers) | heads that never end |
+//! | [`Limit::Handshake`](crate::Limit::Handshake) | peers that connect and say nothing, or one byte a minute |
+//! | [`Limit::Idle`](crate::Limit::Idle), [`Limit::Pong`](crate::Limit::Pong) | peers that are gone without a word, and middleboxes that forget idle connections |
+//! | [`Limit::Close`](crate::Limit::Close) | peers that never finish closing |
+//! | your bound on waiting output | peers that do not read |
+//! | your bound on connections, per address and in all | peers that open many |
+//!
+//! # Security
+//!
+//! **Origin.** A browser lets every page open a WebSocket to every server, with the user's cookies.
+//! A server that trusts cookies has to look at Origin: see
+//! [`Request::is_same_origin`](crate::handshake::Request::is_same_origin). Programs that are not
+//! browsers can send any Origin: it protects users from pages, not servers from programs.
+//!
+//! **Masking** (§10.3) keeps a script from choosing the bytes that cross the network, which could
+//! poison caches of proxies that take them for HTTP. It depends on keys that the script cannot
+//! foresee, a fresh one for each frame: never a counter or a constant outside of tests.
+//!
+//! **TLS** protects against everybody on the way; masking does not. Use `wss`.
+//!
+//! **The peer's text** in close reasons and messages is the peer's: log it escaped, and do not show a
+//! close reason to users.
+//!
+//! **Compression and secrets.** Where compressed messages mix a secret with text that an attacker
+//! chooses, their length tells about the secret. Send such messages uncompressed.
+//!
+//! # Scaling
+//!
+//! An idle connection is a value of at most 320 bytes and has no heap: a million of them are 320 MB
+//! before the operating system's share, which is larger. One read buffer serves all connections of a
+//! thread, since nothing stays in it when `receive` returns `None`.
+//!
+//! To send one message to many, encode it once: `Prepared` hands the same bytes to any number of
+//! server connections; keep them behind an `Arc` in each connection's queue
+//! (`examples/broadcast.rs`). Drop a subscriber that falls too far behind.
+//!
+//! One thread per core with connections of its own, each with its own loop, needs no lock; the
+//! listening socket is shared (`SO_REUSEPORT`). Between processes and machines, messages go through a
+//! broker: each process subscribes once for all its connections, and prepares each message once.
+//!
+//! # Fuzzing an application built on it
+//!
+//! The machine is a pure function of its calls, so a fuzzer needs no sockets: make a connection, give
+//! it the input, run the application's handler for each event, and check what must always hold.
+//!
+//! ```
+//! use websocket_proto::{Agreed, Config, Connection, Message, Messages, Server};
+//!
+//! /// The body of a fuzz target: what a hostile peer sends behind the handshake, cut anywhere.
+//! fn fuzz(reads: &[&[u8]]) {
+//!     let mut connection = Connection::new(Server, &Config::new().max_message(4096), Agreed::new());
+//!     let (mut messages, mut out) = (Messages::new(), Vec::new());
+//!     for read in reads {
+//!         let mut buffer = read.to_vec();
+//!         let mut input = &mut buffer[..];
+//!         while let Some(message) = messages.receive(&mut connection, &mut input) {
+//!             if let Message::Text(text) = message {
+//!                 let answer = application(text);
+//!                 let _ = connection.send_text(&answer, &mut out);
+//!             }
+//!             connection.transmit(&mut out).expect("a vector has room");
+//!         }
+//!         assert!(input.is_empty());
+//!     }
+//! }
+//! # fn application(text: &str) -> String { text.to_uppercase() }
+//! # fuzz(&[b"\x81\x81\0\0", b"\0\0a", b"\x81"]);
+//! ```
+//!
+//! Mask the fuzzer's frames with a key of zeros, which is legal: then its bytes arrive as they are.
