@@ -356,6 +356,36 @@ step_peer_broadcast() {
   peer "$cache/venv/bin/python" "$ci/peers/broadcast.py" "$examples/broadcast"
 }
 
+step_peer_hyper() {
+  local port server
+  port=$(free_port)
+  "$examples/hyper" "127.0.0.1:$port" & server=$!
+  children+=("$server")
+  wait_for_port "$port" "$server"
+  peer "$cache/venv/bin/python" "$ci/peers/websockets_client.py" "ws://127.0.0.1:$port/"
+  still_alive "$server"
+}
+
+# Plain, and inside TLS with the certificate of the tests.
+step_peer_tokio() {
+  local port server
+  port=$(free_port)
+  "$examples/tokio" "127.0.0.1:$port" & server=$!
+  children+=("$server")
+  wait_for_port "$port" "$server"
+  peer "$cache/venv/bin/python" "$ci/peers/websockets_client.py" "ws://127.0.0.1:$port/"
+  still_alive "$server"
+  port=$(free_port)
+  "$examples/tokio" "127.0.0.1:$port" --tls tests/tls/cert.pem tests/tls/key.pem & server=$!
+  children+=("$server")
+  wait_for_port "$port" "$server"
+  SSL_CERT_FILE=$PWD/tests/tls/cert.pem peer "$cache/venv/bin/python" "$ci/peers/websockets_client.py" "wss://127.0.0.1:$port/"
+  still_alive "$server"
+}
+
+# Client and server in one process, both over the `h2` crate.
+step_example_h2() { "$examples/h2"; }
+
 # --- fuzzing -------------------------------------------------------------------------------------
 
 # Each target for a short while, two at a time: enough to see that it runs and that nothing is

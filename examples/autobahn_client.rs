@@ -6,7 +6,7 @@
 mod client;
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::time::Duration;
 use websocket_proto::handshake::Offer;
 use websocket_proto::{Message, Messages, NextStep};
 
@@ -57,8 +57,8 @@ fn run(url: &str, echo: bool) -> io::Result<String> {
         }
         out.clear();
         match connection.next_step() {
-            NextStep::Continue | NextStep::AwaitEof => {}
-            NextStep::ShutdownWrite => stream.shutdown(Shutdown::Write)?,
+            NextStep::Continue | NextStep::ShutdownWrite => {}
+            NextStep::AwaitEof => stream.set_read_timeout(Some(Duration::from_secs(5)))?,
             NextStep::Drop => return Ok(last_text),
         }
         let length = stream.read(&mut buffer).unwrap_or_else(|_| {

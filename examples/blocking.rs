@@ -12,7 +12,7 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:9002")?;
     println!("listening on ws://{}/", listener.local_addr()?);
     for stream in listener.incoming() {
-        match serve(stream?) {
+        match stream.and_then(serve) {
             Ok(Some(closure)) => println!("closed: {closure:?}"),
             Ok(None) => println!("refused"),
             Err(error) => println!("lost: {error}"),
@@ -23,6 +23,7 @@ fn main() -> io::Result<()> {
 
 fn serve(mut stream: TcpStream) -> io::Result<Option<Closure>> {
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_write_timeout(Some(Duration::from_secs(60)))?;
     let mut handshake = ServerHandshake::new();
     let mut head = vec![0; 16 << 10];
     let (mut filled, mut out) = (0, Vec::new());
@@ -43,6 +44,9 @@ fn serve(mut stream: TcpStream) -> io::Result<Option<Closure>> {
             Err(error) => {
                 error.answer(&mut out).map_err(io::Error::other)?;
                 stream.write_all(&out)?;
+                // Closing with input unread could destroy the answer on its way.
+                stream.shutdown(Shutdown::Write)?;
+                stream.take(1 << 20).read_to_end(&mut head)?;
                 return Ok(None);
             }
         }
@@ -74,7 +78,7 @@ fn echo(
         out.clear();
         match connection.next_step() {
             NextStep::Continue | NextStep::AwaitEof => {}
-            NextStep::ShutdownWrite => stream.shutdown(Shutdown::Write)?,
+            NextStep::ShutdownWrite => drop(stream.shutdown(Shutdown::Write)),
             NextStep::Drop => return Ok(connection.closure()),
         }
         let length = stream.read(&mut buffer)?;

@@ -10,8 +10,8 @@
 mod client;
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
 use std::process::ExitCode;
+use std::time::Duration;
 use websocket_proto::handshake::Offer;
 use websocket_proto::{CloseCode, CloseFrame, Closure, Message, Messages, NextStep};
 
@@ -121,8 +121,8 @@ fn run(options: &Options) -> io::Result<Option<Closure>> {
         }
         out.clear();
         match connection.next_step() {
-            NextStep::Continue | NextStep::AwaitEof => {}
-            NextStep::ShutdownWrite => stream.shutdown(Shutdown::Write)?,
+            NextStep::Continue | NextStep::ShutdownWrite => {}
+            NextStep::AwaitEof => stream.set_read_timeout(Some(Duration::from_secs(5)))?,
             NextStep::Drop => return Ok(connection.closure()),
         }
         let length = stream.read(&mut buffer).unwrap_or_else(|_| {

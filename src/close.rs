@@ -148,14 +148,8 @@ impl CloseFrame {
     /// Judges as much of a received body as has arrived; `whole` tells that nothing is missing.
     /// `None` is the empty body, or one of which too little is here.
     pub(crate) fn decode(body: &[u8], whole: bool) -> Result<Option<Self>, Violation> {
-        let Some((code, reason)) = body.split_first_chunk() else {
-            // §5.5.1: a body starts with a code of two bytes.
-            return if whole && !body.is_empty() {
-                Err(Violation::TruncatedCloseCode)
-            } else {
-                Ok(None)
-            };
-        };
+        // §5.5.1: a body starts with a code of two bytes; the header has told if there are none.
+        let Some((code, reason)) = body.split_first_chunk() else { return Ok(None) };
         let code = u16::from_be_bytes(*code);
         let code = CloseCode::new(code).ok_or(Violation::InvalidCloseCode(code))?;
         // §8.1: the reason is UTF-8; a code point that is still incomplete may get its end.

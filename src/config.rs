@@ -23,7 +23,8 @@ impl Config {
     /// The most bytes that one received message may have, all its fragments together (§10.4).
     ///
     /// It is held against the lengths that headers declare, so a message that would exceed it
-    /// fails before its payload arrives, with close code 1009. `u64::MAX` lifts the limit.
+    /// fails before its payload arrives, with close code 1009. Of a compressed message it counts the
+    /// compressed bytes. `u64::MAX` lifts the limit.
     #[must_use]
     pub const fn max_message(mut self, bytes: u64) -> Self {
         self.max_message = bytes;

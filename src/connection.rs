@@ -105,13 +105,16 @@ pub enum State {
 
 /// What the driver does once [`Connection::wants_transmit`] is false and all output was written.
 ///
-/// It tells a level, not an edge: it stays the same until something happens.
+/// It tells a level, not an edge: it stays the same until something happens. Where one task reads
+/// and another writes, the writer is woken when this has changed, also when nothing is owed: the
+/// peer's Close that answers ours owes nothing and ends the writing side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NextStep {
     /// Go on: read more.
     Continue,
     /// End the writing side, then read and drop what comes until the end of stream, within a
-    /// deadline (§7.1.1). The server's way: it closes first.
+    /// deadline (§7.1.1). The server's way: it closes first. Ending it again is harmless, but some
+    /// transports report an error: do not take that for the end of the connection.
     ShutdownWrite,
     /// Read until the end of stream, within a deadline (§7.1.1). The client's way: it waits.
     AwaitEof,
@@ -194,6 +197,7 @@ impl<R: Role> Connection<R> {
         event
     }
 
+    #[inline(never)]
     fn receive_staged<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let event = self.receiver.receive(!R::CLIENT, input)?;
         match &event {
@@ -214,8 +218,12 @@ impl<R: Role> Connection<R> {
     /// Tells that the transport reached its end of stream (§7.1.4): a read that returned nothing,
     /// an END_STREAM. May be called again.
     ///
-    /// While a server still owes a Close, the end is not noted: the Close can still be sent, and
-    /// the transport will tell its end again after [`NextStep::ShutdownWrite`].
+    /// What was appended to an output counts as written, so tell it when all output was: afterwards
+    /// there is nothing to wait for, and the transport is dropped.
+    ///
+    /// While a server still owes a Close, the end is not noted, since the Close can still be sent:
+    /// tell it again after [`NextStep::ShutdownWrite`], as a read that returns nothing does by
+    /// itself. Where the end is told once, call this after [`transmit`](Connection::transmit).
     pub fn receive_eof(&mut self) {
         if !self.owes_close() || R::CLIENT {
             self.transport = Transport::Eof;

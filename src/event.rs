@@ -34,7 +34,8 @@ pub enum Event<'i> {
     /// The peer's Close (§5.5.1), `None` for one without a code. It is the last event; unless we
     /// closed first, a reply is owed.
     Close(Option<CloseFrame>),
-    /// The peer broke the protocol. It is the last event; a Close that says why is owed.
+    /// The peer broke the protocol. It is the last event; unless we closed first, a Close that says
+    /// why is owed.
     Failed(Violation),
 }
 
@@ -79,6 +80,12 @@ impl<'a> Data<'a> {
 pub(crate) struct Place {
     pub(crate) first: bool,
     pub(crate) last: bool,
+}
+
+impl Place {
+    pub(crate) const fn is_whole(self) -> bool {
+        self.first && self.last
+    }
 }
 
 /// A piece of a text message: whole code points, never empty unless it is the last one.

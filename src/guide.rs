@@ -4,6 +4,7 @@
 //! - [Wrapping it for an async runtime](#wrapping-it-for-an-async-runtime)
 //! - [Without an operating system](#without-an-operating-system)
 //! - [Closing, half-close and who closes first](#closing-half-close-and-who-closes-first)
+//! - [The rules that are yours](#the-rules-that-are-yours)
 //! - [Limits and what each protects from](#limits-and-what-each-protects-from)
 //! - [Security](#security)
 //! - [Scaling](#scaling)
@@ -116,6 +117,29 @@
 //!
 //! [`closure`](crate::Connection::closure) tells how it ended. A client that reconnects does so after
 //! a random delay of some seconds, and a growing one when that fails (§7.2.3).
+//!
+//! # The rules that are yours
+//!
+//! Some rules of RFC 6455 speak of transports, clocks and policies. For each there is a signal that
+//! tells what to do:
+//!
+//! | rule | signal |
+//! |---|---|
+//! | non-ASCII hosts are converted first (§11.1) | [`TargetError::NonAscii`](crate::handshake::TargetError) |
+//! | one attempt per address at a time (§4.1) | a [`ClientHandshake`](crate::handshake::ClientHandshake) lives as long as its attempt: count them |
+//! | whom to dial, TLS before the first byte (§4.1, §10.6) | [`Target`](crate::handshake::Target): `host`, `port`, `secure`; it prints as the URI for a proxy |
+//! | the transport or TLS fails (§4.1, §4.2.2, §7.2.1) | drop the handshake value; [`abort`](crate::Connection::abort) a connection |
+//! | a response other than 101 is plain HTTP (§4.1, §4.4) | [`Refused`](crate::handshake::Refused): status, headers, `versions`; the body stays in the input |
+//! | origin, resource, authentication (§4.2.2, §10.1, §10.2) | [`Request`](crate::handshake::Request), all of it untrusted, and [`reject`](crate::handshake::reject) |
+//! | unpredictable keys (§5.3) | [`MaskSource`](crate::MaskSource) |
+//! | all output is written, once and in order (§6.1) | the bytes appended to [`Output`](crate::Output) |
+//! | when the transport ends, and who ends it (§5.5.1, §7.1.1) | [`next_step`](crate::Connection::next_step) |
+//! | the peer's reason is not for users (§5.5.1) | it stands in [`Event::Close`](crate::Event::Close) only |
+//! | a failure is logged (§7.1.7) | [`Event::Failed`](crate::Event::Failed) |
+//! | applications close when they like, with their codes (§7.3, §7.4.1) | [`close`](crate::Connection::close) |
+//! | extended CONNECT only where the server allows it (RFC 8441 §3) | [`Opening::connect`](crate::handshake::Opening::connect) asks for it |
+//! | streams end with END_STREAM or FIN, and are reset by an abort (RFC 8441 §5, RFC 9220 §3) | [`next_step`](crate::Connection::next_step) |
+//! | a client reconnects with growing delays (§7.2.3) | [`closure`](crate::Connection::closure) |
 //!
 //! # Limits and what each protects from
 //!

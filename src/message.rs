@@ -1,12 +1,12 @@
 //! Whole messages out of pieces (§5.4, §6.2).
 
-use core::{fmt, mem, str};
+use core::{fmt, str};
 
 use crate::{
     close::CloseFrame,
     connection::Connection,
     error::Violation,
-    event::{ControlPayload, Event, Repr},
+    event::{ControlPayload, Event, Kind, Place, Repr},
     output::Full,
     role::Role,
 };
@@ -36,8 +36,9 @@ pub enum Message<'m> {
 /// ([`Messages::lent`]).
 ///
 /// One `Messages` belongs to one connection. When it is handed to another in the middle of a
-/// message, it notices, and fails that connection ([`Violation::InternalError`]) instead of mixing
-/// the two. So does a compressed message, which needs a codec first.
+/// message, it compares the kind and the length of what it has gathered with what that connection
+/// has delivered; where they differ it fails that connection ([`Violation::InternalError`]) instead
+/// of mixing the two. A compressed message, which needs a codec first, fails it too.
 ///
 /// ```
 /// use websocket_proto::{Agreed, Client, Config, Connection, Message, Messages};
@@ -54,8 +55,17 @@ pub enum Message<'m> {
 #[derive(Debug)]
 pub struct Messages<S = Heap> {
     storage: S,
-    /// Whether the gathered message was handed out, so that the storage is free.
-    handed_out: bool,
+    holds: Holds,
+}
+
+/// What the storage holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    Nothing,
+    /// The pieces of a message so far.
+    Part(Kind),
+    /// A message that was handed out: the storage is free.
+    Whole,
 }
 
 /// Storage on the heap, which grows as pieces arrive and is given back when it has become large.
@@ -69,6 +79,8 @@ pub struct Heap {
     data: alloc::vec::Vec<u8>,
     #[cfg(feature = "alloc")]
     keep: usize,
+    #[cfg(not(feature = "alloc"))]
+    _never: core::convert::Infallible,
 }
 
 /// Storage in a buffer that the caller lends. Gathered text is validated once more when it is whole.
@@ -90,7 +102,7 @@ impl Messages {
     pub const fn keeping(keep: usize) -> Self {
         let storage =
             Heap { text: alloc::string::String::new(), data: alloc::vec::Vec::new(), keep };
-        Messages { storage, handed_out: false }
+        Messages { storage, holds: Holds::Nothing }
     }
 }
 
@@ -106,7 +118,7 @@ impl<'b> Messages<Lent<'b>> {
     /// [`Violation::MessageTooBig`]; set [`Config::max_message`](crate::Config::max_message) to its
     /// length so that this shows in the header already.
     pub const fn lent(buffer: &'b mut [u8]) -> Self {
-        Messages { storage: Lent { buffer, length: 0 }, handed_out: false }
+        Messages { storage: Lent { buffer, length: 0 }, holds: Holds::Nothing }
     }
 }
 
@@ -120,8 +132,8 @@ impl<S: Storage> Messages<S> {
         connection: &mut Connection<R>,
         input: &mut &'i mut [u8],
     ) -> Option<Message<'m>> {
-        if mem::take(&mut self.handed_out) {
-            self.storage.clear();
+        if matches!(self.holds, Holds::Whole) {
+            self.clear();
         }
         loop {
             let gathered = match connection.receive(input)? {
@@ -129,30 +141,26 @@ impl<S: Storage> Messages<S> {
                     let place = text.place;
                     match text.text {
                         Repr::Slice(text)
-                            if place.first && place.last && self.storage.is_empty() =>
+                            if place.is_whole() && matches!(self.holds, Holds::Nothing) =>
                         {
                             return Some(Message::Text(text));
                         }
                         _ => {}
                     }
-                    match self.gather(connection, place.first, |storage| storage.push_text(&text)) {
-                        Ok(()) if place.last => {
-                            self.handed_out = true;
-                            return Some(Message::Text(self.storage.text()));
-                        }
+                    let push = |storage: &mut S| storage.push_text(&text);
+                    match self.gather(connection, Kind::Text, place, push) {
+                        Ok(()) if place.last => return Some(Message::Text(self.storage.text())),
                         gathered => gathered,
                     }
                 }
                 Event::Binary(data) => {
                     let place = data.place;
-                    if place.first && place.last && self.storage.is_empty() {
+                    if place.is_whole() && matches!(self.holds, Holds::Nothing) {
                         return Some(Message::Binary(data.data));
                     }
-                    match self.gather(connection, place.first, |storage| storage.push_data(&data)) {
-                        Ok(()) if place.last => {
-                            self.handed_out = true;
-                            return Some(Message::Binary(self.storage.data()));
-                        }
+                    let push = |storage: &mut S| storage.push_data(&data);
+                    match self.gather(connection, Kind::Binary, place, push) {
+                        Ok(()) if place.last => return Some(Message::Binary(self.storage.data())),
                         gathered => gathered,
                     }
                 }
@@ -161,32 +169,40 @@ impl<S: Storage> Messages<S> {
                 Event::Pong(payload) => return Some(Message::Pong(payload)),
                 Event::Close(close) => {
                     // §5.4: the message that is open is never finished.
-                    self.storage.clear();
+                    self.clear();
                     return Some(Message::Close(close));
                 }
                 Event::Failed(violation) => Err(violation),
             };
             if let Err(violation) = gathered {
-                self.storage.clear();
+                self.clear();
                 connection.fail(violation);
                 return Some(Message::Failed(violation));
             }
         }
     }
 
+    #[inline(never)]
     fn gather<R: Role>(
         &mut self,
         connection: &Connection<R>,
-        first: bool,
+        kind: Kind,
+        place: Place,
         push: impl FnOnce(&mut S) -> Result<(), Full>,
     ) -> Result<(), Violation> {
-        let continued = !self.storage.is_empty();
+        let fits = if place.first { Holds::Nothing } else { Holds::Part(kind) };
         push(&mut self.storage).map_err(|Full| Violation::MessageTooBig)?;
         // What is gathered is what this connection delivered, or it began on another one.
-        if continued == first || self.storage.len() as u64 != connection.delivered() {
+        if self.holds != fits || self.storage.len() as u64 != connection.delivered() {
             return Err(Violation::InternalError);
         }
+        self.holds = if place.last { Holds::Whole } else { Holds::Part(kind) };
         Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.storage.clear();
+        self.holds = Holds::Nothing;
     }
 }
 
@@ -202,9 +218,6 @@ mod sealed {
 
     pub trait Storage {
         fn len(&self) -> usize;
-        fn is_empty(&self) -> bool {
-            self.len() == 0
-        }
         fn clear(&mut self);
         fn push_text(&mut self, piece: &str) -> Result<(), Full>;
         fn push_data(&mut self, piece: &[u8]) -> Result<(), Full>;

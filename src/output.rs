@@ -8,7 +8,9 @@ use core::{error, fmt};
 /// `BytesMut` (feature `bytes`). Methods that send first [`reserve`](Output::reserve) room for all
 /// that they will write, then [`append`](Output::append) it; when there is no room they write nothing.
 ///
-/// An implementation that promises room it does not have loses bytes, and nothing worse.
+/// The other side sees what an implementation makes of this: one that promises room it does not
+/// have loses bytes, one that hands back other bytes than it stored leaves a client's frames
+/// unmasked. Nothing here panics for it.
 pub trait Output {
     /// Makes room for `additional` more bytes, or changes nothing.
     ///
@@ -17,8 +19,8 @@ pub trait Output {
     /// [`Full`] when there is no such room.
     fn reserve(&mut self, additional: usize) -> Result<(), Full>;
 
-    /// Appends `bytes` and hands back what was appended, so that a client can mask it in place
-    /// while it is in the processor's cache.
+    /// Appends `bytes` and hands back the stored copy, all of it and nothing else, so that a client
+    /// can mask it in place while it is in the processor's cache.
     ///
     /// Called only within the room that was reserved, with at most [`BLOCK`] bytes at a time.
     fn append(&mut self, bytes: &[u8]) -> &mut [u8];

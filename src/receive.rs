@@ -50,8 +50,8 @@ enum Stage {
     Data { fin: bool },
     /// The payload of a control frame.
     Control(Opcode),
-    /// Nothing: a violation was found behind a piece of text that went out first.
-    Doomed(Violation),
+    /// Nothing: text was found to be invalid behind a piece of it that goes out first.
+    InvalidText,
     /// Nothing: what still comes is swallowed.
     Over,
 }
@@ -129,18 +129,13 @@ impl Receiver {
             Ok(text) => Some(Event::Text(Text { text: Repr::Slice(text), place })),
             Err(valid) => {
                 self.delivered = 0;
-                match self.invalid_text(payload, valid) {
-                    Ok(event) => Some(event),
-                    Err(violation) => {
-                        self.stage = Stage::Doomed(violation);
-                        None
-                    }
-                }
+                self.invalid_text(payload, valid)
             }
         }
     }
 
-    /// The next event, by way of the stages.
+    /// The next event, by way of the stages. Behind a Close or a failure it is the connection that
+    /// [stops](Receiver::stop) this.
     pub(crate) fn receive<'i>(
         &mut self,
         masked: bool,
@@ -148,7 +143,10 @@ impl Receiver {
     ) -> Option<Event<'i>> {
         match self.next(masked, input) {
             Ok(event) => event,
-            Err(violation) => Some(self.fail(violation, input)),
+            Err(violation) => {
+                mem::take(input);
+                Some(Event::Failed(violation))
+            }
         }
     }
 
@@ -173,7 +171,7 @@ impl Receiver {
                 }
                 Stage::Data { fin } => self.data(fin, input)?,
                 Stage::Control(opcode) => self.control(opcode, input)?,
-                Stage::Doomed(violation) => return Err(violation),
+                Stage::InvalidText => return Err(Violation::InvalidUtf8),
                 // §7.1.7: nothing is read after a failure; §5.5.1: nor after the peer's Close.
                 Stage::Over => {
                     mem::take(input);
@@ -242,9 +240,12 @@ impl Receiver {
     /// Takes up to `most` payload bytes of the current frame, unmasked.
     fn payload<'i>(&mut self, most: usize, input: &mut &'i mut [u8]) -> &'i mut [u8] {
         let payload = take(input, most.min(usize::try_from(self.remaining).unwrap_or(usize::MAX)));
-        mask::apply(payload, self.key);
-        // §5.3: the key goes on with the next byte of the frame, wherever that comes.
-        self.key = mask::rotate(self.key, payload.len());
+        // A key of zeros, as every server's frame has here, changes nothing.
+        if self.key != [0; 4] {
+            mask::apply(payload, self.key);
+            // §5.3: the key goes on with the next byte of the frame, wherever that comes.
+            self.key = mask::rotate(self.key, payload.len());
+        }
         self.remaining = self.remaining.saturating_sub(payload.len() as u64);
         payload
     }
@@ -287,10 +288,8 @@ impl Receiver {
             _ => (data, [].as_slice()),
         };
         match utf8::validate(whole) {
-            Err(valid) => self.invalid_text(whole, valid).map(Some),
-            Ok(_) if self.cut.extend(cut).is_err() => {
-                self.invalid_text(whole, whole.len()).map(Some)
-            }
+            Err(valid) => Ok(self.invalid_text(whole, valid)),
+            Ok(_) if self.cut.extend(cut).is_err() => Ok(self.invalid_text(whole, whole.len())),
             Ok("") if !last => Ok(None),
             Ok(text) => Ok(Some(self.text_event(Repr::Slice(text), last))),
         }
@@ -306,17 +305,13 @@ impl Receiver {
         }
     }
 
-    /// Text of which only the first `valid` bytes are UTF-8: they are a piece, the violation is
-    /// found by the next call.
+    /// Text of which only the first `valid` bytes are UTF-8: they are a piece, if there are any,
+    /// and what is wrong is found by the next step.
     #[cold]
-    fn invalid_text<'i>(&mut self, data: &'i [u8], valid: usize) -> Result<Event<'i>, Violation> {
-        match data.get(..valid).map(utf8::validate) {
-            Some(Ok(text)) if !text.is_empty() => {
-                self.stage = Stage::Doomed(Violation::InvalidUtf8);
-                Ok(self.text_event(Repr::Slice(text), false))
-            }
-            _ => Err(Violation::InvalidUtf8),
-        }
+    fn invalid_text<'i>(&mut self, data: &'i [u8], valid: usize) -> Option<Event<'i>> {
+        self.stage = Stage::InvalidText;
+        let text = utf8::validate(data.get(..valid)?).ok().filter(|text| !text.is_empty())?;
+        Some(self.text_event(Repr::Slice(text), false))
     }
 
     fn text_event<'i>(&mut self, text: Repr<'i>, last: bool) -> Event<'i> {
@@ -356,18 +351,8 @@ impl Receiver {
         Ok(Some(match opcode {
             Opcode::Ping => Event::Ping(payload),
             Opcode::Pong => Event::Pong(payload),
-            _ => {
-                self.stop();
-                Event::Close(close)
-            }
+            _ => Event::Close(close),
         }))
-    }
-
-    #[cold]
-    fn fail<'i>(&mut self, violation: Violation, input: &mut &mut [u8]) -> Event<'i> {
-        self.stop();
-        mem::take(input);
-        Event::Failed(violation)
     }
 }
 

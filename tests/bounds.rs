@@ -215,23 +215,27 @@ fn t10_a_declared_length_reserves_nothing() {
 
 #[test]
 fn large_storage_is_given_back_between_messages() {
-    let mut connection = Connection::new(Client(Keys::default()), &Config::new(), Agreed::new());
-    let mut messages = Messages::keeping(1000);
-    let in_use = IN_USE.get();
-    for (length, kept) in [(900_usize, 0..1801), (5000, 0..1)] {
-        let mut frame = vec![0x02, 126, (length >> 8) as u8, length as u8];
-        frame.extend(vec![7; length]);
-        frame.extend([0x80, 0]);
-        let mut input = &mut frame[..];
-        let whole = match messages.receive(&mut connection, &mut input) {
-            Some(Message::Binary(data)) => data.len(),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(whole, length);
-        assert!(messages.receive(&mut connection, &mut input).is_none());
-        drop(frame);
-        let left = IN_USE.get() - in_use;
-        assert!(kept.contains(&left), "{left} bytes after a message of {length}");
+    for opcode in [0x01, 0x02] {
+        let mut connection =
+            Connection::new(Client(Keys::default()), &Config::new(), Agreed::new());
+        let mut messages = Messages::keeping(1000);
+        let in_use = IN_USE.get();
+        for (length, kept) in [(900_usize, 0..1801), (5000, 0..1)] {
+            let mut frame = vec![opcode, 126, (length >> 8) as u8, length as u8];
+            frame.extend(vec![b'a'; length]);
+            frame.extend([0x80, 0]);
+            let mut input = &mut frame[..];
+            let whole = match messages.receive(&mut connection, &mut input) {
+                Some(Message::Binary(data)) => data.len(),
+                Some(Message::Text(text)) => text.len(),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(whole, length);
+            assert!(messages.receive(&mut connection, &mut input).is_none());
+            drop(frame);
+            let left = IN_USE.get() - in_use;
+            assert!(kept.contains(&left), "{left} bytes after a message of {length}");
+        }
     }
 }
 

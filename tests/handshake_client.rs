@@ -2,6 +2,8 @@
 
 #![cfg(feature = "alloc")]
 
+use std::panic;
+
 use websocket_proto::handshake::{
     ClientHandshake, HandshakeError, HandshakeError::*, HeadError, Offer, Opening, Response, Target,
 };
@@ -140,7 +142,8 @@ fn verdict_of<const N: usize>(
     bytes: &[u8],
 ) -> Result<Option<Seen>, HandshakeError> {
     let whole = feed(handshake.clone(), bytes, []);
-    let step = 1 + bytes.len() / 500;
+    // Of heads that only their length makes long, a hundred cuts.
+    let step = if bytes.len() < 1000 { 1 } else { bytes.len() / 100 };
     for cut in (0..bytes.len()).step_by(step) {
         assert_eq!(feed(handshake.clone(), bytes, [cut]), whole, "cut at {cut}");
     }
@@ -172,15 +175,24 @@ struct Vector {
     expected: Result<(), HandshakeError>,
 }
 
+/// Runs all vectors and then tells of all that failed, each with its id.
 fn check(vectors: impl IntoIterator<Item = Vector>) {
+    let mut failures = Vec::new();
     for Vector { id, head, expected } in vectors {
         let bytes = head.bytes();
-        let verdict = verdict(&bytes).map(|seen| assert!(seen.is_some(), "{id}: not whole"));
-        assert_eq!(verdict, expected, "{id}: {}", bytes.escape_ascii());
+        // It panics where the verdict depends on the cut.
+        let verdict = panic::catch_unwind(|| verdict(&bytes).map(|seen| seen.is_some()));
+        match verdict {
+            Ok(verdict) if verdict == expected.map(|()| true) => {}
+            _ => failures.push(format!("{id}: {}: {verdict:?}", bytes.escape_ascii())),
+        }
         // Where the bytes are a response to another parser too, its parts get the same verdict.
         let parsed = parsed(&bytes).filter(|_| !matches!(expected, Err(Malformed | ControlByte)));
-        assert!(parsed.is_none_or(|parsed| parsed == expected), "{id}: {}", bytes.escape_ascii());
+        if parsed.is_some_and(|parsed| parsed != expected) {
+            failures.push(format!("{id}: {}: as parts: {parsed:?}", bytes.escape_ascii()));
+        }
     }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 /// The verdict on a response that something else has parsed; `None` where the bytes are none to it,
@@ -456,7 +468,7 @@ fn r9110_15_2_a_interim_responses_are_skipped() {
 }
 
 #[test]
-fn r6455_4_1_s_r6455_4_4_a_any_other_status_is_plain_http() {
+fn r6455_4_1_b_r6455_4_1_s_r6455_4_4_a_any_other_status_is_plain_http() {
     let found =
         b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 4\r\n\r\n\x81\x02hi".to_vec();
     let response = verdict(&found).unwrap().unwrap();

@@ -132,17 +132,32 @@ fn pieces_of_two_connections_are_never_mixed() {
     assert_eq!(mixed("01 02 61 62", "81 02 63 64"), failed);
     assert_eq!(mixed("01 02 61 62", "82 02 63 64"), failed);
     assert_eq!(mixed("02 02 61 62", "02 02 63 64"), failed);
-    // each in the middle of a message of the same kind
-    let (mut messages, mut others) = (Messages::new(), Messages::new());
-    let (mut one, mut two) = (client(), client());
-    for (connection, messages, input) in
-        [(&mut one, &mut messages, "01 02 61 62"), (&mut two, &mut others, "01 03 63 64 65")]
-    {
-        let mut input = hex(input);
-        assert!(messages.receive(connection, &mut &mut input[..]).is_none());
+    // as many bytes of another kind
+    assert_eq!(mixed("01 02 61 62", "02 02 63 64 / 80 01 65"), failed);
+    // each in the middle of a message, of the same kind or not
+    for (one, two) in [
+        ("01 02 61 62", "01 03 63 64 65"),
+        ("01 02 61 62", "02 02 FF FF"),
+        ("02 02 FF FF", "01 02 61 62"),
+    ] {
+        let (mut memory, mut other) = ([0; 9], [0; 9]);
+        failing_in_the_middle(Messages::new(), Messages::new(), one, two);
+        failing_in_the_middle(Messages::lent(&mut memory), Messages::lent(&mut other), one, two);
     }
+}
+
+fn failing_in_the_middle<S: Storage>(
+    mut messages: Messages<S>,
+    mut others: Messages<S>,
+    one: &str,
+    two: &str,
+) {
+    let (mut first, mut second) = (client(), client());
+    let (mut one, mut two) = (hex(one), hex(two));
+    assert!(messages.receive(&mut first, &mut &mut one[..]).is_none());
+    assert!(others.receive(&mut second, &mut &mut two[..]).is_none());
     let mut input = hex("80 01 66");
-    let message = messages.receive(&mut two, &mut &mut input[..]).map(|m| show(&m));
+    let message = messages.receive(&mut second, &mut &mut input[..]).map(|m| show(&m));
     assert_eq!(message.as_deref(), Some("Failed(InternalError)"));
 }
 

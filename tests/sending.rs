@@ -347,6 +347,39 @@ fn r6455_5_6_c_text_is_whole_code_points_in_every_frame() {
 }
 
 #[test]
+fn r6455_5_4_a_frames_whose_payload_the_caller_writes_are_fragments_too() {
+    let (mut connection, mut wire) = (client(), Vec::new());
+    for (payload, last) in [(*b"ab", false), (*b"cd", false), (*b"ef", true)] {
+        let mut payload = payload;
+        wire.extend(&*connection.frame_in_place(Kind::Text, last, &mut payload).unwrap());
+        wire.extend(payload);
+    }
+    assert_eq!(unmask(&wire), hex("01 02 61 62 / 00 02 63 64 / 80 02 65 66"));
+    let (mut connection, mut wire) = (server(), Vec::<u8>::new());
+    for (data, last) in [(Data::Text("a"), false), (Data::Text("b"), true)] {
+        wire.extend(&*connection.frame(data, last).unwrap());
+        wire.extend(data.as_bytes());
+    }
+    assert_eq!(wire, hex("01 01 61 / 80 01 62"));
+}
+
+#[test]
+#[cfg(feature = "random")]
+fn t50_the_systems_keys_differ_from_frame_to_frame_and_from_source_to_source() {
+    use websocket_proto::{MaskSource, SystemMask};
+    // Three blocks of 64 keys each. Two of the 384 are the same by chance once in 58 000 runs, so a
+    // few may be.
+    let mut sources = [SystemMask::new(), SystemMask::new()];
+    let keys: Vec<_> = sources
+        .iter_mut()
+        .flat_map(|source| std::iter::repeat_with(|| source.mask_key().unwrap()).take(192))
+        .collect();
+    let distinct: std::collections::HashSet<_> = keys.iter().collect();
+    assert!(distinct.len() >= keys.len() - 2, "{keys:02X?}");
+    assert!(keys.iter().filter(|key| **key == [0; 4]).count() <= 1);
+}
+
+#[test]
 fn r6455_10_3_a_a_payload_is_frozen_when_its_frame_starts() {
     // A message that grows while it is sent is fragments: each whole when its frame is made, each
     // with a key of its own.

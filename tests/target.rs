@@ -15,9 +15,9 @@ fn parse(uri: &str) -> Result<Target<'_>, TargetError> {
 
 #[track_caller]
 fn refused(expected: TargetError, uris: &[&str]) {
-    for uri in uris {
-        assert_eq!(parse(uri), Err(expected), "{uri}");
-    }
+    let parsed = uris.iter().map(|uri| (*uri, parse(uri)));
+    let failures: Vec<_> = parsed.filter(|(_, parsed)| *parsed != Err(expected)).collect();
+    assert!(failures.is_empty(), "{expected:?} expected: {failures:?}");
 }
 
 #[test]

@@ -33,7 +33,7 @@
 //!                 // Without this, any web page may use the cookies of its visitors here.
 //!                 if request.origin().is_some() && !request.is_same_origin() {
 //!                     handshake::reject(403, &[], b"", &mut out).map_err(io::Error::other)?;
-//!                     return stream.write_all(&out);
+//!                     return stream.write_all(&out); // then shut down writing, read to the end
 //!                 }
 //!                 let agreed =
 //!                     request.accept(&Accept::new(), &mut out).map_err(io::Error::other)?;
@@ -45,7 +45,7 @@
 //!             }
 //!             Err(error) => {
 //!                 error.answer(&mut out).map_err(io::Error::other)?;
-//!                 return stream.write_all(&out);
+//!                 return stream.write_all(&out); // then shut down writing, read to the end
 //!             }
 //!         }
 //!     }
@@ -67,6 +67,7 @@
 //! # A client
 //!
 //! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use websocket_proto::handshake::{ClientHandshake, Offer, Response, Target};
 //! # fn read(buffer: &mut [u8]) -> usize {
 //! #     let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
@@ -83,9 +84,13 @@
 //! let mut handshake = ClientHandshake::start(&target, &offer, nonce, &mut out)?;
 //! // Write `out`, then read until the response is whole:
 //! let mut buffer = [0; 8192];
+//! handshake = handshake.max_head(buffer.len());
 //! let mut filled = 0;
 //! let agreed = loop {
-//!     filled += read(&mut buffer[filled..]);
+//!     match read(&mut buffer[filled..]) {
+//!         0 => return Err("the server has gone".into()),
+//!         length => filled += length,
+//!     }
 //!     let mut input = &mut buffer[..filled];
 //!     match handshake.receive(&mut input)? {
 //!         None => {} // not whole yet: read on
@@ -94,7 +99,7 @@
 //!     }
 //! };
 //! # let _ = agreed;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok(()) }
 //! ```
 //!
 //! # Behind another HTTP stack

@@ -150,9 +150,11 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// # let _ = decide;
     /// ```
     ///
-    /// The example lets clients pass that send no Origin, which no browser does. A port that is not
-    /// written is the one of the origin's scheme, since behind a TLS terminator the server cannot
-    /// tell its own.
+    /// The example lets clients pass that send no Origin, which no browser does. The scheme is not
+    /// compared, and a port that is not written is the one of the origin's scheme, since behind a TLS
+    /// terminator the server cannot tell its own. Host is the client's word: compare it with the
+    /// names that the server is meant to have, or a name that an attacker points at its address
+    /// (DNS rebinding) is the same origin as itself.
     pub fn is_same_origin(&self) -> bool {
         let Some((scheme, authority)) = self.origin().and_then(|origin| origin.split_once("://"))
         else {

@@ -43,12 +43,16 @@ fn header_length(second: u8) -> usize {
 
 /// One frame, complete or not, as a client sends it: MASK set and the payload masked.
 pub fn mask(frame: &[u8]) -> Vec<u8> {
+    mask_with(frame, [0x37, 0xFA, 0x21, 0x3D])
+}
+
+/// As [`mask`], with this key.
+pub fn mask_with(frame: &[u8], key: [u8; 4]) -> Vec<u8> {
     let mut masked = frame.to_vec();
     let Some(second) = masked.get_mut(1) else { return masked };
     *second |= 0x80;
     let header = header_length(*second);
     if frame.len() >= header {
-        let key = [0x37, 0xFA, 0x21, 0x3D];
         let payload: Vec<u8> =
             masked.drain(header..).zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
         masked.extend(key.iter().chain(&payload));
