@@ -202,7 +202,7 @@ impl Peer {
         if self.queue.waiting == 0 {
             match self.next_step() {
                 NextStep::Continue | NextStep::AwaitEof => {}
-                NextStep::ShutdownWrite => self.stream.shutdown(Shutdown::Write)?,
+                NextStep::ShutdownWrite => drop(self.stream.shutdown(Shutdown::Write)),
                 NextStep::Drop => return Ok(Flushed::Ended),
             }
         }

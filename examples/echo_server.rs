@@ -144,6 +144,9 @@ struct Peer {
     /// What is to be written; the first `written` bytes of it were.
     out: Vec<u8>,
     written: usize,
+    /// Whether the socket has refused some of it, and has taken some since.
+    blocked: bool,
+    progress: bool,
     deadlines: Deadlines,
 }
 
@@ -175,7 +178,9 @@ enum Turn {
 impl Peer {
     fn new(stream: TcpStream, now: Duration) -> Self {
         let phase = Phase::Handshake { handshake: ServerHandshake::new(), head: Vec::new() };
-        Peer { stream, phase, out: Vec::new(), written: 0, deadlines: Deadlines::new(now) }
+        let deadlines = Deadlines::new(now);
+        let out = Vec::new();
+        Peer { stream, phase, out, written: 0, blocked: false, progress: false, deadlines }
     }
 
     /// Writes and reads as much as the socket takes and gives.
@@ -188,7 +193,7 @@ impl Peer {
             if self.out.is_empty() {
                 match self.next_step() {
                     NextStep::Continue | NextStep::AwaitEof => {}
-                    NextStep::ShutdownWrite => self.stream.shutdown(Shutdown::Write)?,
+                    NextStep::ShutdownWrite => drop(self.stream.shutdown(Shutdown::Write)),
                     NextStep::Drop => return Ok(Turn::Done),
                 }
             }
@@ -209,8 +214,12 @@ impl Peer {
     fn write(&mut self) -> io::Result<()> {
         while self.written < self.out.len() {
             match self.stream.write(&self.out[self.written..]) {
-                Ok(length) => self.written += length,
+                Ok(length) => {
+                    self.written += length;
+                    self.progress |= self.blocked;
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.blocked = true;
                     // What was written goes, or a peer that always lags a little fills the memory.
                     // Moving no more than was written keeps the work linear.
                     if self.written >= self.out.len() - self.written {
@@ -224,6 +233,7 @@ impl Peer {
             }
         }
         self.written = 0;
+        self.blocked = false;
         if self.out.capacity() > MAX_WAITING {
             self.out = Vec::new()
         } else {
@@ -243,6 +253,9 @@ impl Peer {
         // Before there is a connection, the deadline is the one of the handshake.
         if let Phase::Open { connection, .. } = &self.phase {
             self.deadlines.update(now, connection);
+        }
+        if std::mem::take(&mut self.progress) {
+            self.deadlines.progress(now);
         }
         self.deadlines.expired(now)
     }

@@ -28,8 +28,11 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}/", listener.local_addr()?);
     loop {
-        // Out of file handles, perhaps: the next one may be accepted.
-        let Ok((stream, peer)) = listener.accept().await else { continue };
+        let Ok((stream, peer)) = listener.accept().await else {
+            // Out of file handles, perhaps: later the next one may be accepted.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            continue;
+        };
         tokio::spawn(async move {
             let service = http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service_fn(answer))

@@ -32,8 +32,11 @@ async fn main() -> io::Result<()> {
     let scheme = if tls.is_some() { "wss" } else { "ws" };
     println!("listening on {scheme}://{}/", listener.local_addr()?);
     loop {
-        // Out of file handles, perhaps: the next one may be accepted.
-        let Ok((stream, peer)) = listener.accept().await else { continue };
+        let Ok((stream, peer)) = listener.accept().await else {
+            // Out of file handles, perhaps: later the next one may be accepted.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            continue;
+        };
         let tls = tls.clone();
         tokio::spawn(async move {
             if let Err(error) = serve(stream, tls).await {

@@ -51,6 +51,8 @@ pub struct Deadlines {
     received: u32,
     /// The token of the latest Ping; 0 before the first.
     token: u32,
+    /// When the latest Ping was asked for, until it is answered.
+    pinged: Option<Duration>,
     round_trip: Option<Duration>,
 }
 
@@ -69,13 +71,13 @@ enum Phase {
     Handshake {
         since: Duration,
     },
+    /// The latest sign of life was at `since`.
     Idle {
         since: Duration,
     },
-    /// A Ping was sent at `pinged`; the latest sign of life, or the Ping, was at `since`.
+    /// No sign of life has followed the Ping that was asked for at `since`.
     Pong {
         since: Duration,
-        pinged: Duration,
     },
     Close {
         since: Duration,
@@ -85,6 +87,7 @@ enum Phase {
 
 /// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Limit {
     /// The opening handshake has to be done: 10 s unless set.
     Handshake,
@@ -120,6 +123,7 @@ impl Deadlines {
             phase: Phase::Handshake { since: now },
             received: 0,
             token: 0,
+            pinged: None,
             round_trip: None,
         }
     }
@@ -140,22 +144,31 @@ impl Deadlines {
     ///
     /// Any received byte is a sign of life, also in the middle of a message that takes long.
     pub fn update<R: Role>(&mut self, now: Duration, connection: &Connection<R>) {
-        let received = core::mem::replace(&mut self.received, connection.received());
-        let alive = received != self.received;
+        let alive = connection.received() != self.received;
+        self.received = connection.received();
+        if let (Some(pinged), true) = (self.pinged, alive && self.is_answered(connection)) {
+            self.round_trip = Some(now.saturating_sub(pinged));
+            self.pinged = None;
+        }
         self.phase = match (connection.state(), self.phase) {
             (State::Closed, _) => Phase::Closed,
             (State::Closing, Phase::Close { since }) => Phase::Close { since },
             (State::Closing, _) => Phase::Close { since: now },
-            (State::Open, Phase::Pong { pinged, .. }) if self.is_answered(connection) => {
-                self.round_trip = Some(now.saturating_sub(pinged));
-                Phase::Idle { since: now }
-            }
-            (State::Open, Phase::Pong { pinged, .. }) if alive => {
-                Phase::Pong { since: now, pinged }
-            }
-            (State::Open, Phase::Idle { since }) if !alive => Phase::Idle { since },
-            (State::Open, phase @ Phase::Pong { .. }) => phase,
+            (State::Open, phase @ (Phase::Idle { .. } | Phase::Pong { .. })) if !alive => phase,
             (State::Open, _) => Phase::Idle { since: now },
+        };
+    }
+
+    /// Tells that the transport took bytes of output that it had refused before: the peer reads, a
+    /// sign of life as good as a received byte. It also puts off the end of closing, so that a Close
+    /// behind much output is not cut off while that is read.
+    ///
+    /// A driver whose output never waits has nothing to tell.
+    pub const fn progress(&mut self, now: Duration) {
+        self.phase = match self.phase {
+            Phase::Idle { .. } | Phase::Pong { .. } => Phase::Idle { since: now },
+            Phase::Close { .. } => Phase::Close { since: now },
+            phase @ (Phase::Handshake { .. } | Phase::Closed) => phase,
         };
     }
 
@@ -169,7 +182,7 @@ impl Deadlines {
         let (since, length, limit) = match self.phase {
             Phase::Handshake { since } => (since, self.limits.handshake, Limit::Handshake),
             Phase::Idle { since } => (since, self.limits.idle, Limit::Idle),
-            Phase::Pong { since, .. } => (since, self.limits.pong, Limit::Pong),
+            Phase::Pong { since } => (since, self.limits.pong, Limit::Pong),
             Phase::Close { since } => (since, self.limits.close, Limit::Close),
             Phase::Closed => return None,
         };
@@ -191,7 +204,8 @@ impl Deadlines {
             return Some(Overdue::GiveUp(limit));
         }
         self.token = self.token.wrapping_add(1).max(1);
-        self.phase = Phase::Pong { since: now, pinged: now };
+        self.phase = Phase::Pong { since: now };
+        self.pinged = Some(now);
         Some(Overdue::Ping(self.token.to_be_bytes()))
     }
 

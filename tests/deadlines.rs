@@ -101,21 +101,65 @@ fn a_peer_that_answers_is_pinged_again_and_its_round_trip_is_known() {
 
 #[test]
 fn only_the_pong_of_the_latest_ping_is_an_answer_but_every_byte_is_a_sign_of_life() {
-    let mut world = World::new();
-    world.turn("", true);
-    world.sleep(25, true);
     for other in ["8A 00", "8A 04 FF FF FF FF", "8A 05 00 00 00 01 00", "8A 04 00 00 00 00"] {
+        let mut world = World::new();
+        world.turn("", true);
+        world.sleep(25, true);
+        assert_eq!(world.deadlines.next(), Some((Duration::from_secs(40), Limit::Pong)));
         world.turn(other, true);
         assert_eq!(world.deadlines.round_trip(), None, "{other}");
-        assert_eq!(world.deadlines.next(), Some((Duration::from_secs(45), Limit::Pong)));
+        assert_eq!(world.deadlines.next(), Some((Duration::from_secs(45), Limit::Idle)));
+        // the answer may still come, behind other bytes
+        world.now = 30;
+        world.turn("8A 04 00 00 00 01", true);
+        assert_eq!(world.deadlines.round_trip(), Some(Duration::from_secs(10)));
+        // a peer that fell silent is asked again before it is given up
+        world.sleep(100, true);
+        assert_eq!(world.log, ["20 ping", "50 ping", "70 Pong"]);
     }
-    // one byte of a header, without an event
-    world.now = 44;
-    let mut byte = [0x81];
-    assert!(world.connection.receive(&mut &mut byte[..]).is_none());
+}
+
+#[test]
+fn one_byte_without_an_event_is_a_sign_of_life() {
+    let mut world = World::new();
     world.turn("", true);
-    assert_eq!(world.deadlines.next(), Some((Duration::from_secs(64), Limit::Pong)));
-    assert_eq!(world.log, ["20 ping"]);
+    world.sleep(39, true);
+    assert!(world.connection.receive(&mut &mut [0x81][..]).is_none());
+    world.turn("", true);
+    assert_eq!(world.deadlines.next(), Some((Duration::from_secs(59), Limit::Idle)));
+}
+
+#[test]
+fn a_pong_from_before_the_ping_is_no_answer() {
+    let mut world = World::new();
+    world.turn("8A 04 00 00 00 01", true);
+    world.sleep(100, true);
+    assert_eq!(world.log, ["20 ping", "40 Pong"]);
+    assert_eq!(world.deadlines.round_trip(), None);
+}
+
+#[test]
+fn output_that_is_taken_is_a_sign_of_life_and_puts_off_the_end_of_closing() {
+    let mut world = World::new();
+    world.turn("", true);
+    world.sleep(30, true);
+    world.deadlines.progress(Duration::from_secs(30));
+    assert_eq!(world.deadlines.next(), Some((Duration::from_secs(50), Limit::Idle)));
+    world.deadlines.progress(Duration::from_secs(31));
+    assert_eq!(world.deadlines.next(), Some((Duration::from_secs(51), Limit::Idle)));
+    world.connection.close(None, &mut world.wire).unwrap();
+    world.now = 32;
+    world.turn("", true);
+    world.deadlines.progress(Duration::from_secs(36));
+    assert_eq!(world.deadlines.next(), Some((Duration::from_secs(41), Limit::Close)));
+    // it neither ends the handshake nor brings back what has ended
+    let mut deadlines = Deadlines::new(Duration::ZERO);
+    deadlines.progress(Duration::from_secs(5));
+    assert_eq!(deadlines.next(), Some((Duration::from_secs(10), Limit::Handshake)));
+    world.connection.abort();
+    world.turn("", true);
+    world.deadlines.progress(Duration::from_secs(37));
+    assert_eq!(world.deadlines.next(), None);
 }
 
 #[test]

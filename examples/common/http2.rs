@@ -51,7 +51,7 @@ pub async fn connect(
         request.extensions_mut().insert(Protocol::from(protocol));
     }
 
-    let (response, send) = peer.send_request(request, false)?;
+    let (response, send) = peer.clone().ready().await?.send_request(request, false)?;
     let response = response.await?;
     let agreed = match opening.judge(response.status().as_u16(), (2, 0), response.headers())? {
         Response::Accepted(accepted) => accepted.agreed(),
@@ -80,13 +80,15 @@ pub fn accept(
         Ok(request) => request,
         Err(error) => {
             let headers = error.connect_headers().iter().copied();
-            respond.send_response(response(error.connect_status(), headers)?, true)?;
+            // An error says that the client has reset the stream: the others go on.
+            let _ = respond.send_response(response(error.connect_status(), headers)?, true);
             return Ok(None);
         }
     };
     // A server that trusts cookies looks at the origin first.
     let answer = request.answer(&Accept::new())?;
-    let send = respond.send_response(response(answer.status(), answer.headers())?, false)?;
+    let answered = response(answer.status(), answer.headers())?;
+    let Ok(send) = respond.send_response(answered, false) else { return Ok(None) };
     let connection = Connection::new(Server, &Config::new(), answer.agreed());
     Ok(Some((connection, Stream { send, receive: asked.into_body() })))
 }

@@ -185,7 +185,8 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         self.headers.clone()
     }
 
-    /// The value of the first header field with this name.
+    /// The value of the first header field with this name. HTTP/2 and HTTP/3 may cut a Cookie into
+    /// several fields (RFC 9113 §8.2.3): [`headers`](Request::headers) has them all.
     pub fn header(&self, name: &str) -> Option<&'h [u8]> {
         self.headers.clone().value_of(name)
     }
@@ -292,6 +293,8 @@ struct Facts<'h> {
     upgrade: List,
     connection: List,
     body: bool,
+    /// Whether a Content-Length is there, whatever it says.
+    length: bool,
     key: Single<'h>,
     version: Single<'h>,
     origin: Single<'h>,
@@ -307,7 +310,10 @@ impl<'h> Facts<'h> {
                 Some(Field::Host) => facts.host.see(value),
                 Some(Field::Upgrade) => facts.upgrade.see(value, is_protocol, "websocket"),
                 Some(Field::Connection) => facts.connection.see(value, is_token, "Upgrade"),
-                Some(Field::ContentLength) => facts.body |= value != b"0",
+                Some(Field::ContentLength) => {
+                    facts.length = true;
+                    facts.body |= value != b"0";
+                }
                 Some(Field::TransferEncoding) => facts.body = true,
                 Some(Field::Key) => facts.key.see(value),
                 Some(Field::Version) => facts.version.see(value),
@@ -358,6 +364,10 @@ impl<'h> Facts<'h> {
         // RFC 8441 §5: `:protocol` has taken the place of the key.
         if !self.key.is_absent() {
             return Err(HandshakeError::Malformed);
+        }
+        // RFC 9113 §8.1.1: the stream would be held to the length, and its first frame break it.
+        if self.length {
+            return Err(HandshakeError::BodyDeclared);
         }
         self.judge_offer()
     }
