@@ -383,8 +383,18 @@ step_peer_tokio() {
   still_alive "$server"
 }
 
-# Client and server in one process, both over the `h2` crate.
-step_example_h2() { "$examples/h2"; }
+# Client and server in one process, both over the `h2` crate; then the server with a client that has
+# nothing of this crate.
+step_peer_h2() {
+  local port server
+  "$examples/h2"
+  port=$(free_port)
+  "$examples/h2" "127.0.0.1:$port" & server=$!
+  children+=("$server")
+  wait_for_port "$port" "$server"
+  NODE_PATH=$cache/node/node_modules peer node "$ci/peers/http2_client.cjs" "http://127.0.0.1:$port"
+  still_alive "$server"
+}
 
 # --- fuzzing -------------------------------------------------------------------------------------
 

@@ -1,8 +1,9 @@
 //! A WebSocket over one stream of HTTP/2 (RFC 8441): client and server in one process.
 //!
 //! `h2` has the two talk over a pipe in memory, once with the client closing and once with the
-//! server, and prints what happens. It exits with 0 if all went well. `common/http2.rs` is what
-//! carries a WebSocket over a stream, made to be copied.
+//! server, and prints what happens. It exits with 0 if all went well. `h2 ADDR` is the server alone,
+//! for clients that know that it speaks HTTP/2. `common/http2.rs` is what carries a WebSocket over a
+//! stream, made to be copied.
 
 #[path = "common/http2.rs"]
 pub mod http2;
@@ -10,7 +11,8 @@ pub mod http2;
 use h2::{Ping, client, server};
 use http2::{Error, accept, connect, run};
 use hyper::body::Bytes;
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
+use tokio::net::TcpListener;
 use websocket_proto::handshake::{Offer, Target};
 use websocket_proto::{
     CloseCode, CloseFrame, Closure, Connection, Data, Initiator, Message, Role, SendError,
@@ -24,6 +26,14 @@ const GOOD_BYE: &str = "good bye";
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    if let Some(address) = std::env::args().nth(1) {
+        let listener = TcpListener::bind(address).await?;
+        println!("listening on http://{}/", listener.local_addr()?);
+        loop {
+            let (stream, _) = listener.accept().await?;
+            tokio::spawn(serve(stream));
+        }
+    }
     for closer in [Initiator::Local, Initiator::Peer] {
         let (client, server) = conversation(closer).await?;
         println!("client: {client:?}\nserver: {server:?}");
@@ -44,9 +54,12 @@ pub async fn conversation(closer: Initiator) -> Result<(Closure, Closure), Error
 }
 
 /// Serves one connection, its requests side by side; tells how the WebSockets among them ended.
-pub async fn serve(pipe: DuplexStream) -> Result<Vec<Closure>, Error> {
+pub async fn serve<T>(transport: T) -> Result<Vec<Closure>, Error>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
     let mut peer: server::Connection<_, Bytes> =
-        server::Builder::new().enable_connect_protocol().handshake(pipe).await?;
+        server::Builder::new().enable_connect_protocol().handshake(transport).await?;
     let mut served = Vec::new();
     while let Some(request) = peer.accept().await {
         let (asked, respond) = request?;
