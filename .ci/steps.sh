@@ -356,31 +356,28 @@ step_peer_broadcast() {
   peer "$cache/venv/bin/python" "$ci/peers/broadcast.py" "$examples/broadcast"
 }
 
-step_peer_hyper() {
-  local port server
+# An example that echoes, with the arguments behind its address, and the Python client.
+echo_example() { # name, scheme, arguments...
+  local name=$1 scheme=$2 port server
+  shift 2
+  [ -x "$examples/$name" ] || die "build the examples first: bash .ci/run build"
   port=$(free_port)
-  "$examples/hyper" "127.0.0.1:$port" & server=$!
+  "$examples/$name" "127.0.0.1:$port" "$@" & server=$!
   children+=("$server")
   wait_for_port "$port" "$server"
-  peer "$cache/venv/bin/python" "$ci/peers/websockets_client.py" "ws://127.0.0.1:$port/"
+  peer "$cache/venv/bin/python" "$ci/peers/websockets_client.py" "$scheme://127.0.0.1:$port/"
   still_alive "$server"
 }
 
+step_peer_blocking() { echo_example blocking ws; }
+
+step_peer_hyper() { echo_example hyper ws; }
+
 # Plain, and inside TLS with the certificate of the tests.
 step_peer_tokio() {
-  local port server
-  port=$(free_port)
-  "$examples/tokio" "127.0.0.1:$port" & server=$!
-  children+=("$server")
-  wait_for_port "$port" "$server"
-  peer "$cache/venv/bin/python" "$ci/peers/websockets_client.py" "ws://127.0.0.1:$port/"
-  still_alive "$server"
-  port=$(free_port)
-  "$examples/tokio" "127.0.0.1:$port" --tls tests/tls/cert.pem tests/tls/key.pem & server=$!
-  children+=("$server")
-  wait_for_port "$port" "$server"
-  SSL_CERT_FILE=$PWD/tests/tls/cert.pem peer "$cache/venv/bin/python" "$ci/peers/websockets_client.py" "wss://127.0.0.1:$port/"
-  still_alive "$server"
+  echo_example tokio ws
+  export SSL_CERT_FILE=$PWD/tests/tls/cert.pem
+  echo_example tokio wss --tls tests/tls/cert.pem tests/tls/key.pem
 }
 
 # Client and server in one process, both over the `h2` crate; then the server with a client that has

@@ -1,6 +1,6 @@
 //! The README's loop over a blocking socket: an echo server for one connection after the other.
 //!
-//! `cargo run --example blocking`, then connect to `ws://127.0.0.1:9002/`.
+//! `cargo run --example blocking [ADDR]`, then connect to `ws://127.0.0.1:9002/`.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,7 +9,8 @@ use websocket_proto::handshake::{Accept, ServerHandshake};
 use websocket_proto::{Closure, Config, Connection, Message, Messages, NextStep, Server};
 
 fn main() -> io::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:9002")?;
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:9002".to_owned());
+    let listener = TcpListener::bind(address)?;
     println!("listening on ws://{}/", listener.local_addr()?);
     for stream in listener.incoming() {
         match stream.and_then(serve) {
