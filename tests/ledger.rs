@@ -114,6 +114,8 @@ fn tests_are_told_from_other_functions() {
         #[test] fn t06_one_line() {}
         #[tokio::test]
         async fn t10_async() {}
+        #[tokio::test(start_paused = true)]
+        async fn t11_async() {}
         #[test]
         const T07: u8 = 0;
         fn t07_too_late() {}
@@ -121,7 +123,7 @@ fn tests_are_told_from_other_functions() {
         #[cfg(test)]
         fn t09_another_attribute() {}
     ";
-    assert_eq!(cited(source), keys(&["t01", "t04", "t06", "t10"]));
+    assert_eq!(cited(source), keys(&["t01", "t04", "t06", "t10", "t11"]));
 }
 
 #[test]
@@ -265,8 +267,8 @@ fn cited(source: &str) -> BTreeSet<String> {
             continue;
         }
         let mut code = line;
-        let attribute =
-            code.strip_prefix("#[test]").or_else(|| code.strip_prefix("#[tokio::test]"));
+        let attributes = ["#[test]", "#[tokio::test]", "#[tokio::test(start_paused = true)]"];
+        let attribute = attributes.iter().find_map(|attribute| code.strip_prefix(attribute));
         if let Some(rest) = attribute {
             test = true;
             code = rest.trim_start();

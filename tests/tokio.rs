@@ -659,7 +659,7 @@ async fn bytes_behind_the_handshake_are_received() {
 
 /// `tests/tls` has a self-signed certificate and its key, which are for this test and public.
 #[tokio::test(start_paused = true)]
-async fn the_same_loop_runs_over_tls() {
+async fn r6455_10_6_a_the_same_loop_runs_over_tls() {
     let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/cert.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/key.pem")).unwrap();
     let mut roots = RootCertStore::empty();
