@@ -1,5 +1,7 @@
 //! What the caller sets, and what the opening handshake agreed.
 
+use core::num::NonZeroU8;
+
 /// The settings of a connection. Every limit is finite until it is lifted here.
 ///
 /// ```
@@ -24,7 +26,8 @@ impl Config {
     ///
     /// It is held against the lengths that headers declare, so a message that would exceed it
     /// fails before its payload arrives, with close code 1009. Of a compressed message it counts the
-    /// compressed bytes. `u64::MAX` lifts the limit.
+    /// bytes that it inflates to, while it is inflated; on the wire such a message may have an eighth
+    /// more, as much as compressors add to what they cannot compress. `u64::MAX` lifts the limit.
     #[must_use]
     pub const fn max_message(mut self, bytes: u64) -> Self {
         self.max_message = bytes;
@@ -46,25 +49,109 @@ impl Default for Config {
     }
 }
 
-/// What the opening handshake agreed that changes how frames are read (§9.1).
+/// What the opening handshake agreed that changes how frames are read and sent (§9.1).
 ///
 /// The default, nothing agreed, is right for every connection without an extension.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Agreed {
-    pub(crate) compression: bool,
+    /// The parameters of permessage-deflate, if it is in use (RFC 7692). Messages can then be sent
+    /// compressed, and those that are received so arrive as pieces of
+    /// [`Event::Compressed`](crate::Event::Compressed).
+    pub deflate: Option<Deflate>,
 }
 
 impl Agreed {
     /// Nothing was agreed: the plain protocol.
     pub const fn new() -> Self {
-        Agreed { compression: false }
+        Agreed { deflate: None }
+    }
+}
+
+/// The parameters of permessage-deflate (RFC 7692 §7.1): what a side wants, and what was agreed.
+///
+/// They speak of two directions, one for each side that compresses. A compressor that takes its
+/// context over to the next message compresses better, and costs both sides a codec for each
+/// connection; one that does not can be shared by all connections of a thread.
+///
+/// The default wants no context takeover in either direction, so that an idle connection costs no
+/// more than one without compression.
+///
+/// ```
+/// use websocket_proto::{Deflate, WindowBits};
+///
+/// // Context takeover both ways, but a window of 4 KiB for what the client sends.
+/// let deflate = Deflate {
+///     server_no_context_takeover: false,
+///     client_no_context_takeover: false,
+///     client_max_window_bits: WindowBits::new(12),
+///     ..Deflate::new()
+/// };
+/// # let _ = deflate;
+/// ```
+///
+/// | | in a server's [`Accept`](crate::handshake::Accept) | in a client's [`Offer`](crate::handshake::Offer) |
+/// |---|---|---|
+/// | `server_no_context_takeover` | the server resets its compressor | the server has to |
+/// | `client_no_context_takeover` | the client has to reset its compressor | the client will |
+/// | `server_max_window_bits` | the server uses no larger window | the server has to use no larger one, or to decline |
+/// | `client_max_window_bits` | an offer that does not allow to hold the client to it is declined | `None` does not let the server limit the window; otherwise the client uses no larger one, and may be limited further |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Deflate {
+    /// Whether the server begins each message with an empty window (RFC 7692 §7.1.1.1).
+    pub server_no_context_takeover: bool,
+    /// Whether the client begins each message with an empty window (RFC 7692 §7.1.1.2).
+    pub client_no_context_takeover: bool,
+    /// The window that the server compresses with (RFC 7692 §7.1.2.1); `None` says nothing: the largest.
+    pub server_max_window_bits: Option<WindowBits>,
+    /// The window that the client compresses with (RFC 7692 §7.1.2.2); `None` says nothing: the largest.
+    pub client_max_window_bits: Option<WindowBits>,
+}
+
+impl Deflate {
+    /// No context takeover, and no limit on a window; as an offer it lets the server set one for
+    /// the client.
+    pub const fn new() -> Self {
+        Deflate {
+            server_no_context_takeover: true,
+            client_no_context_takeover: true,
+            server_max_window_bits: None,
+            client_max_window_bits: Some(WindowBits::MAX),
+        }
+    }
+}
+
+impl Default for Deflate {
+    fn default() -> Self {
+        Deflate::new()
+    }
+}
+
+/// The size of an LZ77 window as the power of two that it is in bytes: 8 to 15, for 256 bytes to
+/// 32 KiB (RFC 7692 §7.1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WindowBits(NonZeroU8);
+
+impl WindowBits {
+    /// 8: 256 bytes.
+    pub const MIN: Self = WindowBits(NonZeroU8::MIN.saturating_add(7));
+    /// 15: 32 KiB, what DEFLATE can use at most.
+    pub const MAX: Self = WindowBits(NonZeroU8::MIN.saturating_add(14));
+
+    /// `None` for anything but 8 to 15.
+    pub const fn new(bits: u8) -> Option<Self> {
+        match NonZeroU8::new(bits) {
+            Some(bits) if 8 <= bits.get() && bits.get() <= 15 => Some(WindowBits(bits)),
+            _ => None,
+        }
     }
 
-    /// Whether the first frame of a message may set RSV1 (RFC 7692 §6): such a message arrives as
-    /// pieces of [`Event::Compressed`](crate::Event::Compressed), for the caller to inflate.
-    #[must_use]
-    pub const fn compression(mut self, on: bool) -> Self {
-        self.compression = on;
-        self
+    /// The number: 8 to 15.
+    pub const fn get(self) -> u8 {
+        self.0.get()
+    }
+
+    /// The size in bytes: 256 to 32768.
+    pub const fn bytes(self) -> usize {
+        1 << self.0.get()
     }
 }

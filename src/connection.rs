@@ -28,7 +28,7 @@ use crate::{
     output::Output,
     receive::Receiver,
     role::{Client, MaskSource, Role, Server},
-    send::{Frame, Sender},
+    send::{Frame, Open, Sender},
 };
 
 /// A WebSocket connection after its opening handshake, as one side sees it.
@@ -62,8 +62,6 @@ pub struct Connection<R> {
     role: R,
     receiver: Receiver,
     sender: Sender,
-    /// Whether a received Ping makes a Pong owed.
-    auto_pong: bool,
     close: OurClose,
     /// The Close that was received, with its code, if it had one.
     close_received: Option<Option<CloseCode>>,
@@ -166,7 +164,6 @@ impl<R: Role> Connection<R> {
             role,
             receiver: Receiver::new(config, agreed),
             sender: Sender::new(),
-            auto_pong: config.auto_pong,
             close: OurClose::NotDue,
             close_received: None,
             initiator: None,
@@ -202,7 +199,7 @@ impl<R: Role> Connection<R> {
         let event = self.receiver.receive(!R::CLIENT, input)?;
         match &event {
             // §5.5.2: a Ping is answered with a Pong of the same payload.
-            Event::Ping(payload) if self.auto_pong => self.sender.owe_pong(*payload),
+            Event::Ping(payload) if self.receiver.auto_pong() => self.sender.owe_pong(*payload),
             // The payload of a Ping that `Deadlines` asked for.
             Event::Pong(payload) => {
                 let token = <[u8; 4]>::try_from(&**payload).ok().map(u32::from_be_bytes);
@@ -270,7 +267,11 @@ impl<R: Role> Connection<R> {
     }
 
     #[inline]
-    fn send(&mut self, data: Data<'_>, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
+    pub(crate) fn send(
+        &mut self,
+        data: Data<'_>,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
         let first = self.check_message(data.kind())?;
         let frame = Frame { first, payload: data.as_bytes() };
         self.sender.emit(Some(frame), &mut self.role, out)
@@ -291,10 +292,11 @@ impl<R: Role> Connection<R> {
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
         self.check_open()?;
-        let first = self.sender.first_byte(data.kind(), last)?;
+        let message = Open::plain(data.kind());
+        let first = self.sender.first_byte(message, last)?;
         let frame = Frame { first, payload: data.as_bytes() };
         self.sender.emit(Some(frame), &mut self.role, out)?;
-        self.sender.sent(data.kind(), last);
+        self.sender.sent(message, last);
         Ok(())
     }
 
@@ -446,6 +448,11 @@ impl<R: Role> Connection<R> {
         self.owes_close() || self.sender.owes_pong()
     }
 
+    /// What the opening handshake agreed.
+    pub const fn agreed(&self) -> Agreed {
+        self.receiver.agreed()
+    }
+
     /// Open, closing or closed.
     pub const fn state(&self) -> State {
         if self.ended() {
@@ -488,6 +495,18 @@ impl<R: Role> Connection<R> {
         })
     }
 
+    /// The role and the sending half, for what is sent compressed.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn sending(&mut self) -> (&mut R, &mut Sender) {
+        (&mut self.role, &mut self.sender)
+    }
+
+    /// The most bytes that a received message may have.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn max_message(&self) -> u64 {
+        self.receiver.limit()
+    }
+
     /// The bytes of the current message that were delivered in pieces so far.
     pub(crate) const fn delivered(&self) -> u64 {
         self.receiver.delivered()
@@ -495,7 +514,7 @@ impl<R: Role> Connection<R> {
 
     /// §5.5.1, §6.1: data goes only while the connection is open.
     #[inline]
-    const fn check_open(&self) -> Result<(), SendError> {
+    pub(crate) const fn check_open(&self) -> Result<(), SendError> {
         match self.state() {
             State::Open => Ok(()),
             State::Closing | State::Closed => Err(SendError::Closing),
@@ -562,8 +581,9 @@ impl Connection<Server> {
     /// As for [`send_fragment`](Connection::send_fragment).
     pub fn frame(&mut self, data: Data<'_>, last: bool) -> Result<FrameHeader, SendError> {
         self.check_open()?;
-        let first = self.sender.first_byte(data.kind(), last)?;
-        self.sender.sent(data.kind(), last);
+        let message = Open::plain(data.kind());
+        let first = self.sender.first_byte(message, last)?;
+        self.sender.sent(message, last);
         Ok(FrameHeader::encode(first, data.as_bytes().len(), None))
     }
 }
@@ -587,7 +607,8 @@ impl<M: MaskSource> Connection<Client<M>> {
         payload: &mut [u8],
     ) -> Result<FrameHeader, SendError> {
         self.check_open()?;
-        let first = self.sender.first_byte(kind, last)?;
+        let message = Open::plain(kind);
+        let first = self.sender.first_byte(message, last)?;
         // §5.6: a `str` would be valid by its type, bytes have to be looked at.
         if kind == Kind::Text && crate::utf8::validate(payload).is_err() {
             return Err(SendError::InvalidUtf8);
@@ -596,7 +617,7 @@ impl<M: MaskSource> Connection<Client<M>> {
         if let Some(key) = key {
             mask::apply(payload, key);
         }
-        self.sender.sent(kind, last);
+        self.sender.sent(message, last);
         Ok(FrameHeader::encode(first, payload.len(), key))
     }
 }

@@ -41,7 +41,8 @@ pub enum Violation {
     InvalidUtf8,
     /// A message over the configured limit (§10.4).
     MessageTooBig,
-    /// The caller's verdict: the payload does not decode, such as a corrupt compressed message.
+    /// A compressed message that does not inflate (RFC 7692 §7.2.2), or the caller's verdict on a
+    /// payload that does not decode.
     InvalidPayload,
     /// The caller's verdict: a kind of data that this endpoint does not take, such as binary.
     UnsupportedData,
@@ -126,6 +127,10 @@ pub enum SendError {
     InvalidUtf8,
     /// The mask source gave no key (§5.3).
     NoMaskKey,
+    /// The message was prepared in a form that this connection has not agreed on (RFC 7692 §7.1).
+    NotAgreed,
+    /// The codec did not compress the message. It was reset, and what comes next can be sent.
+    Codec,
     /// The output has no room for the whole of it.
     Full,
 }
@@ -140,6 +145,8 @@ impl fmt::Display for SendError {
             SendError::ReasonTooLong => "the close reason is over 123 bytes",
             SendError::InvalidUtf8 => "the text is not UTF-8",
             SendError::NoMaskKey => "the mask source gave no key",
+            SendError::NotAgreed => "the connection has not agreed on this form of the message",
+            SendError::Codec => "the codec failed",
             SendError::Full => "the output has no room",
         })
     }
@@ -220,8 +227,11 @@ pub enum HandshakeError {
     InvalidAccept,
     /// The server chose a subprotocol that the client did not offer (§4.1).
     SubprotocolNotOffered,
-    /// The server chose an extension that the client did not offer (§4.1).
+    /// The server chose an extension that the client did not offer (§4.1), or one twice.
     ExtensionNotOffered,
+    /// The parameters of the extension that the server chose are unknown, repeated or invalid, or
+    /// not such as the client offered (RFC 7692 §7.1).
+    InvalidParameters,
 }
 
 impl HandshakeError {
@@ -243,7 +253,8 @@ impl HandshakeError {
             HandshakeError::InvalidStatus
             | HandshakeError::InvalidAccept
             | HandshakeError::SubprotocolNotOffered
-            | HandshakeError::ExtensionNotOffered => 502,
+            | HandshakeError::ExtensionNotOffered
+            | HandshakeError::InvalidParameters => 502,
             HandshakeError::UnsupportedHttpVersion => 505,
             // §4.2.1: whatever else breaks a rule is a bad request.
             HandshakeError::ControlByte
@@ -295,6 +306,7 @@ impl fmt::Display for HandshakeError {
             HandshakeError::InvalidAccept => "Sec-WebSocket-Accept does not answer the key",
             HandshakeError::SubprotocolNotOffered => "the subprotocol was not offered",
             HandshakeError::ExtensionNotOffered => "the extension was not offered",
+            HandshakeError::InvalidParameters => "the extension's parameters are not as offered",
         })
     }
 }

@@ -168,7 +168,8 @@ impl DerefMut for Binary<'_> {
     }
 }
 
-/// A raw piece of a compressed message (RFC 7692 §6), to be inflated by the caller.
+/// A raw piece of a compressed message (RFC 7692 §6), to be inflated: see
+/// `Inflater::inflate` (feature `alloc`), or bring all of it yourself.
 #[derive(Debug)]
 pub struct Compressed<'i> {
     pub(crate) data: &'i mut [u8],
@@ -177,6 +178,13 @@ pub struct Compressed<'i> {
 }
 
 impl Compressed<'_> {
+    /// All of it was inflated.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn end(&mut self) {
+        self.data = &mut [];
+        self.place.last = false;
+    }
+
     /// What the message is once inflated.
     pub const fn kind(&self) -> Kind {
         self.kind

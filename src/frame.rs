@@ -13,7 +13,7 @@ use crate::{
 /// FIN: this frame ends its message.
 pub(crate) const FIN: u8 = 0x80;
 /// The first reserved bit, which RFC 7692 gives to compressed messages.
-const RSV1: u8 = 0x40;
+pub(crate) const RSV1: u8 = 0x40;
 /// The reserved bits that no extension of this crate uses.
 const RSV2_RSV3: u8 = 0x30;
 /// MASK: the payload is masked, its key ends the header.
@@ -78,8 +78,12 @@ pub(crate) struct Expected {
     pub(crate) compression: bool,
     /// Whether a fragmented message is open (§5.4).
     pub(crate) continuation: bool,
-    /// How many more payload bytes the message may have.
-    pub(crate) room: u64,
+    /// Whether that message is compressed.
+    pub(crate) compressed: bool,
+    /// How many payload bytes of that message have arrived.
+    pub(crate) arrived: u64,
+    /// How many payload bytes a message may have.
+    pub(crate) limit: u64,
 }
 
 impl Header {
@@ -160,7 +164,12 @@ impl Header {
             return Err(Violation::LengthNotMinimal);
         }
         // §10.4: over the limit by declaration, before any payload; a well-formed header only.
-        if !opcode.is_control() && low > expected.room {
+        let limit = if rsv1 || expected.compressed {
+            compressed_limit(expected.limit)
+        } else {
+            expected.limit
+        };
+        if !opcode.is_control() && low > limit.saturating_sub(expected.arrived) {
             return Err(Violation::MessageTooBig);
         }
 
@@ -173,6 +182,12 @@ impl Header {
         header.key = *key;
         Ok(Some((header, 2 + width + key.len())))
     }
+}
+
+/// How long a message may be on the wire that is held to `limit` once it is inflated: what DEFLATE
+/// makes of bytes that do not compress, nine bits of each at most, and some for the blocks.
+const fn compressed_limit(limit: u64) -> u64 {
+    limit.saturating_add(limit / 8).saturating_add(64)
 }
 
 /// The header of a frame to send: 2 to 14 bytes, to be followed by exactly its payload.

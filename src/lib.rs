@@ -11,11 +11,15 @@ mod close;
 mod config;
 mod connection;
 mod deadline;
+#[cfg(feature = "alloc")]
+mod deflate;
 mod error;
 mod event;
 mod frame;
 pub mod guide;
 pub mod handshake;
+#[cfg(feature = "alloc")]
+mod inflate;
 mod mask;
 mod message;
 mod output;
@@ -25,14 +29,20 @@ mod receive;
 mod role;
 mod send;
 mod utf8;
+#[cfg(feature = "deflate")]
+mod zlib;
 
 pub use close::{CloseCode, CloseFrame};
-pub use config::{Agreed, Config};
+pub use config::{Agreed, Config, Deflate, WindowBits};
 pub use connection::{Closure, Connection, Initiator, NextStep, State};
 pub use deadline::{Deadlines, Limit, Overdue};
+#[cfg(feature = "alloc")]
+pub use deflate::{Compress, Deflater};
 pub use error::{SendError, Violation};
 pub use event::{Binary, Compressed, ControlPayload, Data, Event, Kind, Text};
 pub use frame::FrameHeader;
+#[cfg(feature = "alloc")]
+pub use inflate::{Corrupt, Decompress, Inflater, Progress};
 pub use message::{Heap, Lent, Message, Messages, Storage};
 pub use output::{BLOCK, Full, Output, SliceOutput};
 #[cfg(feature = "alloc")]
@@ -40,3 +50,5 @@ pub use prepared::Prepared;
 #[cfg(feature = "random")]
 pub use role::SystemMask;
 pub use role::{Client, MaskSource, Role, Server};
+#[cfg(feature = "deflate")]
+pub use zlib::{ZlibCompress, ZlibDecompress};

@@ -2,11 +2,13 @@
 
 use core::{fmt, str};
 
+#[cfg(feature = "alloc")]
+use crate::inflate::{Decompress, Inflater};
 use crate::{
     close::CloseFrame,
     connection::Connection,
     error::Violation,
-    event::{ControlPayload, Event, Kind, Place, Repr},
+    event::{Compressed, ControlPayload, Event, Kind, Place, Repr},
     output::Full,
     role::Role,
 };
@@ -38,7 +40,8 @@ pub enum Message<'m> {
 /// One `Messages` belongs to one connection. When it is handed to another in the middle of a
 /// message, it compares the kind and the length of what it has gathered with what that connection
 /// has delivered; where they differ it fails that connection ([`Violation::InternalError`]) instead
-/// of mixing the two. A compressed message, which needs a codec first, fails it too.
+/// of mixing the two. A compressed message fails it too, unless there is a codec for it: see
+/// `receive_inflated` (feature `alloc`).
 ///
 /// ```
 /// use websocket_proto::{Agreed, Client, Config, Connection, Message, Messages};
@@ -64,6 +67,8 @@ enum Holds {
     Nothing,
     /// The pieces of a message so far.
     Part(Kind),
+    /// The compressed bytes of a message so far.
+    Compressed(Kind),
     /// A message that was handed out: the storage is free.
     Whole,
 }
@@ -132,6 +137,33 @@ impl<S: Storage> Messages<S> {
         connection: &mut Connection<R>,
         input: &mut &'i mut [u8],
     ) -> Option<Message<'m>> {
+        self.receive_by(connection, NoCodec, input)
+    }
+
+    /// As [`receive`](Messages::receive), where messages may be compressed (RFC 7692 §7.2.2): those
+    /// are inflated in the memory of `inflater`, which the message then borrows.
+    ///
+    /// With a [shared](crate::Inflater::shared) one, the compressed bytes of a message that is cut
+    /// are gathered here until it is whole. A message that does not inflate fails the connection
+    /// with [`Violation::InvalidPayload`].
+    #[cfg(feature = "alloc")]
+    pub fn receive_inflated<'m, 'i: 'm, R: Role, D: Decompress>(
+        &'m mut self,
+        connection: &mut Connection<R>,
+        inflater: &'m mut Inflater<D>,
+        input: &mut &'i mut [u8],
+    ) -> Option<Message<'m>> {
+        inflater.release();
+        self.receive_by(connection, inflater, input)
+    }
+
+    #[inline]
+    fn receive_by<'m, 'i: 'm, R: Role>(
+        &'m mut self,
+        connection: &mut Connection<R>,
+        mut codec: impl Codec<'m>,
+        input: &mut &'i mut [u8],
+    ) -> Option<Message<'m>> {
         if matches!(self.holds, Holds::Whole) {
             self.clear();
         }
@@ -148,7 +180,7 @@ impl<S: Storage> Messages<S> {
                         _ => {}
                     }
                     let push = |storage: &mut S| storage.push_text(&text);
-                    match self.gather(connection, Kind::Text, place, push) {
+                    match self.gather(connection, Holds::Part(Kind::Text), place, push) {
                         Ok(()) if place.last => return Some(Message::Text(self.storage.text())),
                         gathered => gathered,
                     }
@@ -159,12 +191,23 @@ impl<S: Storage> Messages<S> {
                         return Some(Message::Binary(data.data));
                     }
                     let push = |storage: &mut S| storage.push_data(&data);
-                    match self.gather(connection, Kind::Binary, place, push) {
+                    match self.gather(connection, Holds::Part(Kind::Binary), place, push) {
                         Ok(()) if place.last => return Some(Message::Binary(self.storage.data())),
                         gathered => gathered,
                     }
                 }
-                Event::Compressed(_) => Err(Violation::InternalError),
+                Event::Compressed(piece) => {
+                    let kind = piece.kind;
+                    match self.inflate(connection, &mut codec, piece) {
+                        // The connection has failed if this is an error, and this has ended.
+                        Ok(true) => match codec.message(kind) {
+                            Ok(message) => return Some(message),
+                            Err(violation) => return Some(self.fail(connection, violation)),
+                        },
+                        Ok(false) => Ok(()),
+                        Err(violation) => Err(violation),
+                    }
+                }
                 Event::Ping(payload) => return Some(Message::Ping(payload)),
                 Event::Pong(payload) => return Some(Message::Pong(payload)),
                 Event::Close(close) => {
@@ -175,10 +218,40 @@ impl<S: Storage> Messages<S> {
                 Event::Failed(violation) => Err(violation),
             };
             if let Err(violation) = gathered {
-                self.clear();
-                connection.fail(violation);
-                return Some(Message::Failed(violation));
+                return Some(self.fail(connection, violation));
             }
+        }
+    }
+
+    fn fail<R: Role>(
+        &mut self,
+        connection: &mut Connection<R>,
+        violation: Violation,
+    ) -> Message<'static> {
+        self.clear();
+        connection.fail(violation);
+        Message::Failed(violation)
+    }
+
+    /// Hands a piece to the codec, or keeps it until the message is whole; tells whether it is.
+    #[inline(never)]
+    fn inflate<'m, R: Role>(
+        &mut self,
+        connection: &Connection<R>,
+        codec: &mut impl Codec<'m>,
+        piece: Compressed<'_>,
+    ) -> Result<bool, Violation> {
+        let Compressed { data, kind, place } = piece;
+        if codec.takes_pieces() || place.is_whole() && self.holds == Holds::Nothing {
+            return codec.inflate(connection, data, kind, place);
+        }
+        let push = |storage: &mut S| storage.push_data(data);
+        self.gather(connection, Holds::Compressed(kind), place, push)?;
+        let whole = Place { first: true, last: true };
+        if place.last {
+            codec.inflate(connection, self.storage.data(), kind, whole)
+        } else {
+            Ok(false)
         }
     }
 
@@ -186,23 +259,85 @@ impl<S: Storage> Messages<S> {
     fn gather<R: Role>(
         &mut self,
         connection: &Connection<R>,
-        kind: Kind,
+        part: Holds,
         place: Place,
         push: impl FnOnce(&mut S) -> Result<(), Full>,
     ) -> Result<(), Violation> {
-        let fits = if place.first { Holds::Nothing } else { Holds::Part(kind) };
+        let fits = if place.first { Holds::Nothing } else { part };
         push(&mut self.storage).map_err(|Full| Violation::MessageTooBig)?;
         // What is gathered is what this connection delivered, or it began on another one.
         if self.holds != fits || self.storage.len() as u64 != connection.delivered() {
             return Err(Violation::InternalError);
         }
-        self.holds = if place.last { Holds::Whole } else { Holds::Part(kind) };
+        self.holds = if place.last { Holds::Whole } else { part };
         Ok(())
     }
 
     fn clear(&mut self) {
         self.storage.clear();
         self.holds = Holds::Nothing;
+    }
+}
+
+/// What inflates the compressed messages of one call.
+trait Codec<'m> {
+    /// Whether it takes them in pieces.
+    fn takes_pieces(&self) -> bool;
+
+    /// Takes a piece; tells whether the message is whole.
+    fn inflate<R: Role>(
+        &mut self,
+        connection: &Connection<R>,
+        data: &[u8],
+        kind: Kind,
+        place: Place,
+    ) -> Result<bool, Violation>;
+
+    /// The whole message.
+    fn message(self, kind: Kind) -> Result<Message<'m>, Violation>;
+}
+
+/// A compressed message cannot be had.
+struct NoCodec;
+
+impl<'m> Codec<'m> for NoCodec {
+    fn takes_pieces(&self) -> bool {
+        true
+    }
+
+    fn inflate<R: Role>(
+        &mut self,
+        _: &Connection<R>,
+        _: &[u8],
+        _: Kind,
+        _: Place,
+    ) -> Result<bool, Violation> {
+        Err(Violation::InternalError)
+    }
+
+    fn message(self, _: Kind) -> Result<Message<'m>, Violation> {
+        Err(Violation::InternalError)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'m, D: Decompress> Codec<'m> for &'m mut Inflater<D> {
+    fn takes_pieces(&self) -> bool {
+        self.is_own()
+    }
+
+    fn inflate<R: Role>(
+        &mut self,
+        connection: &Connection<R>,
+        data: &[u8],
+        kind: Kind,
+        place: Place,
+    ) -> Result<bool, Violation> {
+        self.gather(connection, data, kind, place)
+    }
+
+    fn message(self, kind: Kind) -> Result<Message<'m>, Violation> {
+        Inflater::message(self, kind)
     }
 }
 

@@ -3,10 +3,12 @@
 use alloc::vec::Vec;
 
 use crate::{
+    config::WindowBits,
     connection::Connection,
+    deflate::{Compress, Context, Deflater},
     error::SendError,
     event::{Data, Kind},
-    frame::{FIN, FrameHeader, Opcode},
+    frame::{FIN, FrameHeader, Opcode, RSV1},
     role::Server,
 };
 
@@ -30,16 +32,65 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {
     kind: Kind,
+    /// The window that reads it, if it is compressed.
+    window: Option<WindowBits>,
     frame: Vec<u8>,
 }
 
 impl Prepared {
     /// Encodes a message.
     pub fn new(data: Data<'_>) -> Self {
-        let payload = data.as_bytes();
+        Prepared::encode(data.kind(), None, data.as_bytes())
+    }
+
+    /// Compresses a message once for all connections that can read it: those that have agreed on
+    /// compression without context takeover for the server, and on a window no smaller than
+    /// `window` (RFC 7692 §7.1). Others get the message as it is:
+    ///
+    /// ```
+    /// # #[cfg(feature = "deflate")] {
+    /// # use websocket_proto::{
+    /// #     Agreed, Config, Connection, Data, Deflate, Deflater, Prepared, SendError, Server,
+    /// #     WindowBits, ZlibCompress,
+    /// # };
+    /// # let agreed = Agreed { deflate: Some(Deflate::new()) };
+    /// # let connection = Connection::new(Server, &Config::new(), agreed);
+    /// let mut deflater = Deflater::shared(ZlibCompress::new(6));
+    /// let plain = Prepared::new(Data::Text("hello, hello, hello, all"));
+    /// let small = Prepared::compressed(
+    ///     Data::Text("hello, hello, hello, all"),
+    ///     WindowBits::MAX,
+    ///     &mut deflater,
+    /// )?;
+    /// let frame = match connection.prepared(&small) {
+    ///     Err(SendError::NotAgreed) => connection.prepared(&plain)?,
+    ///     frame => frame?,
+    /// };
+    /// assert!(frame.len() < plain.as_ref().len());
+    /// # }
+    /// # Ok::<(), websocket_proto::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Codec`], and [`SendError::Full`] when there is no memory for it.
+    pub fn compressed<C: Compress>(
+        data: Data<'_>,
+        window: WindowBits,
+        deflater: &mut Deflater<C>,
+    ) -> Result<Self, SendError> {
+        let payload = deflater.compress_alone(window, data.as_bytes())?;
+        let prepared = Prepared::encode(data.kind(), Some(window), payload);
+        deflater.release();
+        Ok(prepared)
+    }
+
+    fn encode(kind: Kind, window: Option<WindowBits>, payload: &[u8]) -> Self {
+        // RFC 7692 §6: RSV1 tells that it is compressed.
+        let rsv1 = if window.is_some() { RSV1 } else { 0 };
         let header =
-            FrameHeader::encode(FIN | Opcode::from(data.kind()) as u8, payload.len(), None);
-        Prepared { kind: data.kind(), frame: [&header, payload].concat() }
+            FrameHeader::encode(FIN | rsv1 | Opcode::from(kind) as u8, payload.len(), None);
+        Prepared { kind, window, frame: [&header, payload].concat() }
     }
 }
 
@@ -57,8 +108,17 @@ impl Connection<Server> {
     ///
     /// # Errors
     ///
-    /// As for [`send_text`](Connection::send_text).
+    /// As for [`send_text`](Connection::send_text); [`SendError::NotAgreed`] if the message is
+    /// compressed and the peer could not read it, or what comes after it.
     pub fn prepared<'p>(&self, message: &'p Prepared) -> Result<&'p [u8], SendError> {
-        self.check_message(message.kind).map(|_| &*message.frame)
+        self.check_message(message.kind)?;
+        if let Some(window) = message.window {
+            // RFC 7692 §7.1.1.1: with context takeover it would move the peer's window and not ours.
+            let context = Context::agreed(self.agreed(), false);
+            if !context.is_some_and(|context| !context.takeover && window <= context.window) {
+                return Err(SendError::NotAgreed);
+            }
+        }
+        Ok(&message.frame)
     }
 }

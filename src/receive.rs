@@ -37,8 +37,8 @@ pub(crate) struct Receiver {
     /// The code point that ends the text so far, where it is not whole.
     cut: utf8::Cut,
     message: Message,
-    /// Whether RSV1 was agreed.
-    compression: bool,
+    agreed: Agreed,
+    auto_pong: bool,
 }
 
 /// What the next byte belongs to.
@@ -76,13 +76,30 @@ impl Receiver {
             carry: ControlPayload::EMPTY,
             cut: utf8::Cut::EMPTY,
             message: Message { open: false, kind: Kind::Binary, compressed: false },
-            compression: agreed.compression,
+            agreed,
+            auto_pong: config.auto_pong,
         }
     }
 
     /// From now on everything is swallowed.
     pub(crate) const fn stop(&mut self) {
         self.stage = Stage::Over;
+    }
+
+    /// Whether a received Ping makes a Pong owed.
+    pub(crate) const fn auto_pong(&self) -> bool {
+        self.auto_pong
+    }
+
+    /// What the opening handshake agreed.
+    pub(crate) const fn agreed(&self) -> Agreed {
+        self.agreed
+    }
+
+    /// The most payload bytes that a message may have.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn limit(&self) -> u64 {
+        self.limit
     }
 
     /// How many bytes of the current message were delivered in pieces.
@@ -187,16 +204,15 @@ impl Receiver {
     /// The next header, or `None` when the input ends before it does.
     fn header(&mut self, masked: bool, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
         // Between two frames, what has arrived was delivered but for a code point that is cut.
-        let arrived = if self.message.open {
-            self.delivered.saturating_add(self.cut.len() as u64)
-        } else {
-            0
-        };
+        let Message { open, compressed, .. } = self.message;
+        let arrived = if open { self.delivered.saturating_add(self.cut.len() as u64) } else { 0 };
         let expected = Expected {
             mask: masked,
-            compression: self.compression,
-            continuation: self.message.open,
-            room: self.limit.saturating_sub(arrived),
+            compression: self.agreed.deflate.is_some(),
+            continuation: open,
+            compressed: open && compressed,
+            arrived,
+            limit: self.limit,
         };
         if self.carry.is_empty() {
             if let Some((header, length)) = Header::decode(input, expected)? {

@@ -3,7 +3,7 @@
 use crate::{
     error::SendError,
     event::{ControlPayload, Kind},
-    frame::{FIN, FrameHeader, Opcode},
+    frame::{FIN, FrameHeader, Opcode, RSV1},
     mask,
     output::{BLOCK, Output},
     role::Role,
@@ -13,14 +13,34 @@ use crate::{
 pub(crate) struct Sender {
     /// The Pong that is owed: the answer to the latest Ping (§5.5.3).
     pong: Option<ControlPayload>,
-    /// The kind of the fragmented message that is open, if one is.
-    message: Option<Kind>,
+    /// The fragmented message that is open, if one is.
+    message: Option<Open>,
+}
+
+/// What a fragmented message is, from its first frame on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Open {
+    pub(crate) kind: Kind,
+    pub(crate) compressed: bool,
+}
+
+impl Open {
+    /// A message that is not compressed.
+    pub(crate) const fn plain(kind: Kind) -> Self {
+        Open { kind, compressed: false }
+    }
+}
+
+/// The masking keys of what is to be appended, and the promise that there is room for it.
+pub(crate) struct Keys {
+    pong: Option<[u8; 4]>,
+    frame: Option<[u8; 4]>,
 }
 
 /// A frame to send.
 #[derive(Clone, Copy)]
 pub(crate) struct Frame<'a> {
-    /// FIN and the opcode.
+    /// FIN, RSV1 and the opcode.
     pub(crate) first: u8,
     pub(crate) payload: &'a [u8],
 }
@@ -29,17 +49,6 @@ impl<'a> Frame<'a> {
     /// A control frame: never fragmented (§5.5).
     pub(crate) const fn control(opcode: Opcode, payload: &'a [u8]) -> Self {
         Frame { first: FIN | opcode as u8, payload }
-    }
-
-    /// Its bytes on the wire, header included.
-    #[inline]
-    fn size<R: Role>(self) -> usize {
-        let header = match self.payload.len() {
-            0..=125 => 2,
-            126..=0xFFFF => 4,
-            _ => 10,
-        };
-        self.payload.len().saturating_add(header + if R::CLIENT { 4 } else { 0 })
     }
 
     #[inline]
@@ -53,6 +62,17 @@ impl<'a> Frame<'a> {
             }
         }
     }
+}
+
+/// The bytes on the wire of a frame with a payload of `length`.
+#[inline]
+const fn size<R: Role>(length: usize) -> usize {
+    let header = match length {
+        0..=125 => 2,
+        126..=0xFFFF => 4,
+        _ => 10,
+    };
+    length.saturating_add(header + if R::CLIENT { 4 } else { 0 })
 }
 
 impl Sender {
@@ -74,16 +94,24 @@ impl Sender {
         self.pong.is_some()
     }
 
+    /// Whether the next fragment belongs to a message that is open, and whether that is compressed.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn open(&self) -> Option<Open> {
+        self.message
+    }
+
     /// The first byte of the next data frame. §5.4: the first frame of a message tells its kind,
-    /// all others continue it, the last has FIN.
+    /// all others continue it, the last has FIN. RFC 7692 §6: RSV1 on the first tells that the
+    /// message is compressed.
     #[inline]
-    pub(crate) fn first_byte(&self, kind: Kind, last: bool) -> Result<u8, SendError> {
+    pub(crate) fn first_byte(&self, message: Open, last: bool) -> Result<u8, SendError> {
         let opcode = match self.message {
-            None => Opcode::from(kind),
-            Some(open) if open == kind => Opcode::Continuation,
+            None if message.compressed => Opcode::from(message.kind) as u8 | RSV1,
+            None => Opcode::from(message.kind) as u8,
+            Some(open) if open == message => Opcode::Continuation as u8,
             Some(_) => return Err(SendError::MessageOpen),
         };
-        Ok(opcode as u8 | if last { FIN } else { 0 })
+        Ok(opcode | if last { FIN } else { 0 })
     }
 
     /// The first byte of a message in one frame, which no other may be open for (§5.4).
@@ -97,8 +125,8 @@ impl Sender {
 
     /// Notes that a fragment was sent.
     #[inline]
-    pub(crate) fn sent(&mut self, kind: Kind, last: bool) {
-        self.message = (!last).then_some(kind);
+    pub(crate) fn sent(&mut self, message: Open, last: bool) {
+        self.message = (!last).then_some(message);
     }
 
     /// Appends the Pong that is owed and then `frame`: both or nothing.
@@ -109,22 +137,44 @@ impl Sender {
         role: &mut R,
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        let pong = self.pong.as_ref().map(|payload| Frame::control(Opcode::Pong, payload));
-        let size = |frame: Option<Frame<'_>>| frame.map_or(0, Frame::size::<R>);
-        out.reserve(size(pong).saturating_add(size(frame)))?;
+        let keys = self.reserve(frame.map(|frame| frame.payload.len()), role, out)?;
+        self.append(keys, frame, out);
+        Ok(())
+    }
+
+    /// Makes room for the Pong that is owed and for a frame with a payload of at most `length`
+    /// bytes, and draws the keys of both. What comes behind it cannot fail.
+    #[inline]
+    pub(crate) fn reserve<R: Role>(
+        &self,
+        length: Option<usize>,
+        role: &mut R,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<Keys, SendError> {
+        let pong = self.pong.as_ref().map(|payload| payload.len());
+        let size = |length: Option<usize>| length.map_or(0, size::<R>);
+        out.reserve(size(pong).saturating_add(size(length)))?;
         // §5.3: a fresh key for every frame; all are drawn before a byte is written.
-        let mut keyed = |frame: Option<Frame<'_>>| match frame {
+        let mut key = |length: Option<usize>| match length {
             Some(_) => role.mask_key(),
             None => Ok(None),
         };
-        let (pong_key, frame_key) = (keyed(pong)?, keyed(frame)?);
-        if let Some(pong) = pong {
-            pong.append(pong_key, out);
-            self.pong = None;
+        Ok(Keys { pong: key(pong)?, frame: key(length)? })
+    }
+
+    /// Appends the Pong that is owed and then `frame`, for which room was made.
+    #[inline]
+    pub(crate) fn append(
+        &mut self,
+        keys: Keys,
+        frame: Option<Frame<'_>>,
+        out: &mut (impl Output + ?Sized),
+    ) {
+        if let Some(pong) = self.pong.take() {
+            Frame::control(Opcode::Pong, &pong).append(keys.pong, out);
         }
         if let Some(frame) = frame {
-            frame.append(frame_key, out);
+            frame.append(keys.frame, out);
         }
-        Ok(())
     }
 }

@@ -6,7 +6,7 @@ mod common;
 
 use common::{cuts, hex};
 use websocket_proto::{
-    Agreed, Client, Config, Connection, Lent, Message, Messages, Storage, Violation,
+    Agreed, Client, Config, Connection, Deflate, Lent, Message, Messages, Storage, Violation,
 };
 
 fn client() -> Connection<Client<common::Keys>> {
@@ -163,7 +163,7 @@ fn failing_in_the_middle<S: Storage>(
 
 #[test]
 fn a_compressed_message_needs_a_codec_first() {
-    let agreed = Agreed::new().compression(true);
+    let agreed = Agreed { deflate: Some(Deflate::new()) };
     let mut connection = Connection::new(Client(common::Keys::default()), &Config::new(), agreed);
     let mut messages = Messages::new();
     let mut input = hex("C1 01 00");

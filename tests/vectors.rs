@@ -8,7 +8,7 @@ mod common;
 use std::panic;
 
 use common::{every_cut, frames, hex};
-use websocket_proto::{Agreed, Config};
+use websocket_proto::{Agreed, Config, Deflate};
 
 struct Vector {
     /// The rows of `requirements.md` and `attacks.md` that it checks.
@@ -215,7 +215,7 @@ fn r6455_6_2_c_with_compression_agreed_only_the_first_frame_of_a_message_may_hav
         Vector { id: "T31", input: "C8 00", events: &["failed ReservedBit"], output: FAIL_1002 },
         Vector { id: "T02", input: "E1 00", events: &["failed ReservedBit"], output: FAIL_1002 },
     ];
-    check(&vectors, &Config::new(), Agreed::new().compression(true));
+    check(&vectors, &Config::new(), Agreed { deflate: Some(Deflate::new()) });
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 
 use common::Keys;
 use libfuzzer_sys::fuzz_target;
-use websocket_proto::{Agreed, Client, Config, Connection, Event, Role, Server, State};
+use websocket_proto::{Agreed, Client, Config, Connection, Deflate, Event, Role, Server, State};
 
 fn receive<R: Role>(role: R, agreed: Agreed, bytes: &[u8]) {
     let mut connection = Connection::new(role, &Config::new().max_message(1000), agreed);
@@ -26,7 +26,7 @@ fn receive<R: Role>(role: R, agreed: Agreed, bytes: &[u8]) {
 
 fuzz_target!(|bytes: &[u8]| {
     for compression in [false, true] {
-        let agreed = Agreed::new().compression(compression);
+        let agreed = Agreed { deflate: compression.then(Deflate::new) };
         receive(Server, agreed, bytes);
         receive(Client(Keys::default()), agreed, bytes);
     }

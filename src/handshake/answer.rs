@@ -2,26 +2,39 @@
 
 use arrayvec::ArrayString;
 
-use super::fields::{Form, PROTOCOL};
-use crate::config::Agreed;
+use super::{
+    deflate::Element,
+    fields::{EXTENSIONS, Form, PROTOCOL},
+};
+use crate::config::{Agreed, Deflate};
 
 /// What a server wants to say in its acceptance: nothing, unless told.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Accept<'a> {
     pub(super) subprotocol: Option<&'a str>,
+    pub(super) deflate: Option<Deflate>,
     pub(super) headers: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Accept<'a> {
-    /// No subprotocol and no further headers.
+    /// No subprotocol, no compression and no further headers.
     pub const fn new() -> Self {
-        Accept { subprotocol: None, headers: &[] }
+        Accept { subprotocol: None, deflate: None, headers: &[] }
     }
 
     /// The subprotocol: one of those that the client offered.
     #[must_use]
     pub const fn subprotocol(mut self, name: &'a str) -> Self {
         self.subprotocol = Some(name);
+        self
+    }
+
+    /// Compresses messages if the client offers it in a way that can be served (RFC 7692 §5): the
+    /// first such offer is taken, with these parameters or tighter ones. What came of it is in
+    /// [`Agreed::deflate`].
+    #[must_use]
+    pub const fn deflate(mut self, wanted: Deflate) -> Self {
+        self.deflate = Some(wanted);
         self
     }
 
@@ -44,13 +57,18 @@ pub struct Answer<'a> {
     /// What a CONNECT has not.
     accept: Option<ArrayString<28>>,
     subprotocol: Option<&'a str>,
+    deflate: Option<(Deflate, Element)>,
     headers: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Answer<'a> {
     /// An answer whose parts were checked.
-    pub(super) const fn new(said: &Accept<'a>, accept: Option<ArrayString<28>>) -> Self {
-        Answer { accept, subprotocol: said.subprotocol, headers: said.headers }
+    pub(super) const fn new(
+        said: &Accept<'a>,
+        accept: Option<ArrayString<28>>,
+        deflate: Option<(Deflate, Element)>,
+    ) -> Self {
+        Answer { accept, subprotocol: said.subprotocol, deflate, headers: said.headers }
     }
 
     /// The status: 101, or 200 to a CONNECT.
@@ -70,12 +88,17 @@ impl<'a> Answer<'a> {
         });
         let subprotocol = self.subprotocol.map(|name| (self.form().name(PROTOCOL), name));
         // §9.1: an extension that is not known is declined by not being named.
-        upgrade.chain(subprotocol).chain(self.headers.iter().copied())
+        let deflate = self.deflate.as_ref();
+        let extensions = deflate.map(|(_, element)| (self.form().name(EXTENSIONS), &**element));
+        upgrade.chain(subprotocol).chain(extensions).chain(self.headers.iter().copied())
     }
 
     /// What the [`Connection`](crate::Connection) has to know.
     pub const fn agreed(&self) -> Agreed {
-        Agreed::new()
+        match &self.deflate {
+            Some((deflate, _)) => Agreed { deflate: Some(*deflate) },
+            None => Agreed::new(),
+        }
     }
 
     const fn form(&self) -> Form {

@@ -48,7 +48,8 @@ impl<'o> ClientHandshake<'o> {
             write_headers(head, opening.headers())
         })?;
         // The offer outlives the target.
-        let expected = Expected { subprotocols: offer.subprotocols, ..opening.expected() };
+        let Offer { subprotocols, deflate, .. } = *offer;
+        let expected = Expected { subprotocols, deflate, ..opening.expected() };
         Ok(ClientHandshake { scanner: Scanner::new(Kind::Response), expected })
     }
 }
@@ -98,11 +99,11 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
                 self.scanner.skip();
                 continue;
             }
-            self.expected.judge(line.status, line.version, headers)?;
+            let agreed = self.expected.judge(line.status, line.version, headers)?;
             // The same lines once more, now borrowed from the caller's buffer.
             let (line, block) = StatusLine::parse(self.scanner.take(input))?;
             let headers = Headers::new(block);
-            return Ok(Some(Response::new(self.expected.form(), line.status, headers)));
+            return Ok(Some(Response::new(self.expected.form(), line.status, agreed, headers)));
         }
     }
 }

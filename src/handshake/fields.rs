@@ -94,6 +94,8 @@ pub(super) struct Name {
     lower: &'static str,
 }
 
+pub(super) const EXTENSIONS: Name =
+    Name { title: "Sec-WebSocket-Extensions", lower: "sec-websocket-extensions" };
 pub(super) const ORIGIN: Name = Name { title: "Origin", lower: "origin" };
 pub(super) const PROTOCOL: Name =
     Name { title: "Sec-WebSocket-Protocol", lower: "sec-websocket-protocol" };

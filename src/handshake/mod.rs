@@ -169,6 +169,7 @@
 
 mod answer;
 mod client;
+mod deflate;
 mod extension;
 mod fields;
 mod head;

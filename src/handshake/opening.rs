@@ -5,7 +5,8 @@ use core::fmt;
 use arrayvec::ArrayString;
 
 use super::{
-    fields::{Fields, Form, ORIGIN, PROTOCOL, VERSION},
+    deflate::InOffer,
+    fields::{EXTENSIONS, Fields, Form, ORIGIN, PROTOCOL, VERSION},
     headers::is_token,
     key,
     request::is_origin,
@@ -13,7 +14,10 @@ use super::{
     target::{Resource, Target},
     write::check_headers,
 };
-use crate::error::{HandshakeError, HeadError};
+use crate::{
+    config::Deflate,
+    error::{HandshakeError, HeadError},
+};
 
 /// The setting, as a number and a value, by which a server of HTTP/2 (RFC 8441 §3) or HTTP/3
 /// (RFC 9220 §3) announces that it takes extended CONNECT requests. Both call it
@@ -27,13 +31,14 @@ pub const ENABLE_CONNECT_PROTOCOL: (u16, u32) = (0x8, 1);
 pub struct Offer<'o> {
     origin: Option<&'o str>,
     pub(super) subprotocols: &'o [&'o str],
+    pub(super) deflate: &'o [Deflate],
     headers: &'o [(&'o str, &'o str)],
 }
 
 impl<'o> Offer<'o> {
-    /// No origin, no subprotocols and no further headers.
+    /// No origin, no subprotocols, no compression and no further headers.
     pub const fn new() -> Self {
-        Offer { origin: None, subprotocols: &[], headers: &[] }
+        Offer { origin: None, subprotocols: &[], deflate: &[], headers: &[] }
     }
 
     /// The origin of the page that asks; a client that is not a browser needs none (§4.1).
@@ -47,6 +52,16 @@ impl<'o> Offer<'o> {
     #[must_use]
     pub const fn subprotocols(mut self, names: &'o [&'o str]) -> Self {
         self.subprotocols = names;
+        self
+    }
+
+    /// Ways to compress messages, the one that is liked best first (RFC 7692 §5). A server may
+    /// choose one, with these parameters or tighter ones, or none. Which, and whether at all, is in
+    /// [`Agreed::deflate`](crate::Agreed::deflate); a client that cannot go on without closes with
+    /// [`MANDATORY_EXTENSION`](crate::CloseCode::MANDATORY_EXTENSION).
+    #[must_use]
+    pub const fn deflate(mut self, ways: &'o [Deflate]) -> Self {
+        self.deflate = ways;
         self
     }
 
@@ -197,14 +212,17 @@ impl<'o> Opening<'o> {
                 ("Sec-WebSocket-Key", Value::Text(key)),
             ]
         });
-        let Offer { origin, subprotocols, headers } = self.offer;
+        let Offer { origin, subprotocols, deflate, headers } = self.offer;
         let name = |name| self.form().name(name);
         let version = [(name(VERSION), Value::Text("13"))];
         let origin = origin.map(|origin| (name(ORIGIN), Value::Text(origin)));
         let subprotocols =
             (!subprotocols.is_empty()).then(|| (name(PROTOCOL), Value::List(subprotocols)));
+        let extensions =
+            (!deflate.is_empty()).then(|| (name(EXTENSIONS), Value::Extensions(deflate)));
         let headers = headers.iter().map(|&(name, value)| (name, Value::Text(value)));
-        upgrade.chain(version).chain(origin).chain(subprotocols).chain(headers)
+        let offers = origin.into_iter().chain(subprotocols).chain(extensions);
+        upgrade.chain(version).chain(offers).chain(headers)
     }
 
     /// Judges a response that the stack has received: its status, the version of HTTP (major,
@@ -225,13 +243,14 @@ impl<'o> Opening<'o> {
         version: (u8, u8),
         headers: H,
     ) -> Result<Response<'h, H>, HandshakeError> {
-        self.expected().judge(status, version, headers.clone())?;
-        Ok(Response::new(self.form(), status, headers))
+        let agreed = self.expected().judge(status, version, headers.clone())?;
+        Ok(Response::new(self.form(), status, agreed, headers))
     }
 
     pub(super) fn expected(&self) -> Expected<'o> {
         let accept = self.key.map(|key| key::accept_for(key.as_bytes()));
-        Expected { accept, subprotocols: self.offer.subprotocols }
+        let Offer { subprotocols, deflate, .. } = self.offer;
+        Expected { accept, subprotocols, deflate }
     }
 
     const fn form(&self) -> Form {
@@ -244,6 +263,7 @@ impl<'o> Opening<'o> {
 enum Value<'o> {
     Text(&'o str),
     List(&'o [&'o str]),
+    Extensions(&'o [Deflate]),
     Authority(Target<'o>),
 }
 
@@ -251,11 +271,20 @@ impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Text(text) => f.write_str(text),
-            Value::List(elements) => elements.iter().enumerate().try_for_each(|(at, element)| {
-                f.write_str(if at == 0 { "" } else { ", " })?;
-                f.write_str(element)
-            }),
+            Value::List(elements) => write_list(f, elements.iter()),
+            Value::Extensions(ways) => write_list(f, ways.iter().map(InOffer)),
             Value::Authority(target) => target.write_authority(f),
         }
     }
+}
+
+/// Elements with a comma between two (RFC 9110 §5.6.1).
+fn write_list(
+    f: &mut fmt::Formatter<'_>,
+    elements: impl Iterator<Item = impl fmt::Display>,
+) -> fmt::Result {
+    elements.enumerate().try_for_each(|(at, element)| {
+        f.write_str(if at == 0 { "" } else { ", " })?;
+        element.fmt(f)
+    })
 }

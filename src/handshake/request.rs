@@ -6,6 +6,7 @@ use arrayvec::ArrayString;
 
 use super::{
     answer::{Accept, Answer},
+    deflate,
     extension::{self, Extension},
     fields::{Field, Fields, Form, List, Single, judge_lines},
     head::RequestLine,
@@ -212,7 +213,9 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         }
         let form = if self.accept.is_some() { Form::Upgrade } else { Form::Connect };
         check_headers(form, accept.headers)?;
-        Ok(Answer::new(accept, self.accept))
+        let wanted = accept.deflate.as_ref();
+        let deflate = wanted.and_then(|wanted| deflate::accept(wanted, self.extensions()));
+        Ok(Answer::new(accept, self.accept, deflate))
     }
 
     /// Appends the 101 that opens the connection (§4.2.2). Frames may follow at once: the result

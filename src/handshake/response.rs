@@ -5,13 +5,17 @@ use core::{marker::PhantomData, str};
 use arrayvec::ArrayString;
 
 use super::{
+    deflate,
     extension::{self, Extension},
     fields::{Field, Fields, Form, List, Single, judge_lines},
     head::minor_version,
     headers::{Headers, elements, is_protocol, is_token},
     request::parse_version,
 };
-use crate::{config::Agreed, error::HandshakeError};
+use crate::{
+    config::{Agreed, Deflate},
+    error::HandshakeError,
+};
 
 /// A server's answer to an opening handshake; `H` are the header fields as the HTTP stack holds
 /// them that parsed it.
@@ -25,9 +29,9 @@ pub enum Response<'h, H = Headers<'h>> {
 
 impl<'h, H> Response<'h, H> {
     /// A final response whose rules were judged.
-    pub(super) fn new(form: Form, status: u16, headers: H) -> Self {
+    pub(super) fn new(form: Form, status: u16, agreed: Agreed, headers: H) -> Self {
         if is_acceptance(form, status) {
-            Response::Accepted(Accepted { headers, lifetime: PhantomData })
+            Response::Accepted(Accepted { agreed, headers, lifetime: PhantomData })
         } else {
             Response::Refused(Refused { status, headers, lifetime: PhantomData })
         }
@@ -37,6 +41,7 @@ impl<'h, H> Response<'h, H> {
 /// A valid 101, or a valid 2xx to a CONNECT, all of it checked against the request (§4.1).
 #[derive(Clone, Debug)]
 pub struct Accepted<'h, H = Headers<'h>> {
+    agreed: Agreed,
     headers: H,
     lifetime: PhantomData<&'h ()>,
 }
@@ -44,7 +49,7 @@ pub struct Accepted<'h, H = Headers<'h>> {
 impl<'h, H: Fields<'h>> Accepted<'h, H> {
     /// What the [`Connection`](crate::Connection) has to know.
     pub const fn agreed(&self) -> Agreed {
-        Agreed::new()
+        self.agreed
     }
 
     /// The subprotocol that the server chose among those offered; `None` if it chose none.
@@ -95,6 +100,7 @@ pub(super) struct Expected<'o> {
     /// The Sec-WebSocket-Accept of an Upgrade; a CONNECT has none.
     pub(super) accept: Option<ArrayString<28>>,
     pub(super) subprotocols: &'o [&'o str],
+    pub(super) deflate: &'o [Deflate],
 }
 
 impl Expected<'_> {
@@ -102,13 +108,13 @@ impl Expected<'_> {
         if self.accept.is_some() { Form::Upgrade } else { Form::Connect }
     }
 
-    /// The rules of a final response.
+    /// The rules of a final response, and what it agrees to if it is an acceptance.
     pub(super) fn judge<'h>(
         &self,
         status: u16,
         version: (u8, u8),
         headers: impl Fields<'h>,
-    ) -> Result<(), HandshakeError> {
+    ) -> Result<Agreed, HandshakeError> {
         match &self.accept {
             Some(accept) => {
                 let minor = minor_version(version)?;
@@ -117,9 +123,9 @@ impl Expected<'_> {
                     if minor == 0 {
                         return Err(HandshakeError::InvalidHttpVersion);
                     }
-                    let facts = Facts::collect(headers);
+                    let facts = Facts::collect(headers.clone());
                     facts.judge_upgrade(accept)?;
-                    return facts.judge_choice(self.subprotocols);
+                    return self.judge_choice(&facts, headers);
                 }
             }
             None => {
@@ -131,12 +137,35 @@ impl Expected<'_> {
                     // RFC 8441 §5: nobody looks at a Sec-WebSocket-Accept, which proves no more
                     // than the status of an extended CONNECT does.
                     judge_lines(headers.clone())?;
-                    return Facts::collect(headers).judge_choice(self.subprotocols);
+                    return self.judge_choice(&Facts::collect(headers.clone()), headers);
                 }
             }
         }
         // RFC 9110 §15.2: an interim response is not the answer; RFC 9113 §8.6: nor is a 101 ever.
-        if status < 200 { Err(HandshakeError::InvalidStatus) } else { Ok(()) }
+        if status < 200 { Err(HandshakeError::InvalidStatus) } else { Ok(Agreed::new()) }
+    }
+
+    /// The rules that do not depend on the version of HTTP.
+    fn judge_choice<'h>(
+        &self,
+        facts: &Facts<'_>,
+        headers: impl Fields<'h>,
+    ) -> Result<Agreed, HandshakeError> {
+        if !facts.subprotocol.is_absent() {
+            // §4.3, §11.3.4: one line, one token.
+            let chosen = facts.subprotocol.once().filter(|name| is_token(name));
+            let chosen = chosen.ok_or(HandshakeError::InvalidSubprotocol)?;
+            // §4.1: one of those offered, in the same letters.
+            if !self.subprotocols.iter().any(|offered| offered.as_bytes() == chosen) {
+                return Err(HandshakeError::SubprotocolNotOffered);
+            }
+        }
+        // §9.1: the whole list has to be well formed.
+        if !facts.extensions.is_valid() {
+            return Err(HandshakeError::InvalidExtensions);
+        }
+        let extensions = headers.values(Field::Extensions).flat_map(extension::extensions);
+        Ok(Agreed { deflate: deflate::judge(self.deflate, extensions.flatten())? })
     }
 }
 
@@ -194,28 +223,6 @@ impl<'h> Facts<'h> {
         // §4.1, §11.3.3: exactly one Accept, the one that this key asks for.
         if self.accept.once() != Some(accept.as_bytes()) {
             return Err(HandshakeError::InvalidAccept);
-        }
-        Ok(())
-    }
-
-    /// The rules that do not depend on the version of HTTP.
-    fn judge_choice(&self, subprotocols: &[&str]) -> Result<(), HandshakeError> {
-        if !self.subprotocol.is_absent() {
-            // §4.3, §11.3.4: one line, one token.
-            let chosen = self.subprotocol.once().filter(|name| is_token(name));
-            let chosen = chosen.ok_or(HandshakeError::InvalidSubprotocol)?;
-            // §4.1: one of those offered, in the same letters.
-            if !subprotocols.iter().any(|offered| offered.as_bytes() == chosen) {
-                return Err(HandshakeError::SubprotocolNotOffered);
-            }
-        }
-        // §9.1: the whole list has to be well formed.
-        if !self.extensions.is_valid() {
-            return Err(HandshakeError::InvalidExtensions);
-        }
-        // §4.1: no extension that was not offered, and none is.
-        if !self.extensions.is_absent() {
-            return Err(HandshakeError::ExtensionNotOffered);
         }
         Ok(())
     }

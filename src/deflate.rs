@@ -1,0 +1,266 @@
+//! Compressed messages that are sent (RFC 7692 §7.2.1).
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::{
+    config::{Agreed, WindowBits},
+    connection::Connection,
+    error::SendError,
+    event::Data,
+    frame::RSV1,
+    output::Output,
+    role::Role,
+    send::{Frame, Open},
+};
+
+/// The half of a codec that compresses: raw DEFLATE (RFC 1951), a message or a fragment at a time.
+///
+/// `ZlibCompress` of the feature `deflate` is one. Another is brought by implementing this; nothing
+/// else has to know.
+pub trait Compress {
+    /// Forgets all input so far. What follows refers to nothing in front of it, and never farther
+    /// back than `window`, where that means not at all: literals need no window.
+    fn reset(&mut self, window: WindowBits);
+
+    /// The most bytes that [`compress`](Compress::compress) makes of `length` bytes.
+    fn bound(&self, length: usize) -> usize;
+
+    /// Compresses all of `input`, which is not empty, into the front of `output` and tells how many
+    /// bytes that are; `output` has at least [`bound`](Compress::bound) of them.
+    ///
+    /// No block is final, and the last is an empty stored one, as a "sync flush" leaves it: the
+    /// output ends with `00 00 FF FF`. `None` says that it failed; it is then reset.
+    fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize>;
+}
+
+/// Compresses the messages that connections send, with a codec and memory of its own.
+///
+/// One that is [shared](Deflater::shared) serves all connections of a thread and begins each message
+/// with an empty window, which every peer can read. One of a connection's [own](Deflater::own) takes
+/// the window over from message to message where that was agreed: it compresses better, and the
+/// codec's memory is there once for each connection.
+///
+/// ```
+/// # #[cfg(feature = "deflate")] {
+/// use websocket_proto::{
+///     Agreed, Config, Connection, Data, Deflate, Deflater, Server, ZlibCompress,
+/// };
+///
+/// let agreed = Agreed { deflate: Some(Deflate::new()) }; // from the opening handshake
+/// let mut connection = Connection::new(Server, &Config::new(), agreed);
+/// let mut deflater = Deflater::shared(ZlibCompress::new(6)).threshold(0);
+/// let mut out = Vec::new();
+/// connection.send_compressed(Data::Text("Hello"), &mut deflater, &mut out)?;
+/// assert_eq!(out, b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\x00");
+/// # }
+/// # Ok::<(), websocket_proto::SendError>(())
+/// ```
+pub struct Deflater<C> {
+    codec: C,
+    /// Whether it belongs to one connection.
+    own: bool,
+    /// Whether the codec was reset for that connection's window.
+    ready: bool,
+    threshold: usize,
+    keep: usize,
+    /// Room for a compressed payload, all of it initialised.
+    scratch: Vec<u8>,
+}
+
+/// What an empty stored block ends with, and what a message leaves out (RFC 7692 §7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+
+impl<C: Compress> Deflater<C> {
+    /// Compresses for any number of connections, each message by itself.
+    pub const fn shared(codec: C) -> Self {
+        Deflater::new(codec, false)
+    }
+
+    /// Compresses for one connection. Used for two, it would tell each of what the other sends.
+    pub const fn own(codec: C) -> Self {
+        Deflater::new(codec, true)
+    }
+
+    const fn new(codec: C, own: bool) -> Self {
+        Deflater { codec, own, ready: false, threshold: 64, keep: 64 << 10, scratch: Vec::new() }
+    }
+
+    /// Messages of fewer bytes are sent as they are; 64 unless set. Fragments are not counted.
+    #[must_use]
+    pub fn threshold(self, bytes: usize) -> Self {
+        Deflater { threshold: bytes, ..self }
+    }
+
+    /// How much of the memory that a message took is kept for the next; 64 KiB unless set.
+    #[must_use]
+    pub fn keeping(self, bytes: usize) -> Self {
+        Deflater { keep: bytes, ..self }
+    }
+
+    /// Forgets the connection it served, so that it can be the own one of another.
+    pub const fn reset(&mut self) {
+        self.ready = false;
+    }
+
+    /// Makes room for what `length` bytes are compressed to, and tells how much that is.
+    fn reserve(&mut self, length: usize) -> Result<usize, SendError> {
+        let bound = self.codec.bound(length).max(TAIL.len());
+        if let Some(more) = bound.checked_sub(self.scratch.len()) {
+            self.scratch.try_reserve(more).map_err(|_| SendError::Full)?;
+            self.scratch.resize(bound, 0);
+        }
+        Ok(bound)
+    }
+
+    /// Gives memory back that a long message took.
+    pub(crate) fn release(&mut self) {
+        if self.scratch.len() > self.keep {
+            self.scratch = Vec::new();
+        }
+    }
+
+    /// Compresses a message, or a fragment of one; `first` and `last` say which. Room was made.
+    fn compress(
+        &mut self,
+        context: Context,
+        data: &[u8],
+        first: bool,
+        last: bool,
+    ) -> Result<&[u8], SendError> {
+        // RFC 7692 §7.1.1: a window is taken over only where that was agreed. What others may have
+        // compressed in between is forgotten also between two fragments, which is always allowed.
+        let takes_over = self.own && (context.takeover || !first);
+        if !(takes_over && self.ready) {
+            self.codec.reset(context.window);
+            self.ready = true;
+        }
+        // RFC 7692 §7.2.3.6: an empty message is the first byte of an empty stored block.
+        if data.is_empty() {
+            return Ok(if last { &[0x00] } else { &[] });
+        }
+        let length = self.codec.compress(data, &mut self.scratch);
+        let payload = length.and_then(|length| self.scratch.get(..length));
+        // RFC 7692 §7.2.1: flushed, so that the peer can read all of it.
+        match payload.and_then(|payload| Some((payload, payload.strip_suffix(&TAIL)?))) {
+            Some((_, message)) if last => Ok(message),
+            Some((fragment, _)) => Ok(fragment),
+            None => {
+                self.ready = false;
+                Err(SendError::Codec)
+            }
+        }
+    }
+
+    /// A whole message by itself.
+    pub(crate) fn compress_alone(
+        &mut self,
+        window: WindowBits,
+        data: &[u8],
+    ) -> Result<&[u8], SendError> {
+        self.reserve(data.len())?;
+        self.ready = false;
+        let context = Context { takeover: false, window };
+        self.compress(context, data, true, true)
+    }
+}
+
+impl<C> fmt::Debug for Deflater<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = if self.own { "own" } else { "shared" };
+        write!(f, "Deflater({whose}, {} bytes of scratch)", self.scratch.capacity())
+    }
+}
+
+/// How one side compresses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context {
+    /// Whether a message may refer to those before it.
+    pub(crate) takeover: bool,
+    /// How far back it may refer.
+    pub(crate) window: WindowBits,
+}
+
+impl Context {
+    /// Of the client or the server, if compression was agreed.
+    pub(crate) fn agreed(agreed: Agreed, client: bool) -> Option<Self> {
+        let deflate = agreed.deflate?;
+        let (no_takeover, bits) = if client {
+            (deflate.client_no_context_takeover, deflate.client_max_window_bits)
+        } else {
+            (deflate.server_no_context_takeover, deflate.server_max_window_bits)
+        };
+        Some(Context { takeover: !no_takeover, window: bits.unwrap_or(WindowBits::MAX) })
+    }
+}
+
+impl<R: Role> Connection<R> {
+    /// Appends a message in one compressed frame, behind the Pong that may be owed (RFC 7692 §7.2.1).
+    ///
+    /// It is sent as it is where compression was not agreed, and where it is shorter than the
+    /// [threshold](Deflater::threshold). A message that mixes a secret with what others may choose is
+    /// better sent by [`send_text`](Connection::send_text): its compressed length would tell of the
+    /// secret (RFC 7692 §8).
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_text`](Connection::send_text), and [`SendError::Codec`]. `out` has to have room
+    /// for what the message may become at worst, about an eighth more than it is. Where it has not,
+    /// the codec has not seen the message, and the peer can read what comes next.
+    pub fn send_compressed<C: Compress>(
+        &mut self,
+        data: Data<'_>,
+        deflater: &mut Deflater<C>,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        let plain = data.as_bytes();
+        let context = match Context::agreed(self.agreed(), R::CLIENT) {
+            Some(context) if plain.len() >= deflater.threshold => context,
+            _ => return self.send(data, out),
+        };
+        let first = self.check_message(data.kind())?;
+        let bound = deflater.reserve(plain.len())?;
+        let (role, sender) = self.sending();
+        let keys = sender.reserve(Some(bound), role, out)?;
+        let payload = deflater.compress(context, plain, true, true)?;
+        sender.append(keys, Some(Frame { first: first | RSV1, payload }), out);
+        deflater.release();
+        Ok(())
+    }
+
+    /// Appends one fragment of a compressed message, the last one if `last` (RFC 7692 §7.2.1). All
+    /// of it can be read when it arrives.
+    ///
+    /// Where compression was not agreed, or the open message is not compressed, this is
+    /// [`send_fragment`](Connection::send_fragment). A message is compressed in all its fragments or
+    /// in none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_fragment`](Connection::send_fragment) and
+    /// [`send_compressed`](Connection::send_compressed).
+    pub fn send_compressed_fragment<C: Compress>(
+        &mut self,
+        data: Data<'_>,
+        last: bool,
+        deflater: &mut Deflater<C>,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        let open = self.sending().1.open();
+        let context = match Context::agreed(self.agreed(), R::CLIENT) {
+            Some(context) if open.is_none_or(|open| open.compressed) => context,
+            _ => return self.send_fragment(data, last, out),
+        };
+        self.check_open()?;
+        let message = Open { kind: data.kind(), compressed: true };
+        let first = self.sending().1.first_byte(message, last)?;
+        let bound = deflater.reserve(data.as_bytes().len())?;
+        let (role, sender) = self.sending();
+        let keys = sender.reserve(Some(bound), role, out)?;
+        let payload = deflater.compress(context, data.as_bytes(), open.is_none(), last)?;
+        sender.append(keys, Some(Frame { first, payload }), out);
+        sender.sent(message, last);
+        deflater.release();
+        Ok(())
+    }
+}

@@ -1,0 +1,218 @@
+//! How permessage-deflate is agreed on (RFC 7692 §5, §7.1): pure rules, without a codec.
+
+use core::fmt::{self, Write};
+
+use arrayvec::ArrayString;
+
+use super::extension::{Extension, Value};
+use crate::{
+    config::{Deflate, WindowBits},
+    error::HandshakeError,
+};
+
+/// The extension's name (RFC 7692 §7).
+const NAME: &str = "permessage-deflate";
+const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
+const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
+const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
+const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
+
+/// An element of a response: the name and all four parameters fit.
+pub(super) type Element = ArrayString<128>;
+
+/// The parameters of one element, each at most once and with a value that it may have.
+#[derive(Default)]
+struct Parameters {
+    server_no_context_takeover: bool,
+    client_no_context_takeover: bool,
+    server_max_window_bits: Option<WindowBits>,
+    /// It may come without a value, as the largest that there is.
+    client_max_window_bits: Option<Option<WindowBits>>,
+}
+
+impl Parameters {
+    /// `None` if one is unknown, repeated or invalid (RFC 7692 §7.1).
+    fn parse(extension: &Extension<'_>) -> Option<Self> {
+        let mut parameters = Parameters::default();
+        for (name, value) in extension.params() {
+            let repeated = match (name, value) {
+                // RFC 7692 §7.1.1: a flag has no value.
+                (SERVER_NO_CONTEXT_TAKEOVER, None) => {
+                    core::mem::replace(&mut parameters.server_no_context_takeover, true)
+                }
+                (CLIENT_NO_CONTEXT_TAKEOVER, None) => {
+                    core::mem::replace(&mut parameters.client_no_context_takeover, true)
+                }
+                // RFC 7692 §7.1.2.1: always with a value.
+                (SERVER_MAX_WINDOW_BITS, Some(value)) => {
+                    parameters.server_max_window_bits.replace(window_bits(value)?).is_some()
+                }
+                // RFC 7692 §7.1.2.2: with or without one.
+                (CLIENT_MAX_WINDOW_BITS, value) => {
+                    let bits = match value {
+                        Some(value) => Some(window_bits(value)?),
+                        None => None,
+                    };
+                    parameters.client_max_window_bits.replace(bits).is_some()
+                }
+                _ => return None,
+            };
+            if repeated {
+                return None;
+            }
+        }
+        Some(parameters)
+    }
+}
+
+/// 8 to 15 in decimal, without leading zeros (RFC 7692 §7.1.2).
+fn window_bits(value: Value<'_>) -> Option<WindowBits> {
+    const NUMBERS: [(&str, u8); 8] = [
+        ("8", 8),
+        ("9", 9),
+        ("10", 10),
+        ("11", 11),
+        ("12", 12),
+        ("13", 13),
+        ("14", 14),
+        ("15", 15),
+    ];
+    let (_, bits) = NUMBERS.into_iter().find(|(text, _)| value == *text)?;
+    WindowBits::new(bits)
+}
+
+/// The server's side: the first of the client's offers that can be served, as what is agreed and as
+/// the element that says so in the response.
+pub(super) fn accept<'h>(
+    wanted: &Deflate,
+    offers: impl Iterator<Item = Extension<'h>>,
+) -> Option<(Deflate, Element)> {
+    // RFC 7692 §5: the client likes the first best. One that cannot be served is declined.
+    offers.filter(|offer| offer.name() == NAME).find_map(|offer| {
+        let offer = Parameters::parse(&offer)?;
+        let agreed = agree(wanted, &offer)?;
+        let mut element = Element::new();
+        // There is room for all of it.
+        write!(element, "{}", InResponse(&agreed)).ok()?;
+        Some((agreed, element))
+    })
+}
+
+/// What comes of an offer, or `None` if it is declined.
+fn agree(wanted: &Deflate, offer: &Parameters) -> Option<Deflate> {
+    // RFC 7692 §7.1.2.1: as offered, or smaller.
+    let server = smaller(wanted.server_max_window_bits, offer.server_max_window_bits);
+    let client_limit = wanted.client_max_window_bits.filter(|&bits| bits < WindowBits::MAX);
+    let client = match offer.client_max_window_bits {
+        // What the client says of itself, or less.
+        Some(bits) => smaller(client_limit, bits),
+        // RFC 7692 §7.1.2.2: a client that has not offered it cannot be held to less.
+        None if client_limit.is_some() => return None,
+        None => None,
+    };
+    Some(Deflate {
+        // RFC 7692 §7.1.1.1: what is asked for has to be done.
+        server_no_context_takeover: wanted.server_no_context_takeover
+            || offer.server_no_context_takeover,
+        // RFC 7692 §7.1.1.2: what the client says it will do, it is then held to.
+        client_no_context_takeover: wanted.client_no_context_takeover
+            || offer.client_no_context_takeover,
+        server_max_window_bits: server,
+        client_max_window_bits: client,
+    })
+}
+
+fn smaller(a: Option<WindowBits>, b: Option<WindowBits>) -> Option<WindowBits> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The client's side: judges the server's choice by what was offered.
+pub(super) fn judge<'h>(
+    offers: &[Deflate],
+    mut chosen: impl Iterator<Item = Extension<'h>>,
+) -> Result<Option<Deflate>, HandshakeError> {
+    let Some(extension) = chosen.next() else { return Ok(None) };
+    // §4.1: no extension that was not offered. RFC 7692 §5: nor one twice, for want of bits.
+    if extension.name() != NAME || offers.is_empty() || chosen.next().is_some() {
+        return Err(HandshakeError::ExtensionNotOffered);
+    }
+    let response = Parameters::parse(&extension);
+    let agreed =
+        response.and_then(|response| offers.iter().find_map(|offer| confirm(offer, &response)));
+    agreed.map(Some).ok_or(HandshakeError::InvalidParameters)
+}
+
+/// What comes of a response to this offer, or `None` if it is not one.
+fn confirm(offer: &Deflate, response: &Parameters) -> Option<Deflate> {
+    // RFC 7692 §7.1.1.1: what was asked for has to be confirmed.
+    if offer.server_no_context_takeover && !response.server_no_context_takeover {
+        return None;
+    }
+    // RFC 7692 §7.1.2.1: and the window, or a smaller one. It may also come unasked.
+    let server = response.server_max_window_bits;
+    if offer.server_max_window_bits.is_some_and(|most| server.is_none_or(|bits| bits > most)) {
+        return None;
+    }
+    let client = match (offer.client_max_window_bits, response.client_max_window_bits) {
+        (most, None) => most.filter(|&most| most < WindowBits::MAX),
+        // RFC 7692 §7.1.2.2: with a value, only if offered, and no larger.
+        (Some(most), Some(Some(bits))) if bits <= most => Some(bits),
+        (_, Some(_)) => return None,
+    };
+    Some(Deflate {
+        server_no_context_takeover: response.server_no_context_takeover,
+        // RFC 7692 §7.1.1.2: the server may also ask for it by itself.
+        client_no_context_takeover: offer.client_no_context_takeover
+            || response.client_no_context_takeover,
+        server_max_window_bits: server,
+        client_max_window_bits: client,
+    })
+}
+
+/// It prints as an element of a client's list of offers.
+pub(super) struct InOffer<'a>(pub(super) &'a Deflate);
+
+impl fmt::Display for InOffer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_element(f, self.0)?;
+        match self.0.client_max_window_bits {
+            // The largest goes without saying.
+            Some(WindowBits::MAX) => write!(f, "; {CLIENT_MAX_WINDOW_BITS}"),
+            Some(bits) => write!(f, "; {CLIENT_MAX_WINDOW_BITS}={}", bits.get()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// It prints as the element of a server's response.
+struct InResponse<'a>(&'a Deflate);
+
+impl fmt::Display for InResponse<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_element(f, self.0)?;
+        match self.0.client_max_window_bits {
+            Some(bits) => write!(f, "; {CLIENT_MAX_WINDOW_BITS}={}", bits.get()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What both have in common.
+fn write_element(f: &mut fmt::Formatter<'_>, deflate: &Deflate) -> fmt::Result {
+    f.write_str(NAME)?;
+    for (flag, name) in [
+        (deflate.server_no_context_takeover, SERVER_NO_CONTEXT_TAKEOVER),
+        (deflate.client_no_context_takeover, CLIENT_NO_CONTEXT_TAKEOVER),
+    ] {
+        if flag {
+            write!(f, "; {name}")?;
+        }
+    }
+    match deflate.server_max_window_bits {
+        Some(bits) => write!(f, "; {SERVER_MAX_WINDOW_BITS}={}", bits.get()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,446 @@
+//! Compressed messages that are received (RFC 7692 §7.2.2).
+
+use alloc::vec::Vec;
+use core::{fmt, mem};
+
+use crate::{
+    connection::Connection,
+    deflate::Context,
+    error::Violation,
+    event::{Binary, Compressed, Event, Kind, Place, Repr, Text},
+    message::Message,
+    role::Role,
+    utf8,
+};
+
+/// The half of a codec that inflates: raw DEFLATE (RFC 1951), as it arrives.
+///
+/// `ZlibDecompress` of the feature `deflate` is one. Another is brought by implementing this;
+/// nothing else has to know.
+pub trait Decompress {
+    /// Forgets all input so far: what follows begins a stream with an empty window.
+    fn reset(&mut self);
+
+    /// Inflates from `input` into `output`, which is not empty, until all of `input` was taken and
+    /// all that it gives was written, or `output` is full. Where it was full, the next `input` may
+    /// be empty.
+    ///
+    /// A final block does not end the stream: what follows it begins with the next byte, and refers
+    /// to the same window (RFC 7692 §7.2.3.5).
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`] when the bytes are not DEFLATE.
+    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Corrupt>;
+}
+
+/// What one [`Decompress::decompress`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes of the input that were taken.
+    pub consumed: usize,
+    /// Bytes that were written to the front of the output.
+    pub produced: usize,
+}
+
+/// The compressed bytes are not DEFLATE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Corrupt;
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the compressed data is corrupt")
+    }
+}
+
+impl core::error::Error for Corrupt {}
+
+/// Inflates the messages that connections receive, with a codec and memory of its own.
+///
+/// One of a connection's [own](Inflater::own) inflates pieces as they arrive, through fragments and
+/// control frames between them, and keeps the window from message to message where that was agreed.
+/// One that is [shared](Inflater::shared) serves all connections of a thread where it was not, and
+/// takes whole messages: the compressed bytes of one that is cut are gathered first.
+///
+/// [`Messages::receive_inflated`](crate::Messages::receive_inflated) takes either, for whole
+/// messages. For pieces, hand what [`Connection::receive`] gives to [`inflate`](Inflater::inflate).
+///
+/// ```
+/// # #[cfg(feature = "deflate")] {
+/// use websocket_proto::{
+///     Agreed, Client, Config, Connection, Deflate, Inflater, Message, Messages, ZlibDecompress,
+/// };
+///
+/// let agreed = Agreed { deflate: Some(Deflate::new()) }; // from the opening handshake
+/// let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), agreed);
+/// let mut inflater = Inflater::shared(ZlibDecompress::new());
+/// let mut messages = Messages::new();
+/// let mut buffer = *b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\x00";
+/// let mut input = &mut buffer[..];
+/// match messages.receive_inflated(&mut connection, &mut inflater, &mut input) {
+///     Some(Message::Text(text)) => assert_eq!(text, "Hello"),
+///     other => panic!("{other:?}"),
+/// }
+/// # }
+/// ```
+pub struct Inflater<D> {
+    codec: D,
+    /// Whether it belongs to one connection.
+    own: bool,
+    keep: usize,
+    /// Room for what is inflated, all of it initialised.
+    buffer: Vec<u8>,
+    /// How much of that is inflated bytes of the current message.
+    filled: usize,
+    /// How much of the front of it was handed out, or found to be text.
+    done: usize,
+    /// Inflated bytes of the current message that are no longer in the buffer.
+    gone: u64,
+    /// Compressed bytes of the current message.
+    taken: u64,
+    /// The last four of them.
+    end: [u8; 4],
+    /// Whether the codec filled the room that it had, and may have more.
+    full: bool,
+    /// Whether text behind `done` was found to be none.
+    invalid: bool,
+    /// Whether the message was handed out or given up, and so its memory is free.
+    over: bool,
+}
+
+/// How many bytes are inflated at a time, and the room that is there at least.
+const STEP: usize = 16 << 10;
+
+/// What a message leaves out of the empty stored block that ends it (RFC 7692 §7.2.2).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+
+/// That, and one more empty stored block: it is read as such only where a block has ended.
+const END: [u8; 9] = [0x00, 0x00, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0xFF, 0xFF];
+
+impl<D: Decompress> Inflater<D> {
+    /// Inflates for one connection, pieces or whole messages.
+    pub const fn own(codec: D) -> Self {
+        Inflater::new(codec, true)
+    }
+
+    /// Inflates whole messages for any number of connections whose peers do not take their context
+    /// over; one that does is failed with [`Violation::InternalError`].
+    pub const fn shared(codec: D) -> Self {
+        Inflater::new(codec, false)
+    }
+
+    const fn new(codec: D, own: bool) -> Self {
+        Inflater {
+            codec,
+            own,
+            keep: 64 << 10,
+            buffer: Vec::new(),
+            filled: 0,
+            done: 0,
+            gone: 0,
+            taken: 0,
+            end: [0xFF; 4],
+            full: false,
+            invalid: false,
+            over: false,
+        }
+    }
+
+    /// How much of the memory that a message took is kept for the next; 64 KiB unless set.
+    #[must_use]
+    pub fn keeping(self, bytes: usize) -> Self {
+        Inflater { keep: bytes, ..self }
+    }
+
+    /// Forgets the connection it served, so that it can be the own one of another.
+    pub fn reset(&mut self) {
+        self.codec.reset();
+        self.forget();
+    }
+
+    /// The next inflated piece of what [`Connection::receive`] gave, as the events that it gives for
+    /// a message that is not compressed; `None` when all of `piece` was taken.
+    ///
+    /// Call it until then, before the connection receives more. Text is judged while it is
+    /// inflated, and the message limit counts what was inflated. After an [`Event::Failed`], which
+    /// fails the connection, the rest is swallowed.
+    ///
+    /// One that is [shared](Inflater::shared) takes pieces that are whole messages only.
+    ///
+    /// ```
+    /// # #[cfg(feature = "deflate")] {
+    /// use websocket_proto::{
+    ///     Agreed, Client, Config, Connection, Deflate, Event, Inflater, ZlibDecompress,
+    /// };
+    ///
+    /// let agreed = Agreed { deflate: Some(Deflate::new()) };
+    /// let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), agreed);
+    /// let mut inflater = Inflater::own(ZlibDecompress::new());
+    /// let mut buffer = *b"\x41\x03\xF2\x48\xCD\x80\x04\xC9\xC9\x07\x00"; // two fragments
+    /// let mut input = &mut buffer[..];
+    /// let mut text = String::new();
+    /// while let Some(event) = connection.receive(&mut input) {
+    ///     if let Event::Compressed(mut piece) = event {
+    ///         while let Some(event) = inflater.inflate(&mut connection, &mut piece) {
+    ///             match event {
+    ///                 Event::Text(piece) => text += &piece,
+    ///                 other => panic!("{other:?}"),
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// assert_eq!(text, "Hello");
+    /// # }
+    /// ```
+    pub fn inflate<R: Role>(
+        &mut self,
+        connection: &mut Connection<R>,
+        piece: &mut Compressed<'_>,
+    ) -> Option<Event<'_>> {
+        let event = match self.next_piece(connection, piece) {
+            Ok(None) => return None,
+            Ok(Some((length, place))) => self.event(piece.kind, length, place),
+            Err(violation) => Err(violation),
+        };
+        Some(event.unwrap_or_else(|violation| {
+            piece.end();
+            connection.fail(violation);
+            Event::Failed(violation)
+        }))
+    }
+
+    /// How much of the front of the buffer may be handed out, and where in the message it stands.
+    fn next_piece<R: Role>(
+        &mut self,
+        connection: &Connection<R>,
+        piece: &mut Compressed<'_>,
+    ) -> Result<Option<(usize, Place)>, Violation> {
+        if self.invalid {
+            return Err(Violation::InvalidUtf8);
+        }
+        if piece.data.is_empty() && !piece.place.last {
+            return Ok(None);
+        }
+        self.begin(connection, piece.data.len(), piece.place)?;
+        piece.place.first = false;
+        // What was not handed out is a code point that is cut: it goes in front of the rest.
+        self.buffer.copy_within(self.done..self.filled, 0);
+        self.filled -= self.done;
+        self.gone = self.gone.saturating_add(self.done as u64);
+        self.done = 0;
+        self.grow(STEP)?;
+        loop {
+            let (consumed, drained) = self.step(piece.data, connection.max_message())?;
+            let (_, rest) = mem::take(&mut piece.data).split_at_mut(consumed);
+            piece.data = rest;
+            let last = drained && piece.place.last;
+            if last {
+                self.finish()?;
+                piece.end();
+            }
+            self.done = match piece.kind {
+                // §5.6: a message ends with a whole code point; a cut one is judged with the rest.
+                Kind::Text if !last => self.filled - utf8::cut_length(self.contents()),
+                _ => self.filled,
+            };
+            if self.done > 0 || last {
+                return Ok(Some((self.done, Place { first: self.gone == 0, last })));
+            }
+            if drained {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The event for the front of the buffer. Text that is none comes after what is in front of it.
+    fn event(&mut self, kind: Kind, length: usize, place: Place) -> Result<Event<'_>, Violation> {
+        let data = self.buffer.get_mut(..length).unwrap_or_default();
+        if kind == Kind::Binary {
+            return Ok(Event::Binary(Binary { data, place }));
+        }
+        let data: &[u8] = data;
+        match utf8::validate(data) {
+            Ok(text) => Ok(Event::Text(Text { text: Repr::Slice(text), place })),
+            Err(valid) => {
+                self.invalid = true;
+                let text = data.get(..valid).and_then(|text| utf8::validate(text).ok());
+                let text = text.filter(|text| !text.is_empty()).ok_or(Violation::InvalidUtf8)?;
+                let place = Place { last: false, ..place };
+                Ok(Event::Text(Text { text: Repr::Slice(text), place }))
+            }
+        }
+    }
+
+    /// Checks that this may go on with a piece of `length` compressed bytes.
+    fn begin<R: Role>(
+        &mut self,
+        connection: &Connection<R>,
+        length: usize,
+        place: Place,
+    ) -> Result<(), Violation> {
+        let context = Context::agreed(connection.agreed(), !R::CLIENT);
+        let context = context.ok_or(Violation::InternalError)?;
+        if place.first {
+            // What a shared codec has seen last is of another connection.
+            if !self.own && (context.takeover || !place.last) {
+                return Err(Violation::InternalError);
+            }
+            // RFC 7692 §7.1.1: the peer began with an empty window.
+            if !context.takeover {
+                self.codec.reset();
+            }
+            self.forget();
+        }
+        // What was taken is what this connection has delivered, or it began on another one.
+        let delivered = self.taken.saturating_add(length as u64);
+        if delivered == connection.delivered() { Ok(()) } else { Err(Violation::InternalError) }
+    }
+
+    /// Inflates some of `input` into the room behind what is there: how many bytes were taken, and
+    /// whether there is nothing left to be done for `input`.
+    fn step(&mut self, input: &[u8], limit: u64) -> Result<(usize, bool), Violation> {
+        if input.is_empty() && !self.full {
+            return Ok((0, true));
+        }
+        // §10.4: one byte over the limit is enough to know.
+        let left = limit.saturating_sub(self.inflated()).saturating_add(1);
+        let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
+        let most = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let (output, _) = room.split_at_mut(most);
+        let Progress { consumed, produced } =
+            self.codec.decompress(input, output).map_err(|Corrupt| Violation::InvalidPayload)?;
+        let (consumed, produced) = (consumed.min(input.len()), produced.min(most));
+        self.full = produced == most;
+        self.filled += produced;
+        if self.inflated() > limit {
+            return Err(Violation::MessageTooBig);
+        }
+        let drained = consumed == input.len() && !self.full;
+        // A codec that does nothing and is not done will never be.
+        if consumed == 0 && produced == 0 && !drained {
+            return Err(Violation::InternalError);
+        }
+        self.taken = self.taken.saturating_add(consumed as u64);
+        for &byte in input.get(consumed.saturating_sub(TAIL.len())..consumed).unwrap_or_default() {
+            let [_, b, c, d] = self.end;
+            self.end = [b, c, d, byte];
+        }
+        Ok((consumed, drained))
+    }
+
+    /// The compressed bytes of the message end here.
+    fn finish(&mut self) -> Result<(), Violation> {
+        // A message of no bytes at all is empty.
+        if self.taken == 0 {
+            return Ok(());
+        }
+        // RFC 7692 §7.2.2: what the sender has left out, unless it did not. A message that leaves it
+        // out ends with the type of a stored block, so its last byte is never FF.
+        let (_, behind) = END.split_at(if self.end == TAIL { TAIL.len() } else { 0 });
+        match self.codec.decompress(behind, &mut [0]) {
+            Ok(Progress { consumed, produced: 0 }) if consumed == behind.len() => Ok(()),
+            // It ended inside a block.
+            _ => Err(Violation::InvalidPayload),
+        }
+    }
+
+    /// Takes the compressed bytes of a message, all of them or a piece, and tells whether the
+    /// message is whole now: see [`message`](Inflater::message).
+    pub(crate) fn gather<R: Role>(
+        &mut self,
+        connection: &Connection<R>,
+        input: &[u8],
+        kind: Kind,
+        place: Place,
+    ) -> Result<bool, Violation> {
+        let whole = self.gather_piece(connection, input, kind, place);
+        self.over = !matches!(whole, Ok(false));
+        whole
+    }
+
+    fn gather_piece<R: Role>(
+        &mut self,
+        connection: &Connection<R>,
+        mut input: &[u8],
+        kind: Kind,
+        place: Place,
+    ) -> Result<bool, Violation> {
+        self.begin(connection, input.len(), place)?;
+        loop {
+            if self.filled == self.buffer.len() {
+                let limit = usize::try_from(connection.max_message()).unwrap_or(usize::MAX);
+                let double = self.filled.saturating_mul(2).max(STEP);
+                self.grow(double.min(limit.saturating_add(1)).max(self.filled + 1))?;
+            }
+            let (consumed, drained) = self.step(input, connection.max_message())?;
+            input = input.get(consumed..).unwrap_or_default();
+            if drained && place.last {
+                self.finish()?;
+                return Ok(true);
+            }
+            if kind == Kind::Text {
+                // RFC 7692 §6.2, §8.1: judged while it is inflated.
+                let fresh = self.contents().get(self.done..).unwrap_or_default();
+                let (whole, _) = fresh.split_at(fresh.len() - utf8::cut_length(fresh));
+                utf8::validate(whole).map_err(|_| Violation::InvalidUtf8)?;
+                self.done += whole.len();
+            }
+            if drained {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The whole message.
+    pub(crate) fn message(&self, kind: Kind) -> Result<Message<'_>, Violation> {
+        match kind {
+            Kind::Binary => Ok(Message::Binary(self.contents())),
+            Kind::Text => match utf8::validate(self.contents()) {
+                Ok(text) => Ok(Message::Text(text)),
+                Err(_) => Err(Violation::InvalidUtf8),
+            },
+        }
+    }
+
+    /// Whether it takes pieces of a message.
+    pub(crate) const fn is_own(&self) -> bool {
+        self.own
+    }
+
+    /// Gives memory back that a long message took, once it is over.
+    pub(crate) fn release(&mut self) {
+        if self.over && self.buffer.len() > self.keep {
+            self.forget();
+            self.buffer = Vec::new();
+        }
+    }
+
+    fn forget(&mut self) {
+        (self.filled, self.done, self.gone, self.taken) = (0, 0, 0, 0);
+        (self.end, self.full, self.invalid, self.over) = ([0xFF; 4], false, false, false);
+    }
+
+    fn grow(&mut self, length: usize) -> Result<(), Violation> {
+        if let Some(more) = length.checked_sub(self.buffer.len()) {
+            self.buffer.try_reserve_exact(more).map_err(|_| Violation::MessageTooBig)?;
+            self.buffer.resize(length, 0);
+        }
+        Ok(())
+    }
+
+    fn contents(&self) -> &[u8] {
+        self.buffer.get(..self.filled).unwrap_or_default()
+    }
+
+    /// How long the message is so far.
+    const fn inflated(&self) -> u64 {
+        self.gone.saturating_add(self.filled as u64)
+    }
+}
+
+impl<D> fmt::Debug for Inflater<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = if self.own { "own" } else { "shared" };
+        write!(f, "Inflater({whose}, {} bytes of buffer)", self.buffer.len())
+    }
+}

@@ -1,0 +1,205 @@
+//! The codec that is built in: DEFLATE by `zlib-rs`.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use zlib_rs::{DeflateConfig, DeflateFlush, InflateFlush, Status, Strategy};
+
+use crate::{
+    config::WindowBits,
+    deflate::Compress,
+    inflate::{Corrupt, Decompress, Progress},
+};
+
+/// Compresses with `zlib-rs`. It takes memory when it first has something to compress.
+///
+/// Bytes of heap by window and memory level; the level of compression does not matter:
+///
+/// MEASURE
+pub struct ZlibCompress {
+    level: u8,
+    memory_level: u8,
+    state: Option<(WindowBits, zlib_rs::Deflate)>,
+}
+
+impl ZlibCompress {
+    /// Compresses with a level of 1, the fastest, to 9, the best; 0 stores. More counts as 9.
+    pub const fn new(level: u8) -> Self {
+        let level = if level > 9 { 9 } else { level };
+        ZlibCompress { level, memory_level: 8, state: None }
+    }
+
+    /// Uses less memory, or more, than the level of 8: from 1 to 9. What is beyond counts as those.
+    #[must_use]
+    pub fn memory_level(self, level: u8) -> Self {
+        ZlibCompress { memory_level: level.clamp(1, 9), ..self }
+    }
+
+    fn start(&self, window: WindowBits) -> zlib_rs::Deflate {
+        // zlib cannot look back 256 bytes at most; repeating the last byte looks back one.
+        let (bits, strategy) = match window {
+            WindowBits::MIN => (9, Strategy::Rle),
+            window => (window.get(), Strategy::Default),
+        };
+        zlib_rs::Deflate::new_with_config(DeflateConfig {
+            level: self.level.into(),
+            // Negative: without the header and the checksum of zlib.
+            window_bits: -i32::from(bits),
+            mem_level: self.memory_level.into(),
+            strategy,
+            ..DeflateConfig::default()
+        })
+    }
+}
+
+impl Compress for ZlibCompress {
+    fn reset(&mut self, window: WindowBits) {
+        match &mut self.state {
+            Some((bits, deflate)) if *bits == window => deflate.reset(),
+            _ => self.state = Some((window, self.start(window))),
+        }
+    }
+
+    fn bound(&self, length: usize) -> usize {
+        // Nine bits of each byte, and the ends of blocks, which a low memory level makes many.
+        length.saturating_add(length / 8).saturating_add(length / 16).saturating_add(64)
+    }
+
+    fn compress(&mut self, mut input: &[u8], output: &mut [u8]) -> Option<usize> {
+        let (_, deflate) = self.state.as_mut()?;
+        let mut written = 0;
+        loop {
+            let (before_in, before_out) = (deflate.total_in(), deflate.total_out());
+            let room = output.get_mut(written..)?;
+            // More than 4 GiB are taken in several calls.
+            let flush = match u32::try_from(input.len()) {
+                Ok(_) => DeflateFlush::SyncFlush,
+                Err(_) => DeflateFlush::NoFlush,
+            };
+            deflate.compress(input, room, flush).ok().filter(|&status| status == Status::Ok)?;
+            let consumed = usize::try_from(deflate.total_in() - before_in).ok()?;
+            written += usize::try_from(deflate.total_out() - before_out).ok()?;
+            input = input.get(consumed..)?;
+            if input.is_empty() {
+                // An output that is full may lack the end.
+                return (written < output.len()).then_some(written);
+            }
+        }
+    }
+}
+
+/// Inflates with `zlib-rs`. It takes memory when it first has something to inflate: MEASURE.
+///
+/// It reads what compressors with any window made.
+#[derive(Default)]
+pub struct ZlibDecompress {
+    state: Option<Inflating>,
+}
+
+struct Inflating {
+    inflate: zlib_rs::Inflate,
+    /// The window, in a ring: zlib drops its own behind a final block.
+    history: Vec<u8>,
+    /// Where in the ring the next byte goes.
+    next: usize,
+}
+
+impl ZlibDecompress {
+    /// Has seen nothing yet.
+    pub const fn new() -> Self {
+        ZlibDecompress { state: None }
+    }
+}
+
+impl Inflating {
+    fn new() -> Self {
+        let bits = WindowBits::MAX;
+        Inflating {
+            inflate: zlib_rs::Inflate::new(false, bits.get()),
+            history: Vec::with_capacity(bits.bytes()),
+            next: 0,
+        }
+    }
+
+    fn reset(&mut self) {
+        self.inflate.reset(false);
+        self.history.clear();
+        self.next = 0;
+    }
+
+    /// Keeps the end of what was inflated.
+    fn remember(&mut self, output: &[u8]) {
+        let size = WindowBits::MAX.bytes();
+        let end = output.get(output.len().saturating_sub(size)..).unwrap_or_default();
+        // The ring is filled first, then its oldest bytes are written over.
+        let (fresh, over) = end.split_at(end.len().min(size - self.history.len()));
+        self.history.extend_from_slice(fresh);
+        let (back, front) = over.split_at(over.len().min(self.history.len() - self.next));
+        for (part, at) in [(back, self.next), (front, 0)] {
+            if let Some(place) = self.history.get_mut(at..at + part.len()) {
+                place.copy_from_slice(part);
+            }
+        }
+        self.next = (self.next + over.len()) % size;
+    }
+
+    /// Goes on behind a final block, with the window that was (RFC 7692 §7.2.3.5).
+    fn restart(&mut self) -> Result<(), Corrupt> {
+        self.inflate.reset(false);
+        let (newer, older) = self.history.split_at_checked(self.next).ok_or(Corrupt)?;
+        for part in [older, newer] {
+            if !part.is_empty() {
+                self.inflate.set_dictionary(part).map_err(|_| Corrupt)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Decompress for ZlibDecompress {
+    fn reset(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.reset();
+        }
+    }
+
+    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Corrupt> {
+        let state = self.state.get_or_insert_with(Inflating::new);
+        let (mut consumed, mut produced) = (0, 0);
+        loop {
+            let (rest, room) = (input.get(consumed..), output.get_mut(produced..));
+            let (rest, room) = (rest.unwrap_or_default(), room.unwrap_or_default());
+            let (before_in, before_out) = (state.inflate.total_in(), state.inflate.total_out());
+            let status =
+                state.inflate.decompress(rest, room, InflateFlush::NoFlush).map_err(|_| Corrupt)?;
+            let taken = (state.inflate.total_in() - before_in) as usize;
+            let made = (state.inflate.total_out() - before_out) as usize;
+            state.remember(room.get(..made).unwrap_or_default());
+            consumed += taken;
+            produced += made;
+            if status == Status::StreamEnd {
+                state.restart()?;
+            }
+            if consumed >= input.len() || produced >= output.len() || taken + made == 0 {
+                return Ok(Progress { consumed, produced });
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ZlibCompress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let window = self.state.as_ref().map(|(window, _)| window.get());
+        f.debug_struct("ZlibCompress")
+            .field("level", &self.level)
+            .field("memory_level", &self.memory_level)
+            .field("window", &window)
+            .finish()
+    }
+}
+
+impl fmt::Debug for ZlibDecompress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ZlibDecompress").field("used", &self.state.is_some()).finish()
+    }
+}
