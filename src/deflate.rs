@@ -133,7 +133,7 @@ impl<C: Compress> Deflater<C> {
         let takes_over = self.own && (context.takeover || !first);
         if !(takes_over && self.ready) {
             self.codec.reset(context.window);
-            self.ready = true;
+            self.ready = context.takeover || !last;
         }
         // RFC 7692 §7.2.3.6: an empty message is the first byte of an empty stored block.
         if data.is_empty() {
@@ -159,7 +159,6 @@ impl<C: Compress> Deflater<C> {
         data: &[u8],
     ) -> Result<&[u8], SendError> {
         self.reserve(data.len())?;
-        self.ready = false;
         let context = Context { takeover: false, window };
         self.compress(context, data, true, true)
     }

@@ -108,7 +108,7 @@ pub struct Inflater<D> {
     over: bool,
 }
 
-/// How many bytes are inflated at a time, and the room that is there at least.
+/// How long a piece is at most.
 const STEP: usize = 16 << 10;
 
 /// What a message leaves out of the empty stored block that ends it (RFC 7692 §7.2.2).
@@ -215,7 +215,7 @@ impl<D: Decompress> Inflater<D> {
         connection: &Connection<R>,
         piece: &mut Compressed<'_>,
     ) -> Result<Option<(usize, Place)>, Violation> {
-        if self.invalid {
+        if mem::take(&mut self.invalid) {
             return Err(Violation::InvalidUtf8);
         }
         if piece.data.is_empty() && !piece.place.last {
@@ -262,7 +262,7 @@ impl<D: Decompress> Inflater<D> {
         match utf8::validate(data) {
             Ok(text) => Ok(Event::Text(Text { text: Repr::Slice(text), place })),
             Err(valid) => {
-                self.invalid = true;
+                self.invalid = valid > 0;
                 let text = data.get(..valid).and_then(|text| utf8::validate(text).ok());
                 let text = text.filter(|text| !text.is_empty()).ok_or(Violation::InvalidUtf8)?;
                 let place = Place { last: false, ..place };
@@ -369,7 +369,7 @@ impl<D: Decompress> Inflater<D> {
         loop {
             if self.filled == self.buffer.len() {
                 let limit = usize::try_from(connection.max_message()).unwrap_or(usize::MAX);
-                let double = self.filled.saturating_mul(2).max(STEP);
+                let double = self.filled.saturating_mul(2).max(4 << 10);
                 self.grow(double.min(limit.saturating_add(1)).max(self.filled + 1))?;
             }
             let (consumed, drained) = self.step(input, connection.max_message())?;

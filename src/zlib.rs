@@ -11,11 +11,17 @@ use crate::{
     inflate::{Corrupt, Decompress, Progress},
 };
 
-/// Compresses with `zlib-rs`. It takes memory when it first has something to compress.
+/// Compresses with `zlib-rs`.
 ///
-/// Bytes of heap by window and memory level; the level of compression does not matter:
+/// It takes memory when it first has something to compress: in KiB, whatever the level of
+/// compression,
 ///
-/// MEASURE
+/// | window bits | memory level 1 | 8 (unless set) | 9 |
+/// |---|---|---|---|
+/// | 8, 9 | 134 | 246 | 358 |
+/// | 11 | 140 | 252 | 364 |
+/// | 13 | 164 | 276 | 388 |
+/// | 15 | 260 | 372 | 484 |
 pub struct ZlibCompress {
     level: u8,
     memory_level: u8,
@@ -88,9 +94,9 @@ impl Compress for ZlibCompress {
     }
 }
 
-/// Inflates with `zlib-rs`. It takes memory when it first has something to inflate: MEASURE.
+/// Inflates with `zlib-rs`, whatever the window of the compressor.
 ///
-/// It reads what compressors with any window made.
+/// It takes memory when it first has something to inflate: 79 KiB.
 #[derive(Default)]
 pub struct ZlibDecompress {
     state: Option<Inflating>,

@@ -281,3 +281,191 @@ fn t60_every_call_takes_a_byte_or_says_that_there_is_none() {
         }
     }
 }
+
+/// What compressed messages cost (RFC 7692).
+#[cfg(feature = "deflate")]
+mod compressed {
+    use websocket_proto::{
+        Compress, Decompress, Deflate, Deflater, Inflater, Violation, WindowBits, ZlibCompress,
+        ZlibDecompress,
+    };
+
+    use super::*;
+
+    const NO_TAKEOVER: Agreed = Agreed { deflate: Some(Deflate::new()) };
+    const TAKEOVER: Agreed = Agreed {
+        deflate: Some(Deflate {
+            server_no_context_takeover: false,
+            client_no_context_takeover: false,
+            ..Deflate::new()
+        }),
+    };
+
+    /// A client's frames that inflate to `length` zeros, about a thousand to one.
+    fn bomb(length: usize, fragments: bool) -> Vec<u8> {
+        let mut peer = Connection::new(Client(Keys::default()), &Config::new(), TAKEOVER);
+        let mut deflater = Deflater::own(ZlibCompress::new(9));
+        let zeros = vec![0; length];
+        let mut wire = Vec::new();
+        if fragments {
+            for part in zeros.chunks(100_000) {
+                peer.send_compressed_fragment(Data::Binary(part), false, &mut deflater, &mut wire)
+                    .unwrap();
+            }
+            peer.send_compressed_fragment(Data::Binary(b""), true, &mut deflater, &mut wire)
+                .unwrap();
+        } else {
+            peer.send_compressed(Data::Binary(&zeros), &mut deflater, &mut wire).unwrap();
+        }
+        assert!(wire.len() < length / 500, "{} bytes of wire", wire.len());
+        wire
+    }
+
+    #[test]
+    fn t30_a_bomb_takes_no_more_than_the_limit_and_a_window() {
+        const WINDOW: isize = 32 << 10;
+        for limit in [10_000, 100_000, 1_000_000] {
+            for fragments in [false, true] {
+                let mut wire = bomb(10_000_000, fragments);
+                let config = Config::new().max_message(limit);
+                for (inflater, agreed) in [
+                    (Inflater::own(ZlibDecompress::new()), TAKEOVER),
+                    (Inflater::shared(ZlibDecompress::new()), NO_TAKEOVER),
+                ] {
+                    let mut inflater = inflater.keeping(0);
+                    // The codec takes its memory once, whatever is inflated.
+                    let mut connection = Connection::new(Server, &config, agreed);
+                    let mut messages = Messages::new();
+                    let mut hello = mask(&hex("C1 07 F2 48 CD C9 C9 07 00"));
+                    let input = &mut &mut hello[..];
+                    let hello = messages.receive_inflated(&mut connection, &mut inflater, input);
+                    assert!(matches!(hello, Some(Message::Text("Hello"))));
+
+                    let (_, peak) = allocations(|| {
+                        let mut wire = wire.clone();
+                        let length = wire.len() as isize;
+                        let before = IN_USE.get();
+                        for read in wire.chunks_mut(4096) {
+                            let mut input = &mut read[..];
+                            if let Some(message) = messages.receive_inflated(
+                                &mut connection,
+                                &mut inflater,
+                                &mut input,
+                            ) {
+                                let expected = Violation::MessageTooBig;
+                                assert!(matches!(message, Message::Failed(v) if v == expected));
+                            }
+                        }
+                        assert!(connection.wants_transmit());
+                        assert!(IN_USE.get() - before <= limit as isize + WINDOW, "{length}");
+                    });
+                    let wire = wire.len() as isize;
+                    let most = limit as isize + WINDOW + wire;
+                    assert!(peak <= most, "{peak} bytes for a limit of {limit}, {wire} of wire");
+                }
+
+                // In pieces it takes no memory at all but the room for one, and no piece goes over.
+                let mut connection = Connection::new(Server, &config, TAKEOVER);
+                let mut inflater = Inflater::own(ZlibDecompress::new());
+                let mut input = &mut wire[..];
+                let (mut delivered, mut failed) = (0, None);
+                while let Some(event) = connection.receive(&mut input) {
+                    let Event::Compressed(mut piece) = event else { continue };
+                    while let Some(event) = inflater.inflate(&mut connection, &mut piece) {
+                        match event {
+                            Event::Binary(data) => delivered += data.len() as u64,
+                            Event::Failed(violation) => failed = Some(violation),
+                            other => panic!("{other:?}"),
+                        }
+                    }
+                }
+                assert_eq!(failed, Some(Violation::MessageTooBig));
+                // It stops within one step of the limit.
+                assert!(delivered <= limit && delivered + (16 << 10) >= limit, "{delivered}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_idle_connection_without_takeover_costs_what_one_without_compression_does() {
+        let mut inflater = Inflater::shared(ZlibDecompress::new());
+        let mut deflater = Deflater::shared(ZlibCompress::new(6)).threshold(0);
+        let mut out = Vec::with_capacity(4096);
+        let mut serve = |count| {
+            let mut kept = Vec::with_capacity(count);
+            for _ in 0..count {
+                let mut connection = Connection::new(Server, &Config::new(), NO_TAKEOVER);
+                let mut messages = Messages::new();
+                let mut wire = [0xC1, 0x87, 0, 0, 0, 0, 0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
+                let mut input = &mut wire[..];
+                match messages.receive_inflated(&mut connection, &mut inflater, &mut input) {
+                    Some(Message::Text(text)) => {
+                        out.clear();
+                        let text = Data::Text(text);
+                        connection.send_compressed(text, &mut deflater, &mut out).unwrap();
+                    }
+                    other => panic!("{other:?}"),
+                }
+                kept.push((connection, messages));
+            }
+            kept.len()
+        };
+        assert_eq!(serve(1), 1);
+        let one = size_of::<(Connection<Server>, Messages)>();
+        let (times, peak) = allocations(|| assert_eq!(serve(1000), 1000));
+        assert_eq!((times, peak), (1, 1000 * one as isize));
+    }
+
+    #[test]
+    fn memory_of_a_long_message_is_given_back() {
+        let text = "long ".repeat(100_000);
+        let mut deflater = Deflater::own(ZlibCompress::new(6));
+        let mut inflater = Inflater::own(ZlibDecompress::new());
+        let mut peer = Connection::new(Client(Keys::default()), &Config::new(), TAKEOVER);
+        let mut connection = Connection::new(Server, &Config::new(), TAKEOVER);
+        let mut messages = Messages::new();
+        let mut exchange = |text: &str| {
+            let mut wire = Vec::new();
+            peer.send_compressed(Data::Text(text), &mut deflater, &mut wire).unwrap();
+            for read in wire.chunks_mut(100) {
+                let mut input = read;
+                if let Some(message) =
+                    messages.receive_inflated(&mut connection, &mut inflater, &mut input)
+                {
+                    assert!(matches!(message, Message::Text(read) if read == text));
+                }
+            }
+        };
+        let short = "short ".repeat(20);
+        exchange(&short);
+        let before = IN_USE.get();
+        exchange(&text);
+        exchange(&short);
+        let kept = IN_USE.get() - before;
+        assert!(kept <= 64 << 10, "{kept} bytes");
+    }
+
+    /// The figures in the documentation of the codec, in KiB.
+    #[test]
+    fn the_memory_of_the_codec_is_as_documented() {
+        for (bits, documented) in [
+            (8, [134, 246, 358]),
+            (9, [134, 246, 358]),
+            (11, [140, 252, 364]),
+            (13, [164, 276, 388]),
+            (15, [260, 372, 484]),
+        ] {
+            for (memory_level, documented) in [1, 8, 9].into_iter().zip(documented) {
+                for level in [1, 6, 9] {
+                    let mut codec = ZlibCompress::new(level).memory_level(memory_level);
+                    let window = WindowBits::new(bits).unwrap();
+                    let (_, peak) = allocations(|| codec.reset(window));
+                    assert_eq!(peak.div_euclid(1024) + (peak % 1024).signum(), documented);
+                }
+            }
+        }
+        let mut codec = ZlibDecompress::new();
+        let (_, peak) = allocations(|| assert!(codec.decompress(&[0], &mut [0]).is_ok()));
+        assert_eq!(peak.div_euclid(1024) + (peak % 1024).signum(), 79);
+    }
+}

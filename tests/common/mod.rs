@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod inflate;
+
 use std::fmt::Debug;
 
 use websocket_proto::{
@@ -10,13 +12,17 @@ use websocket_proto::{
     Server, State,
 };
 
-/// Bytes from hex: `/` between frames is skipped, `61*300` repeats a byte.
+/// Bytes from hex, with or without spaces between them: `/` between frames is skipped, `61*300`
+/// repeats a byte.
 pub fn hex(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for word in text.split_whitespace().filter(|word| *word != "/") {
-        let (byte, times) = word.split_once('*').unwrap_or((word, "1"));
-        let byte = u8::from_str_radix(byte, 16).expect("two hex digits");
-        bytes.extend(std::iter::repeat_n(byte, times.parse().expect("a count")));
+        let (digits, times) = word.split_once('*').unwrap_or((word, "1"));
+        let digits: Vec<_> = (0..digits.len() / 2).map(|at| &digits[2 * at..2 * at + 2]).collect();
+        let run = digits.iter().map(|byte| u8::from_str_radix(byte, 16).expect("two hex digits"));
+        bytes.extend(run);
+        let last = *bytes.last().expect("a byte");
+        bytes.extend(std::iter::repeat_n(last, times.parse::<usize>().expect("a count") - 1));
     }
     bytes
 }
@@ -83,6 +89,44 @@ pub fn unmask(mut output: &[u8]) -> Vec<u8> {
     }
     assert!(output.is_empty(), "output is whole frames");
     plain
+}
+
+/// A frame with this first byte, not masked.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = payload.len();
+    let header = match length {
+        0..=125 => vec![first, length as u8],
+        126..=0xFFFF => [&[first, 126], &(length as u16).to_be_bytes()[..]].concat(),
+        _ => [&[first, 127], &(length as u64).to_be_bytes()[..]].concat(),
+    };
+    [&header, payload].concat()
+}
+
+/// Numbers that look random and are the same in every run.
+fn numbers() -> impl Iterator<Item = u32> {
+    std::iter::successors(Some(1_u64), |state| {
+        Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
+    })
+    .map(|state| (state >> 33) as u32)
+}
+
+/// Bytes that do not compress.
+pub fn random(length: usize) -> Vec<u8> {
+    numbers().map(|number| number as u8).take(length).collect()
+}
+
+/// Text that compresses as text does: words of a small vocabulary.
+pub fn text(length: usize) -> String {
+    let mut text = String::new();
+    let mut numbers = numbers();
+    while text.len() < length {
+        let number = numbers.next().map_or(0, |number| number as usize % 997);
+        let letters = (0..2 + number % 7).map(|at| b'a' + (number * (at + 3) % 26) as u8);
+        text.extend(letters.map(char::from));
+        text.push(' ');
+    }
+    text.truncate(length);
+    text
 }
 
 /// What came of some input: the same for every cut of it.

@@ -1,0 +1,135 @@
+//! A naive inflater, written from RFC 1951, that tells how far back the data refers.
+
+/// Reads bits, the lowest of each byte first (RFC 1951 §3.1.1).
+struct Bits<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Bits<'_> {
+    fn bit(&mut self) -> Option<usize> {
+        let byte = self.bytes.get(self.at / 8)?;
+        let bit = byte >> (self.at % 8) & 1;
+        self.at += 1;
+        Some(bit.into())
+    }
+
+    fn number(&mut self, bits: usize) -> Option<usize> {
+        (0..bits).try_fold(0, |number, at| Some(number | self.bit()? << at))
+    }
+
+    fn symbol(&mut self, code: &Code) -> Option<usize> {
+        let (mut bits, mut first, mut index) = (0, 0, 0);
+        for count in code.counts {
+            bits = bits << 1 | self.bit()?;
+            if bits - first < count {
+                return code.symbols.get(index + bits - first).copied();
+            }
+            index += count;
+            first = (first + count) << 1;
+        }
+        None
+    }
+}
+
+/// A canonical code (RFC 1951 §3.2.2): how many symbols there are of each length from 1 on, and all
+/// of them in order.
+struct Code {
+    counts: [usize; 15],
+    symbols: Vec<usize>,
+}
+
+impl Code {
+    fn new(lengths: &[usize]) -> Self {
+        let of = |length| (0..lengths.len()).filter(move |&symbol| lengths[symbol] == length);
+        let counts = std::array::from_fn(|at| of(at + 1).count());
+        Code { counts, symbols: (1..=15).flat_map(of).collect() }
+    }
+}
+
+const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+
+/// Appends what `data` inflates to, blocks that follow a final one included, to `out`, which is also
+/// the window; `None` unless it is whole blocks. Tells the farthest reference.
+pub fn inflate(data: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+    let mut bits = Bits { bytes: data, at: 0 };
+    let mut farthest = 0;
+    while bits.at.div_ceil(8) < data.len() {
+        let last = bits.bit()? == 1;
+        let (literals, distances) = match bits.number(2)? {
+            0 => {
+                bits.at = bits.at.next_multiple_of(8);
+                let (length, check) = (bits.number(16)?, bits.number(16)?);
+                if length != !check & 0xFFFF {
+                    return None;
+                }
+                out.extend_from_slice(data.get(bits.at / 8..)?.get(..length)?);
+                bits.at += 8 * length;
+                continue;
+            }
+            1 => {
+                let literals = [vec![8; 144], vec![9; 112], vec![7; 24], vec![8; 8]].concat();
+                (literals, vec![5; 30])
+            }
+            2 => {
+                let (count, more) = (257 + bits.number(5)?, 1 + bits.number(5)?);
+                let mut code = [0; 19];
+                for at in 0..4 + bits.number(4)? {
+                    code[ORDER[at]] = bits.number(3)?;
+                }
+                let code = Code::new(&code);
+                let mut lengths = Vec::new();
+                while lengths.len() < count + more {
+                    match bits.symbol(&code)? {
+                        16 => {
+                            let before = *lengths.last()?;
+                            lengths.extend(vec![before; 3 + bits.number(2)?]);
+                        }
+                        17 => lengths.extend(vec![0; 3 + bits.number(3)?]),
+                        18 => lengths.extend(vec![0; 11 + bits.number(7)?]),
+                        length => lengths.push(length),
+                    }
+                }
+                let distances = lengths.split_off(count);
+                (lengths, distances)
+            }
+            _ => return None,
+        };
+        let (literals, distances) = (Code::new(&literals), Code::new(&distances));
+        loop {
+            let symbol = bits.symbol(&literals)?;
+            if symbol < 256 {
+                out.push(symbol as u8);
+                continue;
+            }
+            if symbol == 256 {
+                break;
+            }
+            // RFC 1951 §3.2.5: four lengths, or two distances, to each count of further bits.
+            let length = match symbol - 257 {
+                28 => 258,
+                at @ ..8 => 3 + at,
+                at => {
+                    let extra = at / 4 - 1;
+                    3 + ((4 + at % 4) << extra) + bits.number(extra)?
+                }
+            };
+            let distance = match bits.symbol(&distances)? {
+                at @ ..4 => 1 + at,
+                at => {
+                    let extra = at / 2 - 1;
+                    1 + ((2 + at % 2) << extra) + bits.number(extra)?
+                }
+            };
+            farthest = farthest.max(distance);
+            let from = out.len().checked_sub(distance)?;
+            for at in from..from + length {
+                out.push(out[at]);
+            }
+        }
+        if last {
+            bits.at = bits.at.next_multiple_of(8);
+        }
+    }
+    Some(farthest)
+}

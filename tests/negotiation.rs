@@ -1,0 +1,434 @@
+//! How permessage-deflate is agreed on (RFC 7692 §5, §7.1). Ids are those of the requirement and
+//! attack tables.
+
+#![cfg(feature = "alloc")]
+
+use websocket_proto::handshake::{
+    Accept, ClientHandshake, HandshakeError, Offer, Opening, PseudoHeaders, Request, Response,
+    ServerHandshake, Target,
+};
+use websocket_proto::{Agreed, Deflate, WindowBits};
+
+/// Takes contexts over and says nothing of windows.
+const ANY: Deflate = Deflate {
+    server_no_context_takeover: false,
+    client_no_context_takeover: false,
+    server_max_window_bits: None,
+    client_max_window_bits: None,
+};
+
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+fn bits(bits: u8) -> Option<WindowBits> {
+    Some(WindowBits::new(bits).expect("8 to 15"))
+}
+
+/// What a server that wants this says to a request with these lines of offers, over HTTP/1.1 and
+/// over HTTP/2, and what it then takes for agreed.
+fn serve(wanted: Option<Deflate>, offers: &[&str]) -> (Option<String>, Option<Deflate>) {
+    let lines: String =
+        offers.iter().map(|offer| format!("Sec-WebSocket-Extensions: {offer}\r\n")).collect();
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{lines}\r\n"
+    );
+    let mut accept = Accept::new();
+    if let Some(wanted) = wanted {
+        accept = accept.deflate(wanted);
+    }
+    let mut input = head.into_bytes();
+    let request = ServerHandshake::new().receive(&mut &mut input[..]).expect("valid");
+    let request = request.expect("whole");
+    let mut out = Vec::new();
+    let agreed = request.accept(&accept, &mut out).expect("there is room");
+    let head = String::from_utf8(out).expect("text");
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    let mut named = head.lines().filter_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
+    let answer = named.next().map(str::to_owned);
+    assert_eq!(named.next(), None);
+    assert_eq!(agreed.deflate.is_some(), answer.is_some());
+
+    let mut fields = vec![("sec-websocket-version", "13")];
+    fields.extend(offers.iter().map(|offer| ("sec-websocket-extensions", *offer)));
+    let pseudo = PseudoHeaders {
+        method: "CONNECT",
+        protocol: Some("websocket"),
+        scheme: Some("https"),
+        authority: Some("h"),
+        path: Some("/"),
+    };
+    let fields = fields.iter().map(|(name, value)| (name, value));
+    let request = Request::connect(pseudo, fields).expect("valid");
+    let connect = request.answer(&accept).expect("nothing forbidden");
+    assert_eq!(connect.agreed(), agreed);
+    let same = connect.headers().find(|(name, _)| *name == "sec-websocket-extensions");
+    assert_eq!(same.map(|(_, value)| value), answer.as_deref());
+
+    (answer, agreed.deflate)
+}
+
+/// What is agreed when this wanted meets this offer.
+fn agreed(wanted: Deflate, offer: &str) -> Option<(String, Deflate)> {
+    let (answer, deflate) = serve(Some(wanted), &[offer]);
+    answer.zip(deflate)
+}
+
+/// What a client that has offered this makes of these lines in the answer, over HTTP/1.1 (in parts
+/// and in bytes) and over HTTP/2.
+fn judge(offers: &[Deflate], lines: &[&str]) -> Result<Option<Deflate>, HandshakeError> {
+    let target = Target::parse("wss://h/").expect("valid");
+    let offer = Offer::new().deflate(offers);
+    let nonce = *b"the sample nonce";
+    let verdict = |opening: &Opening<'_>, status, version, fields: &[(&str, &str)]| match opening
+        .judge(status, version, fields.iter().map(|(name, value)| (name, value)))?
+    {
+        Response::Accepted(response) => Ok(response.agreed().deflate),
+        Response::Refused(_) => panic!("{status} is an acceptance"),
+    };
+    let lines = || lines.iter().map(|line| ("sec-websocket-extensions", *line));
+
+    let mut fields =
+        vec![("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-accept", ACCEPT)];
+    fields.extend(lines());
+    let opening = Opening::upgrade(&target, &offer, nonce).expect("valid");
+    let result = verdict(&opening, 101, (1, 1), &fields);
+
+    let connect = Opening::connect(&target, &offer, true).expect("valid");
+    let fields_of_connect: Vec<_> = lines().collect();
+    assert_eq!(verdict(&connect, 200, (2, 0), &fields_of_connect), result);
+
+    let mut handshake =
+        ClientHandshake::start(&target, &offer, nonce, &mut Vec::new()).expect("valid");
+    let mut head = String::from("HTTP/1.1 101 Switching Protocols\r\n");
+    for (name, value) in &fields {
+        head += &format!("{name}: {value}\r\n");
+    }
+    let mut head = (head + "\r\n").into_bytes();
+    let in_bytes = match handshake.receive(&mut &mut head[..]) {
+        Ok(Some(Response::Accepted(response))) => Ok(response.agreed().deflate),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(error),
+    };
+    assert_eq!(in_bytes, result);
+    result
+}
+
+/// The offers as they are written.
+fn written(offers: &[Deflate]) -> Option<String> {
+    let target = Target::parse("ws://h/").expect("valid");
+    let offer = Offer::new().deflate(offers);
+    let opening = Opening::upgrade(&target, &offer, [0; 16]).expect("valid");
+    let mut lines = opening.headers().filter(|(name, _)| *name == "Sec-WebSocket-Extensions");
+    let line = lines.next().map(|(_, value)| value.to_string());
+    assert!(lines.next().is_none());
+    line
+}
+
+#[test]
+fn nothing_is_agreed_unless_both_want_it() {
+    assert_eq!(serve(None, &["permessage-deflate"]), (None, None));
+    assert_eq!(serve(Some(ANY), &[]), (None, None));
+    assert_eq!(serve(Some(ANY), &["permessage-bzip2", "x-webkit-deflate-frame"]), (None, None));
+    assert_eq!(judge(&[ANY], &[]), Ok(None));
+    assert_eq!(written(&[]), None);
+    assert_eq!(Agreed::default(), Agreed::new());
+}
+
+#[test]
+fn r7692_5_a_several_offers_the_first_that_can_be_served() {
+    let wanted = Deflate { client_max_window_bits: bits(12), ..ANY };
+    // The first does not let the client's window be limited, the second does.
+    let answer = "permessage-deflate; client_max_window_bits=12";
+    for offers in [
+        &[
+            "permessage-deflate; server_max_window_bits=10, permessage-deflate; client_max_window_bits",
+        ][..],
+        &["permessage-deflate", "foo; bar", "permessage-deflate; client_max_window_bits=13"],
+        &["permessage-deflate; foo, permessage-deflate; client_max_window_bits"],
+    ] {
+        let agreed = Deflate { client_max_window_bits: bits(12), ..ANY };
+        assert_eq!(serve(Some(wanted), offers), (Some(answer.to_owned()), Some(agreed)));
+    }
+    // Both can be served: the first is.
+    let both = "permessage-deflate; server_max_window_bits=10, permessage-deflate";
+    let (answer, _) = serve(Some(ANY), &[both]);
+    assert_eq!(answer.as_deref(), Some("permessage-deflate; server_max_window_bits=10"));
+
+    // A client writes its offers in their order, and takes the answer to any of them.
+    let ten = Deflate { server_max_window_bits: bits(10), ..ANY };
+    assert_eq!(
+        written(&[ten, Deflate::new()]).as_deref(),
+        Some(
+            "permessage-deflate; server_max_window_bits=10, permessage-deflate; \
+             server_no_context_takeover; client_no_context_takeover; client_max_window_bits"
+        )
+    );
+    let offers = [ten, ANY];
+    let nine = Deflate { server_max_window_bits: bits(9), ..ANY };
+    assert_eq!(judge(&offers, &["permessage-deflate; server_max_window_bits=9"]), Ok(Some(nine)));
+    assert_eq!(judge(&offers, &["permessage-deflate"]), Ok(Some(ANY)));
+    assert_eq!(judge(&[ten], &["permessage-deflate"]), Err(HandshakeError::InvalidParameters));
+}
+
+#[test]
+fn r7692_5_b_r6455_9_1_c_no_two_extensions_at_once() {
+    let both = "permessage-deflate, permessage-deflate";
+    let (answer, _) = serve(Some(ANY), &[both, "permessage-deflate"]);
+    assert_eq!(answer.as_deref(), Some("permessage-deflate"));
+    for lines in [
+        &[both][..],
+        &["permessage-deflate", "permessage-deflate"],
+        &["permessage-deflate, foo"],
+        &["foo, permessage-deflate"],
+        &["foo"],
+        &["Permessage-Deflate"],
+    ] {
+        assert_eq!(
+            judge(&[ANY, ANY], lines),
+            Err(HandshakeError::ExtensionNotOffered),
+            "{lines:?}"
+        );
+    }
+    assert_eq!(judge(&[], &["permessage-deflate"]), Err(HandshakeError::ExtensionNotOffered));
+}
+
+/// Parameters that no element may have.
+const INVALID: [&str; 24] = [
+    "foo",
+    "foo=1",
+    "server_max_window_bits",
+    "server_max_window_bits=7",
+    "server_max_window_bits=16",
+    "server_max_window_bits=99",
+    "server_max_window_bits=08",
+    "server_max_window_bits=010",
+    "server_max_window_bits=+9",
+    "server_max_window_bits=0x9",
+    "server_max_window_bits=\"7\"",
+    "server_max_window_bits=1",
+    "server_max_window_bits=9; server_max_window_bits=9",
+    "client_max_window_bits=7",
+    "client_max_window_bits=16",
+    "client_max_window_bits=4294967305",
+    "client_max_window_bits=09",
+    "client_max_window_bits=-9",
+    "client_max_window_bits; client_max_window_bits",
+    "server_no_context_takeover=1",
+    "server_no_context_takeover=true",
+    "client_no_context_takeover=\"x\"",
+    "server_no_context_takeover; server_no_context_takeover",
+    "client_no_context_takeover; client_no_context_takeover",
+];
+
+#[test]
+fn r7692_7_a_t32_an_invalid_offer_is_declined_and_the_next_is_looked_at() {
+    for parameter in INVALID {
+        let offer = format!("permessage-deflate; {parameter}");
+        assert_eq!(agreed(ANY, &offer), None, "{parameter}");
+        let (answer, _) = serve(Some(ANY), &[&offer, "permessage-deflate"]);
+        assert_eq!(answer.as_deref(), Some("permessage-deflate"), "{parameter}");
+    }
+}
+
+#[test]
+fn r7692_7_b_t32_an_invalid_answer_fails_the_handshake() {
+    let offers = [Deflate { client_max_window_bits: bits(15), ..ANY }, ANY, Deflate::new()];
+    for parameter in INVALID {
+        let answer = format!("permessage-deflate; {parameter}");
+        let verdict = judge(&offers, &[&answer]);
+        assert_eq!(verdict, Err(HandshakeError::InvalidParameters), "{parameter}");
+    }
+    // An empty value has no place in the grammar at all.
+    let verdict = judge(&offers, &["permessage-deflate; server_max_window_bits=\"\""]);
+    assert_eq!(verdict, Err(HandshakeError::InvalidExtensions));
+    let verdict = judge(&offers, &["permessage-deflate; server_max_window_bits="]);
+    assert_eq!(verdict, Err(HandshakeError::InvalidExtensions));
+    // Annex A 19: in an answer the window of the client has a value.
+    let verdict = judge(&offers, &["permessage-deflate; client_max_window_bits"]);
+    assert_eq!(verdict, Err(HandshakeError::InvalidParameters));
+}
+
+#[test]
+fn r7692_7_1_2_a_window_bits_are_8_to_15_in_decimal() {
+    for number in 8..=15 {
+        for form in [format!("{number}"), format!("\"{number}\"")] {
+            let offer = format!("permessage-deflate; server_max_window_bits={form}");
+            let answer = format!("permessage-deflate; server_max_window_bits={number}");
+            let deflate = Deflate { server_max_window_bits: bits(number), ..ANY };
+            assert_eq!(agreed(ANY, &offer), Some((answer, deflate)));
+            assert_eq!(judge(&[ANY], &[&offer]), Ok(Some(deflate)));
+        }
+        assert_eq!(WindowBits::new(number).map(WindowBits::get), Some(number));
+        assert_eq!(WindowBits::new(number).map(WindowBits::bytes), Some(1 << number));
+    }
+    assert_eq!([0, 7, 16, 255].map(WindowBits::new), [None; 4]);
+    assert_eq!((WindowBits::MIN.get(), WindowBits::MAX.get()), (8, 15));
+}
+
+#[test]
+fn r7692_7_1_2_b_the_window_of_the_server_is_as_offered_or_smaller() {
+    for (wanted, offered, said) in [
+        (None, None, None),
+        (None, Some(10), Some(10)),
+        (None, Some(15), Some(15)),
+        (Some(9), Some(10), Some(9)),
+        (Some(12), Some(10), Some(10)),
+        (Some(12), None, Some(12)),
+        (Some(15), None, Some(15)),
+        (Some(15), Some(8), Some(8)),
+    ] {
+        let parameter = |number: Option<u8>| {
+            number.map_or(String::new(), |n| format!("; server_max_window_bits={n}"))
+        };
+        let wanted = Deflate { server_max_window_bits: wanted.and_then(WindowBits::new), ..ANY };
+        let offer = format!("permessage-deflate{}", parameter(offered));
+        let answer = format!("permessage-deflate{}", parameter(said));
+        let deflate = Deflate { server_max_window_bits: said.and_then(WindowBits::new), ..ANY };
+        assert_eq!(agreed(wanted, &offer), Some((answer, deflate)));
+    }
+
+    let ten = [Deflate { server_max_window_bits: bits(10), ..ANY }];
+    let nine = Deflate { server_max_window_bits: bits(9), ..ANY };
+    let invalid = Err(HandshakeError::InvalidParameters);
+    assert_eq!(judge(&ten, &["permessage-deflate; server_max_window_bits=9"]), Ok(Some(nine)));
+    assert_eq!(judge(&ten, &["permessage-deflate; server_max_window_bits=10"]), Ok(Some(ten[0])));
+    assert_eq!(judge(&ten, &["permessage-deflate; server_max_window_bits=11"]), invalid);
+    assert_eq!(judge(&ten, &["permessage-deflate"]), invalid);
+    assert_eq!(judge(&[ANY], &["permessage-deflate; server_max_window_bits=9"]), Ok(Some(nine)));
+}
+
+#[test]
+fn r7692_7_1_2_c_the_window_of_the_client_is_limited_only_if_it_offered_that() {
+    for (wanted, offer, said) in [
+        (None, "", Some("")),
+        (None, "; client_max_window_bits", Some("")),
+        (None, "; client_max_window_bits=10", Some("; client_max_window_bits=10")),
+        (Some(15), "; client_max_window_bits", Some("")),
+        (Some(12), "; client_max_window_bits", Some("; client_max_window_bits=12")),
+        (Some(12), "; client_max_window_bits=10", Some("; client_max_window_bits=10")),
+        (Some(12), "; client_max_window_bits=13", Some("; client_max_window_bits=12")),
+        (Some(12), "", None),
+        (Some(15), "", Some("")),
+    ] {
+        let wanted = Deflate { client_max_window_bits: wanted.and_then(WindowBits::new), ..ANY };
+        let answer = agreed(wanted, &format!("permessage-deflate{offer}"));
+        let said = said.map(|said| format!("permessage-deflate{said}"));
+        assert_eq!(answer.map(|(answer, _)| answer), said, "{wanted:?} {offer}");
+    }
+
+    let invalid = Err(HandshakeError::InvalidParameters);
+    let with = |number| Deflate { client_max_window_bits: number, ..ANY };
+    let says = |number: u8| format!("permessage-deflate; client_max_window_bits={number}");
+    assert_eq!(judge(&[ANY], &[&says(15)]), invalid);
+    assert_eq!(judge(&[ANY], &[&says(8)]), invalid);
+    assert_eq!(judge(&[with(bits(10))], &[&says(11)]), invalid);
+    assert_eq!(judge(&[with(bits(10))], &[&says(10)]), Ok(Some(with(bits(10)))));
+    assert_eq!(judge(&[with(bits(15))], &[&says(9)]), Ok(Some(with(bits(9)))));
+    // A client that said so keeps to it, also where the answer does not.
+    assert_eq!(judge(&[with(bits(10))], &["permessage-deflate"]), Ok(Some(with(bits(10)))));
+    assert_eq!(judge(&[with(bits(15))], &["permessage-deflate"]), Ok(Some(ANY)));
+    let bare = "permessage-deflate; client_max_window_bits";
+    assert_eq!(written(&[with(bits(15))]).as_deref(), Some(bare));
+    assert_eq!(written(&[with(bits(8))]).as_deref(), Some(&*says(8)));
+}
+
+#[test]
+fn r7692_7_1_1_a_r7692_7_1_1_b_r7692_7_1_1_c_who_takes_no_context_over() {
+    let flags = |server, client| Deflate {
+        server_no_context_takeover: server,
+        client_no_context_takeover: client,
+        ..ANY
+    };
+    let text = |server, client| {
+        let server = if server { "; server_no_context_takeover" } else { "" };
+        let client = if client { "; client_no_context_takeover" } else { "" };
+        format!("permessage-deflate{server}{client}")
+    };
+    let all = [(false, false), (false, true), (true, false), (true, true)];
+    for (server, client) in all {
+        for (server_asked, client_hints) in all {
+            // The server does what it is asked for and may say more by itself.
+            let agreed = agreed(flags(server, client), &text(server_asked, client_hints));
+            let (s, c) = (server || server_asked, client || client_hints);
+            assert_eq!(agreed, Some((text(s, c), flags(s, c))));
+
+            // The client has to hear what it asked for, and goes by what it hears and has said.
+            let verdict = judge(&[flags(server_asked, client_hints)], &[&text(server, client)]);
+            let expected = if server_asked && !server {
+                Err(HandshakeError::InvalidParameters)
+            } else {
+                Ok(Some(flags(server, client || client_hints)))
+            };
+            assert_eq!(verdict, expected);
+        }
+        assert_eq!(written(&[flags(server, client)]), Some(text(server, client)));
+    }
+}
+
+#[test]
+fn the_longest_answer_has_room() {
+    let wanted = Deflate {
+        server_max_window_bits: bits(14),
+        client_max_window_bits: bits(13),
+        ..Deflate::new()
+    };
+    let (answer, deflate) = agreed(wanted, "permessage-deflate; client_max_window_bits").unwrap();
+    assert_eq!(deflate, wanted);
+    assert_eq!(
+        answer,
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+         server_max_window_bits=14; client_max_window_bits=13"
+    );
+}
+
+#[test]
+fn a_server_and_a_client_of_this_crate_agree_on_the_same() {
+    let windows = [None, bits(8), bits(12), bits(15)];
+    let mut ways = Vec::new();
+    for server_max_window_bits in windows {
+        for client_max_window_bits in windows {
+            for flags in 0..4 {
+                ways.push(Deflate {
+                    server_no_context_takeover: flags & 1 != 0,
+                    client_no_context_takeover: flags & 2 != 0,
+                    server_max_window_bits,
+                    client_max_window_bits,
+                });
+            }
+        }
+    }
+    let window = |bits: Option<WindowBits>| bits.unwrap_or(WindowBits::MAX);
+    let mut declined = 0;
+    for wanted in &ways {
+        for offer in &ways {
+            let (answer, at_server) = serve(Some(*wanted), &[&written(&[*offer]).unwrap()]);
+            let Some((answer, at_server)) = answer.zip(at_server) else {
+                assert!(offer.client_max_window_bits.is_none());
+                assert!(window(wanted.client_max_window_bits) < WindowBits::MAX);
+                declined += 1;
+                continue;
+            };
+            let at_client = judge(&[*offer], &[&answer]).expect("valid").expect("agreed");
+            let facts = |deflate: Deflate| {
+                (
+                    deflate.server_no_context_takeover,
+                    deflate.client_no_context_takeover,
+                    window(deflate.server_max_window_bits),
+                    window(deflate.client_max_window_bits),
+                )
+            };
+            assert_eq!(facts(at_server), facts(at_client), "{wanted:?} {offer:?}");
+            for held in [wanted, offer] {
+                assert!(
+                    window(at_client.server_max_window_bits) <= window(held.server_max_window_bits)
+                );
+                assert!(
+                    window(at_client.client_max_window_bits) <= window(held.client_max_window_bits)
+                );
+                assert!(at_client.server_no_context_takeover >= held.server_no_context_takeover);
+                assert!(at_client.client_no_context_takeover >= held.client_no_context_takeover);
+            }
+        }
+    }
+    assert_eq!(declined, 2 * 16 * 16);
+}
