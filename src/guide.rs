@@ -3,6 +3,7 @@
 //! - [Driving the machine from an event loop](#driving-the-machine-from-an-event-loop)
 //! - [Wrapping it for an async runtime](#wrapping-it-for-an-async-runtime)
 //! - [Without an operating system](#without-an-operating-system)
+//! - [Compression](#compression)
 //! - [Closing, half-close and who closes first](#closing-half-close-and-who-closes-first)
 //! - [The rules that are yours](#the-rules-that-are-yours)
 //! - [Limits and what each protects from](#limits-and-what-each-protects-from)
@@ -97,6 +98,76 @@
 //! stack. A client's masking keys come from the board's generator, through
 //! [`MaskSource`](crate::MaskSource).
 //!
+//! # Compression
+//!
+//! Messages of text shrink to a third or less with permessage-deflate (RFC 7692), and cost the
+//! processor about twenty times what the protocol does. It is off until both sides want it: a server
+//! by [`Accept::deflate`](crate::handshake::Accept::deflate), a client by
+//! [`Offer::deflate`](crate::handshake::Offer::deflate). What they agreed on is in
+//! [`Agreed`](crate::Agreed) and goes into the connection, which from then on hands out compressed
+//! messages as [`Event::Compressed`](crate::Event::Compressed). The codecs are values of their own,
+//! with the feature `deflate` or brought by you; where they live decides what compression costs.
+//!
+//! **Shared codecs.** Without context takeover, which is what [`Deflate::new`](crate::Deflate::new)
+//! asks for, each message stands alone. One `Inflater::shared` and one `Deflater::shared` serve all
+//! connections of a thread, and an idle connection costs no more than one without compression.
+//!
+//! **Own codecs.** With context takeover a message may refer to those before it: many small and
+//! similar ones shrink to a tenth. Each connection then has an `Inflater::own`, a `Deflater::own`, or
+//! both, each direction as it was agreed: 79 KiB to inflate and 134 to 372 KiB to compress (the
+//! table is at `ZlibCompress`), and up to 64 KiB each for the message that is worked on. An own
+//! inflater also inflates pieces as they come, so bad text fails early and messages of any size pass
+//! through constant memory.
+//!
+//! A loop looks the same for all of them:
+//!
+//! ```
+//! # #[cfg(feature = "deflate")] {
+//! use websocket_proto::{
+//!     Connection, Data, Deflater, Inflater, Message, Messages, SendError, Server, ZlibCompress,
+//!     ZlibDecompress,
+//! };
+//!
+//! fn echo(
+//!     connection: &mut Connection<Server>,
+//!     messages: &mut Messages,
+//!     inflater: &mut Inflater<ZlibDecompress>,
+//!     deflater: &mut Deflater<ZlibCompress>,
+//!     mut input: &mut [u8],
+//!     out: &mut Vec<u8>,
+//! ) -> Result<(), SendError> {
+//!     while let Some(message) = messages.receive_inflated(connection, inflater, &mut input) {
+//!         let _ = match message {
+//!             Message::Text(text) => connection.send_compressed(Data::Text(text), deflater, out),
+//!             Message::Binary(data) => connection.send_binary(data, out), // not worth it, say
+//!             _ => Ok(()),
+//!         };
+//!         connection.transmit(out)?;
+//!     }
+//!     Ok(())
+//! }
+//! # use websocket_proto::{Agreed, Config, Deflate};
+//! # let agreed = Agreed { deflate: Some(Deflate::new()) };
+//! # let mut connection = Connection::new(Server, &Config::new(), agreed);
+//! # let mut frame = *b"\xC1\x87\0\0\0\0\xF2\x48\xCD\xC9\xC9\x07\x00";
+//! # let mut out = Vec::new();
+//! # echo(
+//! #     &mut connection,
+//! #     &mut Messages::new(),
+//! #     &mut Inflater::shared(ZlibDecompress::new()),
+//! #     &mut Deflater::shared(ZlibCompress::new(6)),
+//! #     &mut frame,
+//! #     &mut out,
+//! # )?;
+//! # assert_eq!(out, b"\x81\x05Hello"); // under the threshold
+//! # }
+//! # Ok::<(), websocket_proto::SendError>(())
+//! ```
+//!
+//! [`Config::max_message`](crate::Config::max_message) counts what a message inflates to, so a bomb
+//! stops at the limit. Compression is a choice for each message: what is short, or compressed
+//! already, or mixes a [secret](#security) with what others choose, goes by `send_text`.
+//!
 //! # Closing, half-close and who closes first
 //!
 //! A connection ends cleanly when each side has sent a Close and received one, and then the
@@ -141,13 +212,14 @@
 //! | applications close when they like, with their codes (§7.3, §7.4.1) | [`close`](crate::Connection::close) |
 //! | extended CONNECT only where the server allows it (RFC 8441 §3) | [`Opening::connect`](crate::handshake::Opening::connect) asks for it |
 //! | streams end with END_STREAM or FIN, and are reset by an abort (RFC 8441 §5, RFC 9220 §3) | [`next_step`](crate::Connection::next_step) |
+//! | secrets are not compressed beside what others choose (RFC 7692 §8) | the choice for each message: `send_compressed`, or [`send_text`](crate::Connection::send_text) |
 //! | a client reconnects with growing delays (§7.2.3) | [`closure`](crate::Connection::closure) |
 //!
 //! # Limits and what each protects from
 //!
 //! | limit | protects from |
 //! |---|---|
-//! | [`Config::max_message`](crate::Config::max_message) | messages, or endless fragments of one, that fill the memory |
+//! | [`Config::max_message`](crate::Config::max_message) | messages, or endless fragments of one, that fill the memory, also those that inflate to much |
 //! | [`max_head`](crate::handshake::ServerHandshake::max_head), [`max_headers`](crate::handshake::ServerHandshake::max_headers) | heads that never end |
 //! | [`Limit::Handshake`](crate::Limit::Handshake) | peers that connect and say nothing, or one byte a minute |
 //! | [`Limit::Idle`](crate::Limit::Idle), [`Limit::Pong`](crate::Limit::Pong) | peers that are gone without a word, and middleboxes that forget idle connections |
@@ -172,13 +244,15 @@
 //! close reason to users.
 //!
 //! **Compression and secrets.** Where compressed messages mix a secret with text that an attacker
-//! chooses, their length tells about the secret. Send such messages uncompressed.
+//! chooses, their length tells about the secret. Send such messages uncompressed. With context
+//! takeover that holds for all messages of a connection together.
 //!
 //! # Scaling
 //!
 //! An idle server connection is a value of at most 320 bytes and has no heap; `Messages` and
 //! `Deadlines` beside it are about 200 more: a million of them are half a gigabyte before the
-//! operating system's share, which is larger. (A client also holds its source of masking keys, 264
+//! operating system's share, which is larger; [compression](#compression) adds nothing to it without
+//! context takeover. (A client also holds its source of masking keys, 264
 //! bytes for `SystemMask`.) One read buffer serves all connections of a
 //! thread, since nothing stays in it when `receive` returns `None`.
 //!
