@@ -32,6 +32,17 @@ pub trait Decompress {
     ///
     /// [`Corrupt`] when the bytes are not DEFLATE.
     fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Corrupt>;
+
+    /// Whether what was taken so far ends with a block, at the end of a byte: a message that ends
+    /// elsewhere was cut short. All that it gives was written before.
+    ///
+    /// Unless implemented, this hands an empty stored block to [`decompress`](Self::decompress),
+    /// which a codec inside another block takes for something else: nearly always for bytes of the
+    /// message, or for an error.
+    fn is_between_blocks(&mut self) -> bool {
+        let between = Progress { consumed: EMPTY_BLOCK.len(), produced: 0 };
+        self.decompress(&EMPTY_BLOCK, &mut [0]) == Ok(between)
+    }
 }
 
 /// What one [`Decompress::decompress`] did.
@@ -114,8 +125,8 @@ const STEP: usize = 16 << 10;
 /// What a message leaves out of the empty stored block that ends it (RFC 7692 §7.2.2).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// That, and one more empty stored block: it is read as such only where a block has ended.
-const END: [u8; 9] = [0x00, 0x00, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0xFF, 0xFF];
+/// Such a block, where it begins with a byte.
+pub(crate) const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];
 
 impl<D: Decompress> Inflater<D> {
     /// Inflates for one connection, pieces or whole messages.
@@ -336,11 +347,14 @@ impl<D: Decompress> Inflater<D> {
         }
         // RFC 7692 §7.2.2: what the sender has left out, unless it did not. A message that leaves it
         // out ends with the type of a stored block, so its last byte is never FF.
-        let (_, behind) = END.split_at(if self.end == TAIL { TAIL.len() } else { 0 });
-        match self.codec.decompress(behind, &mut [0]) {
-            Ok(Progress { consumed, produced: 0 }) if consumed == behind.len() => Ok(()),
-            // It ended inside a block.
-            _ => Err(Violation::InvalidPayload),
+        let whole = self.end == TAIL || {
+            let taken = Progress { consumed: TAIL.len(), produced: 0 };
+            self.codec.decompress(&TAIL, &mut [0]) == Ok(taken)
+        };
+        if whole && self.codec.is_between_blocks() {
+            Ok(())
+        } else {
+            Err(Violation::InvalidPayload)
         }
     }
 

@@ -8,7 +8,7 @@ use zlib_rs::{DeflateConfig, DeflateFlush, InflateFlush, Status, Strategy};
 use crate::{
     config::WindowBits,
     deflate::Compress,
-    inflate::{Corrupt, Decompress, Progress},
+    inflate::{Corrupt, Decompress, EMPTY_BLOCK, Progress},
 };
 
 /// Compresses with `zlib-rs`.
@@ -190,6 +190,18 @@ impl Decompress for ZlibDecompress {
                 return Ok(Progress { consumed, produced });
             }
         }
+    }
+
+    fn is_between_blocks(&mut self) -> bool {
+        let Some(state) = &mut self.state else { return true };
+        // zlib stops behind this one, in front of what follows it. Inside another block it does not.
+        let [a, b, c, d, e] = EMPTY_BLOCK;
+        let input = [a, b, c, d, e, 0x00];
+        let (before_in, before_out) = (state.inflate.total_in(), state.inflate.total_out());
+        let status = state.inflate.decompress(&input, &mut [0], InflateFlush::Block);
+        status.is_ok()
+            && state.inflate.total_in() - before_in == EMPTY_BLOCK.len() as u64
+            && state.inflate.total_out() == before_out
     }
 }
 

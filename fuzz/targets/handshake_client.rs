@@ -3,11 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use websocket_proto::Deflate;
 use websocket_proto::handshake::{ClientHandshake, Offer, Response, Target};
 
 fuzz_target!(|bytes: &[u8]| {
     let target = Target::parse("ws://example.com/chat").unwrap();
-    let offer = Offer::new().subprotocols(&["chat", "superchat"]);
+    let ways = [Deflate::new()];
+    let offer = Offer::new().subprotocols(&["chat", "superchat"]).deflate(&ways);
     let mut out = Vec::new();
     let mut start =
         || ClientHandshake::<64>::start(&target, &offer, *b"the sample nonce", &mut out).unwrap();
@@ -15,7 +17,8 @@ fuzz_target!(|bytes: &[u8]| {
         response.map(|response| {
             if let Response::Accepted(accepted) = &response {
                 assert!(matches!(accepted.subprotocol(), None | Some("chat" | "superchat")));
-                assert_eq!(accepted.extensions().count(), 0);
+                let agreed = accepted.agreed().deflate;
+                assert_eq!(accepted.extensions().count(), agreed.iter().count());
             }
             format!("{response:?}")
         })

@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use websocket_proto::Deflate;
 use websocket_proto::handshake::{Accept, ServerHandshake};
 
 fuzz_target!(|input: (u16, &[u8])| {
@@ -13,6 +14,7 @@ fuzz_target!(|input: (u16, &[u8])| {
             request.extensions().for_each(|extension| extension.params().for_each(drop));
             let accept =
                 request.subprotocols().fold(Accept::new(), |accept, name| accept.subprotocol(name));
+            let accept = accept.deflate(Deflate::new());
             request.accept(&accept, &mut out).unwrap();
             assert!(out.starts_with(b"HTTP/1.1 101 ") && out.ends_with(b"\r\n\r\n"));
             format!("{request:?}")

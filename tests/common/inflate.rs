@@ -40,21 +40,31 @@ struct Code {
 }
 
 impl Code {
-    fn new(lengths: &[usize]) -> Self {
+    /// `None` if the code says two things at once; or leaves something unsaid, unless it has at most
+    /// one symbol and `short` allows that.
+    fn new(lengths: &[usize], short: bool) -> Option<Self> {
         let of = |length| (0..lengths.len()).filter(move |&symbol| lengths[symbol] == length);
-        let counts = std::array::from_fn(|at| of(at + 1).count());
-        Code { counts, symbols: (1..=15).flat_map(of).collect() }
+        let counts: [usize; 15] = std::array::from_fn(|at| of(at + 1).count());
+        let said: usize =
+            counts.iter().zip(1..).map(|(count, length)| count << (15 - length)).sum();
+        let one = short && counts.iter().sum::<usize>() <= counts[0].min(1);
+        match 1_usize << 15 {
+            all if said == all || said < all && one => {
+                Some(Code { counts, symbols: (1..=15).flat_map(of).collect() })
+            }
+            _ => None,
+        }
     }
 }
 
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// Appends what `data` inflates to, blocks that follow a final one included, to `out`, which is also
-/// the window; `None` unless it is whole blocks. Tells the farthest reference.
+/// the window; `None` unless it is whole blocks, to the last bit. Tells the farthest reference.
 pub fn inflate(data: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     let mut bits = Bits { bytes: data, at: 0 };
     let mut farthest = 0;
-    while bits.at.div_ceil(8) < data.len() {
+    while bits.at < 8 * data.len() {
         let last = bits.bit()? == 1;
         let (literals, distances) = match bits.number(2)? {
             0 => {
@@ -69,15 +79,18 @@ pub fn inflate(data: &[u8], out: &mut Vec<u8>) -> Option<usize> {
             }
             1 => {
                 let literals = [vec![8; 144], vec![9; 112], vec![7; 24], vec![8; 8]].concat();
-                (literals, vec![5; 30])
+                (literals, vec![5; 32])
             }
             2 => {
                 let (count, more) = (257 + bits.number(5)?, 1 + bits.number(5)?);
+                if count > 286 || more > 30 {
+                    return None;
+                }
                 let mut code = [0; 19];
                 for at in 0..4 + bits.number(4)? {
                     code[ORDER[at]] = bits.number(3)?;
                 }
-                let code = Code::new(&code);
+                let code = Code::new(&code, false)?;
                 let mut lengths = Vec::new();
                 while lengths.len() < count + more {
                     match bits.symbol(&code)? {
@@ -90,12 +103,15 @@ pub fn inflate(data: &[u8], out: &mut Vec<u8>) -> Option<usize> {
                         length => lengths.push(length),
                     }
                 }
+                if lengths.len() > count + more || lengths[256] == 0 {
+                    return None;
+                }
                 let distances = lengths.split_off(count);
                 (lengths, distances)
             }
             _ => return None,
         };
-        let (literals, distances) = (Code::new(&literals), Code::new(&distances));
+        let (literals, distances) = (Code::new(&literals, true)?, Code::new(&distances, true)?);
         loop {
             let symbol = bits.symbol(&literals)?;
             if symbol < 256 {
@@ -108,6 +124,7 @@ pub fn inflate(data: &[u8], out: &mut Vec<u8>) -> Option<usize> {
             // RFC 1951 §3.2.5: four lengths, or two distances, to each count of further bits.
             let length = match symbol - 257 {
                 28 => 258,
+                29.. => return None,
                 at @ ..8 => 3 + at,
                 at => {
                     let extra = at / 4 - 1;
@@ -116,6 +133,7 @@ pub fn inflate(data: &[u8], out: &mut Vec<u8>) -> Option<usize> {
             };
             let distance = match bits.symbol(&distances)? {
                 at @ ..4 => 1 + at,
+                30.. => return None,
                 at => {
                     let extra = at / 2 - 1;
                     1 + ((2 + at % 2) << extra) + bits.number(extra)?

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[cfg(feature = "deflate")]
+pub mod deflate;
 pub mod inflate;
 
 use std::fmt::Debug;

@@ -1,0 +1,90 @@
+//! Compressed messages received in every way that there is.
+
+use websocket_proto::{Connection, Decompress, Event, Inflater, Message, Messages, Role};
+
+use super::{Canonical, Outcome};
+
+/// How compressed messages are received.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Mode {
+    /// In pieces, by the connection's own codec.
+    Pieces,
+    /// As messages, by the connection's own codec.
+    Own,
+    /// As messages, by a codec that others use too.
+    Shared,
+}
+
+/// Feeds `chunks`, one read each, and transmits after every event, as a driver does.
+pub fn drive_inflated<'c, R: Role, D: Decompress>(
+    connection: &mut Connection<R>,
+    mode: Mode,
+    codec: D,
+    chunks: impl IntoIterator<Item = &'c [u8]>,
+) -> Outcome {
+    let (mut canonical, mut output) = (Canonical::default(), Vec::new());
+    let (mut pieces, mut messages) = (Pieces::default(), Messages::new());
+    let mut inflater =
+        if mode == Mode::Shared { Inflater::shared(codec) } else { Inflater::own(codec) };
+    for chunk in chunks {
+        let mut buffer = chunk.to_vec();
+        let mut input = &mut buffer[..];
+        if mode == Mode::Pieces {
+            while let Some(event) = connection.receive(&mut input) {
+                match event {
+                    Event::Compressed(mut piece) => {
+                        while let Some(event) = inflater.inflate(connection, &mut piece) {
+                            pieces.push(event, &mut canonical);
+                        }
+                        assert!(piece.is_empty());
+                    }
+                    event => pieces.push(event, &mut canonical),
+                }
+                connection.transmit(&mut output).expect("a vector has room");
+            }
+        } else {
+            while let Some(message) =
+                messages.receive_inflated(connection, &mut inflater, &mut input)
+            {
+                match message {
+                    Message::Text(text) => canonical.piece("text", text.as_bytes(), true, true),
+                    Message::Binary(data) => canonical.piece("binary", data, true, true),
+                    Message::Ping(payload) => canonical.push(&Event::Ping(payload)),
+                    Message::Pong(payload) => canonical.push(&Event::Pong(payload)),
+                    Message::Close(close) => canonical.push(&Event::Close(close)),
+                    Message::Failed(violation) => canonical.push(&Event::Failed(violation)),
+                    other => panic!("{other:?}"),
+                }
+                connection.transmit(&mut output).expect("a vector has room");
+            }
+        }
+        assert!(input.is_empty(), "`None` means that the input is empty");
+    }
+    Outcome { events: canonical.finish(), output }
+}
+
+/// Joins pieces to whole messages, and checks that each stands where it says.
+#[derive(Default)]
+pub struct Pieces {
+    open: Option<(&'static str, Vec<u8>)>,
+}
+
+impl Pieces {
+    pub fn push(&mut self, event: Event<'_>, canonical: &mut Canonical) {
+        let (what, bytes, first, last) = match &event {
+            Event::Text(text) => ("text", text.as_bytes(), text.first(), text.last()),
+            Event::Binary(data) => ("binary", &**data, data.first(), data.last()),
+            event => return canonical.push(event),
+        };
+        assert!(!bytes.is_empty() || last, "an empty piece that is not the last one");
+        assert_eq!(self.open.is_none(), first);
+        let (open, mut message) = self.open.take().unwrap_or((what, Vec::new()));
+        assert_eq!(open, what);
+        message.extend(bytes);
+        if last {
+            canonical.piece(what, &message, true, true);
+        } else {
+            self.open = Some((what, message));
+        }
+    }
+}
