@@ -9,6 +9,7 @@ cd "$ci/.."
 mkdir -p "$cache"
 export PATH="$cache/cargo/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 RUST_BACKTRACE=0 DEBIAN_FRONTEND=noninteractive
+export PYTHONDONTWRITEBYTECODE=1
 target=${CARGO_TARGET_DIR:-target}
 examples=$target/release/examples
 
@@ -43,11 +44,11 @@ wait_for_port() {
   kill -0 "$2" 2>/dev/null || die "somebody else listens on port $1"
 }
 
-# Starts the echo server of the release build; its port is in $port, its process in $server.
+# start_echo_server FLAGS...: that of the release build; its port is in $port, its process in $server.
 start_echo_server() {
   [ -x "$examples/echo_server" ] || die "build the examples first: bash .ci/run build"
   port=$(free_port)
-  "$examples/echo_server" "127.0.0.1:$port" &
+  "$examples/echo_server" "127.0.0.1:$port" "$@" &
   server=$!
   children+=("$server")
   wait_for_port "$port" "$server"
@@ -179,6 +180,11 @@ PYTHON
   note "${commands[0]}: serves its page on port $port"
   kill "$server"
 
+  # Built so, it has no codec, and says it.
+  local refusal
+  refusal=$(timeout 10 "$target/debug/examples/echo_server" 127.0.0.1:0 --deflate 2>&1) && die "--deflate was not refused"
+  [[ $refusal == *"feature deflate"* ]] || die "not the refusal of --deflate: $refusal"
+
   count_tests ${commands[1]}
 }
 
@@ -276,15 +282,24 @@ step_bare_example() {
 
 # --- conformance and peers -----------------------------------------------------------------------
 
-step_build() { cargo build --release --examples; }
+step_build() { cargo build --release --examples --features deflate; }
 
+# All cases, with contexts that are taken over where the case lets them; then some of those where the
+# server's own flags make the difference.
 step_autobahn_server() {
-  local report=$cache/autobahn/server status=0
+  autobahn_server "--deflate --takeover"
+  autobahn_server "--deflate" 12.1 12.4 13.1 13.3
+}
+
+# autobahn_server FLAGS GROUP...: the flags of the server; without groups all of them.
+autobahn_server() {
+  local flags=$1 groups=("${@:2}") status=0
+  local report=$cache/autobahn/server${flags// /} cases=("${groups[@]/%/.*}")
   rm -rf "$report"
-  start_echo_server
-  "$cache/venv/bin/kosoku" -o "$report" -x '12.*' -x '13.*' "127.0.0.1:$port" || status=$?
+  start_echo_server $flags
+  "$cache/venv/bin/kosoku" -p 2 -o "$report" "${cases[@]/#/--include=}" "127.0.0.1:$port" || status=$?
   still_alive "$server"
-  judge "$report" "$status"
+  judge "$report" "$status" "${groups[@]}"
 }
 
 step_autobahn_client() {
@@ -292,21 +307,21 @@ step_autobahn_client() {
   [ -x "$examples/autobahn_client" ] || die "build the examples first: bash .ci/run build"
   rm -rf "$report"
   port=$(free_port)
-  "$cache/venv/bin/kosoku" -m fuzzingserver -o "$report" -x '12.*' -x '13.*' "127.0.0.1:$port" &
+  "$cache/venv/bin/kosoku" -m fuzzingserver -o "$report" "127.0.0.1:$port" &
   suite=$!
   children+=("$suite")
   wait_for_port "$port" "$suite"
-  "$examples/autobahn_client" "ws://127.0.0.1:$port" websocket-proto || status=$?
+  "$examples/autobahn_client" "ws://127.0.0.1:$port" websocket-proto --deflate --takeover || status=$?
   # Without the last request of the client, the suite would not end.
   if [ "$status" -eq 0 ]; then wait "$suite" || status=$?; fi
   judge "$report" "$status"
 }
 
-# judge REPORT STATUS: the verdicts first, so that they are seen even when the run failed.
+# judge REPORT STATUS GROUP...: the verdicts first, so that they are seen even when the run failed.
 judge() {
   local counts faults=0
   [ -f "$1/index.json" ] || die "no report; the run ended with status $2"
-  counts=$(python3 "$ci/autobahn.py" "$1/index.json") || faults=1
+  counts=$(python3 "$ci/autobahn.py" "$1/index.json" "${@:3}") || faults=1
   printf '%s\n' "$counts"
   note "${counts%%$'\n'*}"
   [ "$2" -eq 0 ] || die "the run ended with status $2"
@@ -321,29 +336,43 @@ peer() {
   note "$(tail -n 1 "$out")"
 }
 
+# Without compression, with it, and with contexts that are taken over.
+modes=("" "--deflate" "--deflate --takeover")
+
 step_peer_websockets() {
-  start_echo_server
-  peer "$cache/venv/bin/python" "$ci/peers/websockets_client.py" "ws://127.0.0.1:$port/"
-  still_alive "$server"
+  local flags
+  for flags in "${modes[@]}"; do
+    start_echo_server $flags
+    peer "$cache/venv/bin/python" "$ci/peers/websockets_client.py" "ws://127.0.0.1:$port/" $flags
+    still_alive "$server"
+  done
 }
 
 step_peer_ws() {
-  start_echo_server
-  NODE_PATH=$cache/node/node_modules peer node "$ci/peers/ws_client.cjs" "ws://127.0.0.1:$port/"
-  still_alive "$server"
+  local flags
+  for flags in "${modes[@]}"; do
+    start_echo_server $flags
+    NODE_PATH=$cache/node/node_modules peer node "$ci/peers/ws_client.cjs" "ws://127.0.0.1:$port/" $flags
+    still_alive "$server"
+  done
 }
 
 step_peer_chromium() {
-  local browser
+  local browser flags
   browser=$(command -v chromium) || skip "chromium is not installed and cannot be"
-  start_echo_server
-  NODE_PATH=$cache/node/node_modules peer node "$ci/peers/chromium.cjs" "http://127.0.0.1:$port/" "$browser"
-  still_alive "$server"
+  for flags in "${modes[@]}"; do
+    start_echo_server $flags
+    NODE_PATH=$cache/node/node_modules peer node "$ci/peers/chromium.cjs" "http://127.0.0.1:$port/" "$browser" $flags
+    still_alive "$server"
+  done
 }
 
 step_peer_websockets_server() {
   [ -x "$examples/echo_client" ] || die "build the examples first: bash .ci/run build"
-  peer "$cache/venv/bin/python" "$ci/peers/websockets_server.py" "$examples/echo_client"
+  local flags
+  for flags in "${modes[@]}"; do
+    peer "$cache/venv/bin/python" "$ci/peers/websockets_server.py" "$examples/echo_client" $flags
+  done
 }
 
 step_peer_proxy() {

@@ -1,19 +1,24 @@
 //! A client for any WebSocket server:
 //!
-//! `echo_client URL [--send TEXT]... [--echo] [--subprotocol NAME]... [--header "Name: value"]...`
+//! `echo_client URL [--send TEXT]... [--echo] [--subprotocol NAME]... [--header "Name: value"]...
+//! [--deflate [--takeover]]`
 //!
 //! Sends the texts, prints what it receives, and closes once it has received as many messages as it
 //! has sent. With `--echo` it returns every message until the server ends the connection. It exits
-//! with 0 after a clean close and with 1 otherwise, the reason on standard error.
+//! with 0 after a clean close and with 1 otherwise, the reason on standard error. With `--deflate`,
+//! for which the feature `deflate` is needed, it offers to compress messages.
 
 #[path = "common/client.rs"]
 mod client;
+#[allow(dead_code, reason = "servers have theirs too")]
+#[path = "common/codecs.rs"]
+mod codecs;
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 use websocket_proto::handshake::Offer;
-use websocket_proto::{CloseCode, CloseFrame, Closure, Message, Messages, NextStep};
+use websocket_proto::{CloseCode, CloseFrame, Closure, Data, Deflate, Message, Messages, NextStep};
 
 #[derive(Default)]
 struct Options {
@@ -22,6 +27,7 @@ struct Options {
     echo: bool,
     subprotocols: Vec<String>,
     headers: Vec<(String, String)>,
+    deflate: &'static [Deflate],
 }
 
 fn main() -> ExitCode {
@@ -40,6 +46,7 @@ fn main() -> ExitCode {
 
 fn options() -> io::Result<Options> {
     let mut options = Options::default();
+    let (mut deflate, mut takeover) = (false, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| usage(&argument));
@@ -52,62 +59,71 @@ fn options() -> io::Result<Options> {
                 let (name, value) = header.split_once(':').ok_or_else(|| usage(&header))?;
                 options.headers.push((name.to_owned(), value.trim().to_owned()));
             }
+            "--deflate" => deflate = true,
+            "--takeover" => takeover = true,
             url if options.url.is_empty() && !url.starts_with("--") => options.url = url.into(),
             other => return Err(usage(other)),
         }
     }
+    options.deflate = codecs::ways(deflate, takeover).map_err(io::Error::other)?;
     if options.url.is_empty() { Err(usage("no URL")) } else { Ok(options) }
 }
 
 fn usage(what: &str) -> io::Error {
     io::Error::other(format!(
         "{what}: echo_client URL [--send TEXT]... [--echo] [--subprotocol NAME]... \
-         [--header \"Name: value\"]..."
+         [--header \"Name: value\"]... [--deflate [--takeover]]"
     ))
 }
 
 fn run(options: &Options) -> io::Result<Option<Closure>> {
     let subprotocols: Vec<_> = options.subprotocols.iter().map(String::as_str).collect();
     let headers: Vec<_> = options.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    let offer = Offer::new().subprotocols(&subprotocols).headers(&headers);
+    let offer = Offer::new().subprotocols(&subprotocols).headers(&headers).deflate(options.deflate);
     let client::Dialled { mut stream, mut connection, mut leftover, subprotocol } =
         client::dial(&options.url, &offer)?;
     if let Some(subprotocol) = subprotocol {
         println!("subprotocol {subprotocol}");
     }
+    if let Some(deflate) = connection.agreed().deflate {
+        println!("{deflate:?}");
+    }
+    let (mut own, mut shared) =
+        (codecs::Own::of_client(connection.agreed()), codecs::Shared::new());
+    let (inflater, deflater) = own.or(&mut shared);
 
     let mut out = Vec::new();
     for text in &options.send {
-        connection.send_text(text, &mut out).map_err(io::Error::other)?;
+        let text = Data::Text(text);
+        connection.send_compressed(text, deflater, &mut out).map_err(io::Error::other)?;
     }
     let mut expected = if options.echo { usize::MAX } else { options.send.len() };
     let mut messages = Messages::new();
     let mut buffer = [0; 16 << 10];
     let mut input = &mut leftover[..];
     loop {
-        while let Some(message) = messages.receive(&mut connection, &mut input) {
-            // Once we are closing, a message cannot be answered any more: not an error here.
-            let _ = match message {
+        while let Some(message) = messages.receive_inflated(&mut connection, inflater, &mut input) {
+            let mut received = None;
+            match message {
                 Message::Text(text) => {
                     println!("text {text}");
-                    expected = expected.saturating_sub(1);
-                    if options.echo { connection.send_text(text, &mut out) } else { Ok(()) }
+                    received = Some(Data::Text(text));
                 }
                 Message::Binary(data) => {
                     println!("binary, {} bytes", data.len());
-                    expected = expected.saturating_sub(1);
-                    if options.echo { connection.send_binary(data, &mut out) } else { Ok(()) }
+                    received = Some(Data::Binary(data));
                 }
-                Message::Close(close) => {
-                    println!("close {close:?}");
-                    Ok(())
+                Message::Close(close) => println!("close {close:?}"),
+                Message::Failed(violation) => eprintln!("violation: {violation}"),
+                _ => {}
+            }
+            if let Some(data) = received {
+                expected = expected.saturating_sub(1);
+                if options.echo {
+                    // Once we are closing, a message cannot be answered any more: not an error here.
+                    let _ = connection.send_compressed(data, deflater, &mut out);
                 }
-                Message::Failed(violation) => {
-                    eprintln!("violation: {violation}");
-                    Ok(())
-                }
-                _ => Ok(()),
-            };
+            }
             connection.transmit(&mut out).map_err(io::Error::other)?;
         }
         if expected == 0 {

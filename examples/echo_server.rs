@@ -1,11 +1,19 @@
 //! An echo server for any number of connections, on one thread with `mio`:
 //!
-//! `echo_server [ADDR] [--max-message BYTES] [--subprotocol NAME]...`
+//! `echo_server [ADDR] [--max-message BYTES] [--subprotocol NAME]... [--deflate [--takeover]]`
 //!
 //! All connections share one read buffer, since a connection keeps nothing in it. What a socket does
 //! not take waits in a buffer of its connection, and while much waits there, nothing is read from
 //! it: a peer that does not read its echoes is not served more of them. A silent peer is pinged, and
 //! one that stays silent is given up. A browser gets a page to type into.
+//!
+//! With `--deflate`, for which the feature `deflate` is needed, messages are compressed where the
+//! client offers it: by codecs that all connections share, or with `--takeover` by codecs of each
+//! connection's own.
+
+#[allow(dead_code, reason = "clients have theirs too")]
+#[path = "common/codecs.rs"]
+mod codecs;
 
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
@@ -16,7 +24,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 use websocket_proto::handshake::{self, Accept, HandshakeError, ServerHandshake};
 use websocket_proto::{
-    Config, Connection, Deadlines, Message, Messages, NextStep, Overdue, Server,
+    Config, Connection, Data, Deadlines, Deflate, Message, Messages, NextStep, Overdue, Server,
 };
 
 const PAGE: &[u8] = include_bytes!("echo.html");
@@ -32,11 +40,14 @@ struct Options {
     address: SocketAddr,
     config: Config,
     subprotocols: Vec<String>,
+    deflate: &'static [Deflate],
 }
 
 fn options() -> Result<Options, String> {
     let address = SocketAddr::from(([127, 0, 0, 1], 9001));
-    let mut options = Options { address, config: Config::new(), subprotocols: Vec::new() };
+    let mut options =
+        Options { address, config: Config::new(), subprotocols: Vec::new(), deflate: &[] };
+    let (mut deflate, mut takeover) = (false, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
@@ -46,11 +57,14 @@ fn options() -> Result<Options, String> {
                 options.config = options.config.max_message(bytes);
             }
             "--subprotocol" => options.subprotocols.push(value()?),
+            "--deflate" => deflate = true,
+            "--takeover" => takeover = true,
             address => {
                 options.address = address.parse().map_err(|error| format!("{address}: {error}"))?;
             }
         }
     }
+    options.deflate = codecs::ways(deflate, takeover)?;
     Ok(options)
 }
 
@@ -65,6 +79,7 @@ fn main() -> io::Result<()> {
     let start = Instant::now();
     let mut peers: HashMap<Token, Peer> = HashMap::new();
     let mut buffer = vec![0; 64 << 10];
+    let mut common = Common { options, codecs: codecs::Shared::new() };
     let mut events = Events::with_capacity(1024);
     let mut last_token = LISTENER;
     // Those that have more to do now, of which no event will tell.
@@ -90,7 +105,7 @@ fn main() -> io::Result<()> {
                 continue;
             }
             let Some(peer) = peers.get_mut(&token) else { continue };
-            match peer.turn(&mut buffer, &options) {
+            match peer.turn(&mut buffer, &mut common) {
                 Ok(Turn::Wait) => {}
                 Ok(Turn::Unfinished) => unfinished.push(token),
                 Ok(Turn::Done) | Err(_) => drop(peers.remove(&token)),
@@ -138,6 +153,12 @@ fn accept(
     }
 }
 
+/// What all connections have in common.
+struct Common {
+    options: Options,
+    codecs: codecs::Shared,
+}
+
 struct Peer {
     stream: TcpStream,
     phase: Phase,
@@ -159,6 +180,7 @@ enum Phase {
     Open {
         connection: Box<Connection<Server>>,
         messages: Messages,
+        codecs: codecs::Own,
     },
     /// An HTTP response is the last that this peer gets; `eof` tells that its stream has ended.
     Answered {
@@ -184,7 +206,7 @@ impl Peer {
     }
 
     /// Writes and reads as much as the socket takes and gives.
-    fn turn(&mut self, buffer: &mut [u8], options: &Options) -> io::Result<Turn> {
+    fn turn(&mut self, buffer: &mut [u8], common: &mut Common) -> io::Result<Turn> {
         for _ in 0..READS_A_TURN {
             self.write()?;
             if self.out.len() - self.written > MAX_WAITING {
@@ -202,7 +224,7 @@ impl Peer {
                 // deadlines. Once they are written, the end is read again.
                 Ok(0) if !self.out.is_empty() => return Ok(Turn::Wait),
                 Ok(0) => self.receive_eof(),
-                Ok(length) => self.receive(&mut buffer[..length], options)?,
+                Ok(length) => self.receive(&mut buffer[..length], common)?,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Turn::Wait),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -276,18 +298,24 @@ impl Peer {
         }
     }
 
-    fn receive(&mut self, mut input: &mut [u8], options: &Options) -> io::Result<()> {
+    fn receive(&mut self, mut input: &mut [u8], common: &mut Common) -> io::Result<()> {
         match &mut self.phase {
             Phase::Answered { .. } => {} // read and dropped
-            Phase::Handshake { .. } => self.shake_hands(input, options)?,
-            Phase::Open { connection, messages } => {
-                while let Some(message) = messages.receive(connection, &mut input) {
-                    // Once we are closing, a message cannot be answered any more.
-                    let _ = match message {
-                        Message::Text(text) => connection.send_text(text, &mut self.out),
-                        Message::Binary(data) => connection.send_binary(data, &mut self.out),
-                        _ => Ok(()),
+            Phase::Handshake { .. } => self.shake_hands(input, common)?,
+            Phase::Open { connection, messages, codecs } => {
+                let (inflater, deflater) = codecs.or(&mut common.codecs);
+                while let Some(message) =
+                    messages.receive_inflated(connection, inflater, &mut input)
+                {
+                    let echo = match message {
+                        Message::Text(text) => Some(Data::Text(text)),
+                        Message::Binary(data) => Some(Data::Binary(data)),
+                        _ => None,
                     };
+                    if let Some(data) = echo {
+                        // Once we are closing, a message cannot be answered any more.
+                        let _ = connection.send_compressed(data, deflater, &mut self.out);
+                    }
                     connection.transmit(&mut self.out).map_err(io::Error::other)?;
                 }
             }
@@ -295,23 +323,28 @@ impl Peer {
         Ok(())
     }
 
-    fn shake_hands(&mut self, bytes: &[u8], options: &Options) -> io::Result<()> {
+    fn shake_hands(&mut self, bytes: &[u8], common: &mut Common) -> io::Result<()> {
         let Phase::Handshake { handshake, head } = &mut self.phase else { return Ok(()) };
         head.extend(bytes);
         let mut input = &mut head[..];
         match handshake.receive(&mut input) {
             Ok(None) => Ok(()),
             Ok(Some(request)) => {
-                let known = |offered: &&str| options.subprotocols.iter().any(|own| own == offered);
-                let accept = match request.subprotocols().find(known) {
-                    Some(subprotocol) => Accept::new().subprotocol(subprotocol),
-                    None => Accept::new(),
-                };
+                let Options { config, subprotocols, deflate, .. } = &common.options;
+                let known = |offered: &&str| subprotocols.iter().any(|own| own == offered);
+                let mut accept = Accept::new();
+                if let Some(subprotocol) = request.subprotocols().find(known) {
+                    accept = accept.subprotocol(subprotocol);
+                }
+                if let Some(deflate) = deflate.first() {
+                    accept = accept.deflate(*deflate);
+                }
                 let agreed = request.accept(&accept, &mut self.out).map_err(io::Error::other)?;
-                let connection = Box::new(Connection::new(Server, &options.config, agreed));
+                let connection = Box::new(Connection::new(Server, config, agreed));
                 let mut leftover = input.to_vec();
-                self.phase = Phase::Open { connection, messages: Messages::new() };
-                self.receive(&mut leftover, options)
+                let (messages, codecs) = (Messages::new(), codecs::Own::of_server(agreed));
+                self.phase = Phase::Open { connection, messages, codecs };
+                self.receive(&mut leftover, common)
             }
             Err(error) => {
                 let page = error == HandshakeError::UpgradeMissing && head.starts_with(b"GET / ");

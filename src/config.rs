@@ -26,8 +26,8 @@ impl Config {
     ///
     /// It is held against the lengths that headers declare, so a message that would exceed it
     /// fails before its payload arrives, with close code 1009. Of a compressed message it counts the
-    /// bytes that it inflates to, while it is inflated; on the wire such a message may have an eighth
-    /// more, as much as compressors add to what they cannot compress. `u64::MAX` lifts the limit.
+    /// bytes that it inflates to, while it is inflated; one frame of it may have an eighth more on the
+    /// wire, as much as compressors add to what they cannot compress. `u64::MAX` lifts the limit.
     #[must_use]
     pub const fn max_message(mut self, bytes: u64) -> Self {
         self.max_message = bytes;

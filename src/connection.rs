@@ -502,7 +502,6 @@ impl<R: Role> Connection<R> {
     }
 
     /// The most bytes that a received message may have.
-    #[cfg(feature = "alloc")]
     pub(crate) const fn max_message(&self) -> u64 {
         self.receiver.limit()
     }

@@ -30,7 +30,8 @@ pub trait Compress {
     /// bytes that are; `output` has at least [`bound`](Compress::bound) of them.
     ///
     /// No block is final, and the last is an empty stored one, as a "sync flush" leaves it: the
-    /// output ends with `00 00 FF FF`. `None` says that it failed; it is then reset.
+    /// output ends with `00 00 FF FF`. `None` says that it failed; the next call is then a
+    /// [`reset`](Compress::reset).
     fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize>;
 }
 
@@ -68,8 +69,8 @@ pub struct Deflater<C> {
     scratch: Vec<u8>,
 }
 
-/// What an empty stored block ends with, and what a message leaves out (RFC 7692 §7.2.1).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+/// What an empty stored block ends with, and what a message leaves out of it (RFC 7692 §7.2.1).
+pub(crate) const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
 impl<C: Compress> Deflater<C> {
     /// Compresses for any number of connections, each message by itself.
@@ -103,24 +104,13 @@ impl<C: Compress> Deflater<C> {
         self.ready = false;
     }
 
-    /// Makes room for what `length` bytes are compressed to, and tells how much that is.
-    fn reserve(&mut self, length: usize) -> Result<usize, SendError> {
-        let bound = self.codec.bound(length).max(TAIL.len());
-        if let Some(more) = bound.checked_sub(self.scratch.len()) {
-            self.scratch.try_reserve(more).map_err(|_| SendError::Full)?;
-            self.scratch.resize(bound, 0);
-        }
-        Ok(bound)
+    /// The room that an output has to have for the payload of a message of `length` bytes: more than
+    /// that only where it does not compress. The header of its frame comes to it, 14 bytes at most.
+    pub fn bound(&self, length: usize) -> usize {
+        self.codec.bound(length).max(TAIL.len())
     }
 
-    /// Gives memory back that a long message took.
-    pub(crate) fn release(&mut self) {
-        if self.scratch.len() > self.keep {
-            self.scratch = Vec::new();
-        }
-    }
-
-    /// Compresses a message, or a fragment of one; `first` and `last` say which. Room was made.
+    /// Compresses a message, or a fragment of one; `first` and `last` say which.
     fn compress(
         &mut self,
         context: Context,
@@ -128,16 +118,21 @@ impl<C: Compress> Deflater<C> {
         first: bool,
         last: bool,
     ) -> Result<&[u8], SendError> {
+        // RFC 7692 §7.2.3.6: an empty message is the first byte of an empty stored block.
+        if data.is_empty() {
+            return Ok(if last { &[0x00] } else { &[] });
+        }
+        let bound = self.bound(data.len());
+        if let Some(more) = bound.checked_sub(self.scratch.len()) {
+            self.scratch.try_reserve_exact(more).map_err(|_| SendError::Full)?;
+            self.scratch.resize(bound, 0);
+        }
         // RFC 7692 §7.1.1: a window is taken over only where that was agreed. What others may have
         // compressed in between is forgotten also between two fragments, which is always allowed.
         let takes_over = self.own && (context.takeover || !first);
         if !(takes_over && self.ready) {
             self.codec.reset(context.window);
             self.ready = context.takeover || !last;
-        }
-        // RFC 7692 §7.2.3.6: an empty message is the first byte of an empty stored block.
-        if data.is_empty() {
-            return Ok(if last { &[0x00] } else { &[] });
         }
         let length = self.codec.compress(data, &mut self.scratch);
         let payload = length.and_then(|length| self.scratch.get(..length));
@@ -152,15 +147,24 @@ impl<C: Compress> Deflater<C> {
         }
     }
 
-    /// A whole message by itself.
-    pub(crate) fn compress_alone(
+    /// Gives memory back that a long message took.
+    fn release(&mut self) {
+        if self.scratch.capacity() > self.keep {
+            self.scratch = Vec::new();
+        }
+    }
+
+    /// Compresses a whole message by itself and hands it on.
+    pub(crate) fn compress_alone<T>(
         &mut self,
         window: WindowBits,
         data: &[u8],
-    ) -> Result<&[u8], SendError> {
-        self.reserve(data.len())?;
+        then: impl FnOnce(&[u8]) -> Result<T, SendError>,
+    ) -> Result<T, SendError> {
         let context = Context { takeover: false, window };
-        self.compress(context, data, true, true)
+        let result = self.compress(context, data, true, true).and_then(then);
+        self.release();
+        result
     }
 }
 
@@ -204,8 +208,8 @@ impl<R: Role> Connection<R> {
     /// # Errors
     ///
     /// As for [`send_text`](Connection::send_text), and [`SendError::Codec`]. `out` has to have room
-    /// for what the message may become at worst, about an eighth more than it is. Where it has not,
-    /// the codec has not seen the message, and the peer can read what comes next.
+    /// for what the message may become at worst: see [`Deflater::bound`]. Where it has not, the codec
+    /// has not seen the message, and the peer can read what comes next.
     pub fn send_compressed<C: Compress>(
         &mut self,
         data: Data<'_>,
@@ -218,13 +222,14 @@ impl<R: Role> Connection<R> {
             _ => return self.send(data, out),
         };
         let first = self.check_message(data.kind())?;
-        let bound = deflater.reserve(plain.len())?;
+        let bound = deflater.bound(plain.len());
         let (role, sender) = self.sending();
         let keys = sender.reserve(Some(bound), role, out)?;
-        let payload = deflater.compress(context, plain, true, true)?;
-        sender.append(keys, Some(Frame { first: first | RSV1, payload }), out);
+        let payload = deflater.compress(context, plain, true, true);
+        let sent = payload
+            .map(|payload| sender.append(keys, Some(Frame { first: first | RSV1, payload }), out));
         deflater.release();
-        Ok(())
+        sent
     }
 
     /// Appends one fragment of a compressed message, the last one if `last` (RFC 7692 §7.2.1). All
@@ -253,13 +258,15 @@ impl<R: Role> Connection<R> {
         self.check_open()?;
         let message = Open { kind: data.kind(), compressed: true };
         let first = self.sending().1.first_byte(message, last)?;
-        let bound = deflater.reserve(data.as_bytes().len())?;
+        let bound = deflater.bound(data.as_bytes().len());
         let (role, sender) = self.sending();
         let keys = sender.reserve(Some(bound), role, out)?;
-        let payload = deflater.compress(context, data.as_bytes(), open.is_none(), last)?;
-        sender.append(keys, Some(Frame { first, payload }), out);
-        sender.sent(message, last);
+        let payload = deflater.compress(context, data.as_bytes(), open.is_none(), last);
+        let sent = payload.map(|payload| {
+            sender.append(keys, Some(Frame { first, payload }), out);
+            sender.sent(message, last);
+        });
         deflater.release();
-        Ok(())
+        sent
     }
 }

@@ -129,7 +129,7 @@ pub enum SendError {
     NoMaskKey,
     /// The message was prepared in a form that this connection has not agreed on (RFC 7692 §7.1).
     NotAgreed,
-    /// The codec did not compress the message. It was reset, and what comes next can be sent.
+    /// The codec did not compress the message. It begins anew with the next, which the peer can read.
     Codec,
     /// The output has no room for the whole of it.
     Full,

@@ -175,6 +175,9 @@ pub struct Compressed<'i> {
     pub(crate) data: &'i mut [u8],
     pub(crate) kind: Kind,
     pub(crate) place: Place,
+    /// The message, as the inflater that began with this piece counts them; 0 before.
+    #[cfg(feature = "alloc")]
+    pub(crate) serial: u32,
 }
 
 impl Compressed<'_> {

@@ -164,12 +164,13 @@ impl Header {
             return Err(Violation::LengthNotMinimal);
         }
         // §10.4: over the limit by declaration, before any payload; a well-formed header only.
-        let limit = if rsv1 || expected.compressed {
+        let room = if rsv1 || expected.compressed {
+            // How much a message inflates to, and how often it was flushed, its length does not tell.
             compressed_limit(expected.limit)
         } else {
-            expected.limit
+            expected.limit.saturating_sub(expected.arrived)
         };
-        if !opcode.is_control() && low > limit.saturating_sub(expected.arrived) {
+        if !opcode.is_control() && low > room {
             return Err(Violation::MessageTooBig);
         }
 
@@ -184,9 +185,9 @@ impl Header {
     }
 }
 
-/// How long a message may be on the wire that is held to `limit` once it is inflated: what DEFLATE
-/// makes of bytes that do not compress, nine bits of each at most, and some for the blocks.
-const fn compressed_limit(limit: u64) -> u64 {
+/// How long a compressed frame may be whose message is held to `limit` once it is inflated: what
+/// DEFLATE makes of bytes that do not compress, nine bits of each at most, and some for the blocks.
+pub(crate) const fn compressed_limit(limit: u64) -> u64 {
     limit.saturating_add(limit / 8).saturating_add(64)
 }
 

@@ -1,11 +1,11 @@
 //! Compressed messages that are received (RFC 7692 §7.2.2).
 
 use alloc::vec::Vec;
-use core::{fmt, mem};
+use core::{error, fmt, mem};
 
 use crate::{
     connection::Connection,
-    deflate::Context,
+    deflate::{Context, TAIL},
     error::Violation,
     event::{Binary, Compressed, Event, Kind, Place, Repr, Text},
     message::Message,
@@ -30,8 +30,8 @@ pub trait Decompress {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`] when the bytes are not DEFLATE.
-    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Corrupt>;
+    /// [`InflateError`] tells whether it was the bytes or the memory.
+    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, InflateError>;
 
     /// Whether what was taken so far ends with a block, at the end of a byte: a message that ends
     /// elsewhere was cut short. All that it gives was written before.
@@ -54,17 +54,34 @@ pub struct Progress {
     pub produced: usize,
 }
 
-/// The compressed bytes are not DEFLATE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Corrupt;
+/// Why compressed bytes were not inflated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InflateError {
+    /// They are not DEFLATE.
+    Corrupt,
+    /// There is no memory for the codec.
+    Memory,
+}
 
-impl fmt::Display for Corrupt {
+impl fmt::Display for InflateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the compressed data is corrupt")
+        f.write_str(match self {
+            InflateError::Corrupt => "the compressed data is corrupt",
+            InflateError::Memory => "there is no memory for the codec",
+        })
     }
 }
 
-impl core::error::Error for Corrupt {}
+impl error::Error for InflateError {}
+
+impl From<InflateError> for Violation {
+    fn from(error: InflateError) -> Self {
+        match error {
+            InflateError::Corrupt => Violation::InvalidPayload,
+            InflateError::Memory => Violation::InternalError,
+        }
+    }
+}
 
 /// Inflates the messages that connections receive, with a codec and memory of its own.
 ///
@@ -115,21 +132,27 @@ pub struct Inflater<D> {
     full: bool,
     /// Whether text behind `done` was found to be none.
     invalid: bool,
+    /// Whether the message is handed out in pieces.
+    in_pieces: bool,
+    /// A count of messages that is never 0, and wraps around.
+    serial: u32,
     /// Whether the message was handed out or given up, and so its memory is free.
     over: bool,
 }
 
 /// How long a piece is at most.
-const STEP: usize = 16 << 10;
+const PIECE: usize = 16 << 10;
 
-/// What a message leaves out of the empty stored block that ends it (RFC 7692 §7.2.2).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+/// How much of a message is inflated before it is looked at.
+const STEP: usize = 64 << 10;
 
-/// Such a block, where it begins with a byte.
+/// An empty stored block where it begins with a byte.
 pub(crate) const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];
 
 impl<D: Decompress> Inflater<D> {
-    /// Inflates for one connection, pieces or whole messages.
+    /// Inflates for one connection, pieces or whole messages. With context takeover that has to be
+    /// every compressed message to its end: one that is left out is missing in the window, and what
+    /// comes next is read wrong. Used for two connections, it would show each what the other sends.
     pub const fn own(codec: D) -> Self {
         Inflater::new(codec, true)
     }
@@ -153,6 +176,8 @@ impl<D: Decompress> Inflater<D> {
             end: [0xFF; 4],
             full: false,
             invalid: false,
+            in_pieces: false,
+            serial: 0,
             over: false,
         }
     }
@@ -166,13 +191,16 @@ impl<D: Decompress> Inflater<D> {
     /// Forgets the connection it served, so that it can be the own one of another.
     pub fn reset(&mut self) {
         self.codec.reset();
+        self.over = true;
+        self.release();
         self.forget();
     }
 
     /// The next inflated piece of what [`Connection::receive`] gave, as the events that it gives for
     /// a message that is not compressed; `None` when all of `piece` was taken.
     ///
-    /// Call it until then, before the connection receives more. Text is judged while it is
+    /// Call it until then, before the connection receives more, with the same inflater for all pieces
+    /// of a message. Text is judged while it is
     /// inflated, and the message limit counts what was inflated. After an [`Event::Failed`], which
     /// fails the connection, the rest is swallowed.
     ///
@@ -232,16 +260,23 @@ impl<D: Decompress> Inflater<D> {
         if piece.data.is_empty() && !piece.place.last {
             return Ok(None);
         }
-        self.begin(connection, piece.data.len(), piece.place)?;
-        piece.place.first = false;
+        if piece.serial == 0 {
+            self.begin(connection, piece.data.len(), piece.place, true)?;
+            piece.serial = self.serial;
+            piece.place.first = false;
+        } else if piece.serial != self.serial {
+            // Another message was begun in between.
+            return Err(Violation::InternalError);
+        }
         // What was not handed out is a code point that is cut: it goes in front of the rest.
         self.buffer.copy_within(self.done..self.filled, 0);
         self.filled -= self.done;
         self.gone = self.gone.saturating_add(self.done as u64);
         self.done = 0;
-        self.grow(STEP)?;
+        self.grow(PIECE)?;
         loop {
-            let (consumed, drained) = self.step(piece.data, connection.max_message())?;
+            let room = PIECE - self.filled.min(PIECE);
+            let (consumed, drained) = self.step(piece.data, room, connection.max_message())?;
             let (_, rest) = mem::take(&mut piece.data).split_at_mut(consumed);
             piece.data = rest;
             let last = drained && piece.place.last;
@@ -288,6 +323,7 @@ impl<D: Decompress> Inflater<D> {
         connection: &Connection<R>,
         length: usize,
         place: Place,
+        in_pieces: bool,
     ) -> Result<(), Violation> {
         let context = Context::agreed(connection.agreed(), !R::CLIENT);
         let context = context.ok_or(Violation::InternalError)?;
@@ -301,25 +337,30 @@ impl<D: Decompress> Inflater<D> {
                 self.codec.reset();
             }
             self.forget();
+            self.in_pieces = in_pieces;
+            self.serial = self.serial.wrapping_add(1).max(1);
         }
         // What was taken is what this connection has delivered, or it began on another one.
         let delivered = self.taken.saturating_add(length as u64);
-        if delivered == connection.delivered() { Ok(()) } else { Err(Violation::InternalError) }
+        if delivered == connection.delivered() && in_pieces == self.in_pieces {
+            Ok(())
+        } else {
+            Err(Violation::InternalError)
+        }
     }
 
-    /// Inflates some of `input` into the room behind what is there: how many bytes were taken, and
-    /// whether there is nothing left to be done for `input`.
-    fn step(&mut self, input: &[u8], limit: u64) -> Result<(usize, bool), Violation> {
+    /// Inflates some of `input` into as much of the room behind what is there: how many bytes were
+    /// taken, and whether there is nothing left to be done for `input`.
+    fn step(&mut self, input: &[u8], most: usize, limit: u64) -> Result<(usize, bool), Violation> {
         if input.is_empty() && !self.full {
             return Ok((0, true));
         }
         // §10.4: one byte over the limit is enough to know.
         let left = limit.saturating_sub(self.inflated()).saturating_add(1);
         let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
-        let most = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let most = most.min(room.len()).min(usize::try_from(left).unwrap_or(usize::MAX));
         let (output, _) = room.split_at_mut(most);
-        let Progress { consumed, produced } =
-            self.codec.decompress(input, output).map_err(|Corrupt| Violation::InvalidPayload)?;
+        let Progress { consumed, produced } = self.codec.decompress(input, output)?;
         let (consumed, produced) = (consumed.min(input.len()), produced.min(most));
         self.full = produced == most;
         self.filled += produced;
@@ -379,14 +420,14 @@ impl<D: Decompress> Inflater<D> {
         kind: Kind,
         place: Place,
     ) -> Result<bool, Violation> {
-        self.begin(connection, input.len(), place)?;
+        self.begin(connection, input.len(), place, false)?;
         loop {
             if self.filled == self.buffer.len() {
                 let limit = usize::try_from(connection.max_message()).unwrap_or(usize::MAX);
                 let double = self.filled.saturating_mul(2).max(4 << 10);
                 self.grow(double.min(limit.saturating_add(1)).max(self.filled + 1))?;
             }
-            let (consumed, drained) = self.step(input, connection.max_message())?;
+            let (consumed, drained) = self.step(input, STEP, connection.max_message())?;
             input = input.get(consumed..).unwrap_or_default();
             if drained && place.last {
                 self.finish()?;
@@ -423,7 +464,7 @@ impl<D: Decompress> Inflater<D> {
 
     /// Gives memory back that a long message took, once it is over.
     pub(crate) fn release(&mut self) {
-        if self.over && self.buffer.len() > self.keep {
+        if self.over && self.buffer.capacity() > self.keep {
             self.forget();
             self.buffer = Vec::new();
         }

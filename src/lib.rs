@@ -42,7 +42,7 @@ pub use error::{SendError, Violation};
 pub use event::{Binary, Compressed, ControlPayload, Data, Event, Kind, Text};
 pub use frame::FrameHeader;
 #[cfg(feature = "alloc")]
-pub use inflate::{Corrupt, Decompress, Inflater, Progress};
+pub use inflate::{Decompress, InflateError, Inflater, Progress};
 pub use message::{Heap, Lent, Message, Messages, Storage};
 pub use output::{BLOCK, Full, Output, SliceOutput};
 #[cfg(feature = "alloc")]

@@ -9,6 +9,7 @@ use crate::{
     connection::Connection,
     error::Violation,
     event::{Compressed, ControlPayload, Event, Kind, Place, Repr},
+    frame::compressed_limit,
     output::Full,
     role::Role,
 };
@@ -144,7 +145,7 @@ impl<S: Storage> Messages<S> {
     /// are inflated in the memory of `inflater`, which the message then borrows.
     ///
     /// With a [shared](crate::Inflater::shared) one, the compressed bytes of a message that is cut
-    /// are gathered here until it is whole. A message that does not inflate fails the connection
+    /// are gathered here until it is whole, an eighth more of them than the message may have. A message that does not inflate fails the connection
     /// with [`Violation::InvalidPayload`].
     #[cfg(feature = "alloc")]
     pub fn receive_inflated<'m, 'i: 'm, R: Role, D: Decompress>(
@@ -241,9 +242,13 @@ impl<S: Storage> Messages<S> {
         codec: &mut impl Codec<'m>,
         piece: Compressed<'_>,
     ) -> Result<bool, Violation> {
-        let Compressed { data, kind, place } = piece;
+        let Compressed { data, kind, place, .. } = piece;
         if codec.takes_pieces() || place.is_whole() && self.holds == Holds::Nothing {
             return codec.inflate(connection, data, kind, place);
+        }
+        let most = compressed_limit(connection.max_message());
+        if (self.storage.len() as u64).saturating_add(data.len() as u64) > most {
+            return Err(Violation::MessageTooBig);
         }
         let push = |storage: &mut S| storage.push_data(data);
         self.gather(connection, Holds::Compressed(kind), place, push)?;

@@ -45,7 +45,8 @@ impl Prepared {
 
     /// Compresses a message once for all connections that can read it: those that have agreed on
     /// compression without context takeover for the server, and on a window no smaller than
-    /// `window` (RFC 7692 §7.1). Others get the message as it is:
+    /// `window` (RFC 7692 §7.1). It is compressed however short it is. Others get the message as it
+    /// is:
     ///
     /// ```
     /// # #[cfg(feature = "deflate")] {
@@ -73,16 +74,15 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// [`SendError::Codec`], and [`SendError::Full`] when there is no memory for it.
+    /// [`SendError::Codec`], and [`SendError::Full`] when there is no memory to compress in.
     pub fn compressed<C: Compress>(
         data: Data<'_>,
         window: WindowBits,
         deflater: &mut Deflater<C>,
     ) -> Result<Self, SendError> {
-        let payload = deflater.compress_alone(window, data.as_bytes())?;
-        let prepared = Prepared::encode(data.kind(), Some(window), payload);
-        deflater.release();
-        Ok(prepared)
+        deflater.compress_alone(window, data.as_bytes(), |payload| {
+            Ok(Prepared::encode(data.kind(), Some(window), payload))
+        })
     }
 
     fn encode(kind: Kind, window: Option<WindowBits>, payload: &[u8]) -> Self {

@@ -97,7 +97,6 @@ impl Receiver {
     }
 
     /// The most payload bytes that a message may have.
-    #[cfg(feature = "alloc")]
     pub(crate) const fn limit(&self) -> u64 {
         self.limit
     }
@@ -286,7 +285,13 @@ impl Receiver {
         }
         if self.message.compressed {
             let (kind, place) = (self.message.kind, self.place(data.len(), last));
-            return Ok(Some(Event::Compressed(Compressed { data, kind, place })));
+            return Ok(Some(Event::Compressed(Compressed {
+                data,
+                kind,
+                place,
+                #[cfg(feature = "alloc")]
+                serial: 0,
+            })));
         }
         match self.message.kind {
             Kind::Binary => {

@@ -8,7 +8,7 @@ use zlib_rs::{DeflateConfig, DeflateFlush, InflateFlush, Status, Strategy};
 use crate::{
     config::WindowBits,
     deflate::Compress,
-    inflate::{Corrupt, Decompress, EMPTY_BLOCK, Progress},
+    inflate::{Decompress, EMPTY_BLOCK, InflateError, Progress},
 };
 
 /// Compresses with `zlib-rs`.
@@ -22,6 +22,8 @@ use crate::{
 /// | 11 | 140 | 252 | 364 |
 /// | 13 | 164 | 276 | 388 |
 /// | 15 | 260 | 372 | 484 |
+///
+/// It takes it anew where a shared one goes from a connection to another with a different window.
 pub struct ZlibCompress {
     level: u8,
     memory_level: u8,
@@ -41,20 +43,23 @@ impl ZlibCompress {
         ZlibCompress { memory_level: level.clamp(1, 9), ..self }
     }
 
-    fn start(&self, window: WindowBits) -> zlib_rs::Deflate {
+    fn start(&self, window: WindowBits) -> Option<zlib_rs::Deflate> {
+        if !has_memory(512 << 10) {
+            return None;
+        }
         // zlib cannot look back 256 bytes at most; repeating the last byte looks back one.
         let (bits, strategy) = match window {
             WindowBits::MIN => (9, Strategy::Rle),
             window => (window.get(), Strategy::Default),
         };
-        zlib_rs::Deflate::new_with_config(DeflateConfig {
+        Some(zlib_rs::Deflate::new_with_config(DeflateConfig {
             level: self.level.into(),
             // Negative: without the header and the checksum of zlib.
             window_bits: -i32::from(bits),
             mem_level: self.memory_level.into(),
             strategy,
             ..DeflateConfig::default()
-        })
+        }))
     }
 }
 
@@ -62,7 +67,10 @@ impl Compress for ZlibCompress {
     fn reset(&mut self, window: WindowBits) {
         match &mut self.state {
             Some((bits, deflate)) if *bits == window => deflate.reset(),
-            _ => self.state = Some((window, self.start(window))),
+            _ => {
+                self.state = None;
+                self.state = self.start(window).map(|deflate| (window, deflate));
+            }
         }
     }
 
@@ -77,12 +85,14 @@ impl Compress for ZlibCompress {
         loop {
             let (before_in, before_out) = (deflate.total_in(), deflate.total_out());
             let room = output.get_mut(written..)?;
-            // More than 4 GiB are taken in several calls.
-            let flush = match u32::try_from(input.len()) {
-                Ok(_) => DeflateFlush::SyncFlush,
-                Err(_) => DeflateFlush::NoFlush,
+            // zlib counts a call's bytes in 32 bits.
+            let part = input.get(..input.len().min(1 << 30))?;
+            let flush = if part.len() == input.len() {
+                DeflateFlush::SyncFlush
+            } else {
+                DeflateFlush::NoFlush
             };
-            deflate.compress(input, room, flush).ok().filter(|&status| status == Status::Ok)?;
+            deflate.compress(part, room, flush).ok().filter(|&status| status == Status::Ok)?;
             let consumed = usize::try_from(deflate.total_in() - before_in).ok()?;
             written += usize::try_from(deflate.total_out() - before_out).ok()?;
             input = input.get(consumed..)?;
@@ -118,13 +128,15 @@ impl ZlibDecompress {
 }
 
 impl Inflating {
-    fn new() -> Self {
+    fn new() -> Option<Self> {
         let bits = WindowBits::MAX;
-        Inflating {
+        let mut history = Vec::new();
+        history.try_reserve_exact(bits.bytes()).ok()?;
+        has_memory(48 << 10).then(|| Inflating {
             inflate: zlib_rs::Inflate::new(false, bits.get()),
-            history: Vec::with_capacity(bits.bytes()),
+            history,
             next: 0,
-        }
+        })
     }
 
     fn reset(&mut self) {
@@ -150,12 +162,13 @@ impl Inflating {
     }
 
     /// Goes on behind a final block, with the window that was (RFC 7692 §7.2.3.5).
-    fn restart(&mut self) -> Result<(), Corrupt> {
+    fn restart(&mut self) -> Result<(), InflateError> {
         self.inflate.reset(false);
-        let (newer, older) = self.history.split_at_checked(self.next).ok_or(Corrupt)?;
+        let (newer, older) =
+            self.history.split_at_checked(self.next).ok_or(InflateError::Corrupt)?;
         for part in [older, newer] {
             if !part.is_empty() {
-                self.inflate.set_dictionary(part).map_err(|_| Corrupt)?;
+                self.inflate.set_dictionary(part).map_err(|_| InflateError::Corrupt)?;
             }
         }
         Ok(())
@@ -169,15 +182,20 @@ impl Decompress for ZlibDecompress {
         }
     }
 
-    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Corrupt> {
-        let state = self.state.get_or_insert_with(Inflating::new);
+    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, InflateError> {
+        if self.state.is_none() {
+            self.state = Inflating::new();
+        }
+        let state = self.state.as_mut().ok_or(InflateError::Memory)?;
         let (mut consumed, mut produced) = (0, 0);
         loop {
             let (rest, room) = (input.get(consumed..), output.get_mut(produced..));
             let (rest, room) = (rest.unwrap_or_default(), room.unwrap_or_default());
             let (before_in, before_out) = (state.inflate.total_in(), state.inflate.total_out());
-            let status =
-                state.inflate.decompress(rest, room, InflateFlush::NoFlush).map_err(|_| Corrupt)?;
+            let status = state
+                .inflate
+                .decompress(rest, room, InflateFlush::NoFlush)
+                .map_err(|_| InflateError::Corrupt)?;
             let taken = (state.inflate.total_in() - before_in) as usize;
             let made = (state.inflate.total_out() - before_out) as usize;
             state.remember(room.get(..made).unwrap_or_default());
@@ -203,6 +221,11 @@ impl Decompress for ZlibDecompress {
             && state.inflate.total_in() - before_in == EMPTY_BLOCK.len() as u64
             && state.inflate.total_out() == before_out
     }
+}
+
+/// Whether there is about this much memory. zlib itself panics where there is not.
+fn has_memory(bytes: usize) -> bool {
+    Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
 }
 
 impl fmt::Debug for ZlibCompress {

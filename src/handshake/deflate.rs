@@ -67,18 +67,12 @@ impl Parameters {
 
 /// 8 to 15 in decimal, without leading zeros (RFC 7692 §7.1.2).
 fn window_bits(value: Value<'_>) -> Option<WindowBits> {
-    const NUMBERS: [(&str, u8); 8] = [
-        ("8", 8),
-        ("9", 9),
-        ("10", 10),
-        ("11", 11),
-        ("12", 12),
-        ("13", 13),
-        ("14", 14),
-        ("15", 15),
-    ];
-    let (_, bits) = NUMBERS.into_iter().find(|(text, _)| value == *text)?;
-    WindowBits::new(bits)
+    let mut digits = value.chars();
+    match (digits.next(), digits.next(), digits.next()) {
+        (Some(one @ '8'..='9'), None, None) => WindowBits::new(one as u8 - b'0'),
+        (Some('1'), Some(one @ '0'..='5'), None) => WindowBits::new(10 + (one as u8 - b'0')),
+        _ => None,
+    }
 }
 
 /// The server's side: the first of the client's offers that can be served, as what is agreed and as
