@@ -33,15 +33,17 @@ pub trait Decompress {
     /// [`InflateError`] tells whether it was the bytes or the memory.
     fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, InflateError>;
 
-    /// Whether what was taken so far ends with a block, at the end of a byte: a message that ends
-    /// elsewhere was cut short. All that it gives was written before.
+    /// Takes the `end` of a message, which gives no output, and tells whether a block ends with it: a
+    /// message that ends elsewhere was cut short.
     ///
-    /// Unless implemented, this hands an empty stored block to [`decompress`](Self::decompress),
-    /// which a codec inside another block takes for something else: nearly always for bytes of the
-    /// message, or for an error.
-    fn is_between_blocks(&mut self) -> bool {
-        let between = Progress { consumed: EMPTY_BLOCK.len(), produced: 0 };
-        self.decompress(&EMPTY_BLOCK, &mut [0]) == Ok(between)
+    /// Unless implemented, this hands `end` and an empty stored block to
+    /// [`decompress`](Self::decompress). A codec that is inside another block takes them for
+    /// something else: nearly always for bytes of the message, or for an error.
+    fn finish(&mut self, end: &[u8]) -> bool {
+        [end, &EMPTY_BLOCK].into_iter().all(|block| {
+            let taken = Progress { consumed: block.len(), produced: 0 };
+            self.decompress(block, &mut [0]) == Ok(taken)
+        })
     }
 }
 
@@ -147,7 +149,7 @@ const PIECE: usize = 16 << 10;
 const STEP: usize = 64 << 10;
 
 /// An empty stored block where it begins with a byte.
-pub(crate) const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];
+const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];
 
 impl<D: Decompress> Inflater<D> {
     /// Inflates for one connection, pieces or whole messages. With context takeover that has to be
@@ -388,15 +390,8 @@ impl<D: Decompress> Inflater<D> {
         }
         // RFC 7692 §7.2.2: what the sender has left out, unless it did not. A message that leaves it
         // out ends with the type of a stored block, so its last byte is never FF.
-        let whole = self.end == TAIL || {
-            let taken = Progress { consumed: TAIL.len(), produced: 0 };
-            self.codec.decompress(&TAIL, &mut [0]) == Ok(taken)
-        };
-        if whole && self.codec.is_between_blocks() {
-            Ok(())
-        } else {
-            Err(Violation::InvalidPayload)
-        }
+        let end = if self.end == TAIL { &EMPTY_BLOCK[..] } else { &TAIL };
+        if self.codec.finish(end) { Ok(()) } else { Err(Violation::InvalidPayload) }
     }
 
     /// Takes the compressed bytes of a message, all of them or a piece, and tells whether the

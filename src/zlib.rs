@@ -3,12 +3,13 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use arrayvec::ArrayVec;
 use zlib_rs::{DeflateConfig, DeflateFlush, InflateFlush, Status, Strategy};
 
 use crate::{
     config::WindowBits,
     deflate::Compress,
-    inflate::{Decompress, EMPTY_BLOCK, InflateError, Progress},
+    inflate::{Decompress, InflateError, Progress},
 };
 
 /// Compresses with `zlib-rs`.
@@ -210,15 +211,17 @@ impl Decompress for ZlibDecompress {
         }
     }
 
-    fn is_between_blocks(&mut self) -> bool {
-        let Some(state) = &mut self.state else { return true };
-        // zlib stops behind this one, in front of what follows it. Inside another block it does not.
-        let [a, b, c, d, e] = EMPTY_BLOCK;
-        let input = [a, b, c, d, e, 0x00];
+    fn finish(&mut self, end: &[u8]) -> bool {
+        let Some(state) = &mut self.state else { return false };
+        let mut input = ArrayVec::<u8, 8>::new();
+        if input.try_extend_from_slice(end).is_err() || input.try_push(0x00).is_err() {
+            return false;
+        }
         let (before_in, before_out) = (state.inflate.total_in(), state.inflate.total_out());
+        // Told so, zlib stops behind a block, in front of the byte that was added.
         let status = state.inflate.decompress(&input, &mut [0], InflateFlush::Block);
         status.is_ok()
-            && state.inflate.total_in() - before_in == EMPTY_BLOCK.len() as u64
+            && state.inflate.total_in() - before_in == end.len() as u64
             && state.inflate.total_out() == before_out
     }
 }
