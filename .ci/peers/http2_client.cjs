@@ -50,7 +50,7 @@ async function main(url) {
   const [answer] = await once(stream, "response");
   check("status 200", answer[":status"] === 200);
   check("no Accept", answer["sec-websocket-accept"] === undefined);
-  const peer = new WebSocket(null, undefined, {});
+  const peer = new WebSocket(null, undefined, { closeTimeout: 30_000 });
   peer._isServer = false; // `ws` makes sockets of its own only for HTTP/1.1
   peer.setSocket(stream, Buffer.alloc(0), { maxPayload: 1 << 20 });
 
@@ -70,7 +70,7 @@ async function main(url) {
   const ended = once(stream, "close");
   peer.close(1000, "done");
   const [code] = await once(peer, "close");
-  check("close code", code === 1000);
+  check(`close code ${code}`, code === 1000);
   await ended;
   check("the stream ended without a reset", stream.rstCode === http2.constants.NGHTTP2_NO_ERROR);
   session.close();
