@@ -202,10 +202,13 @@ impl Decompress for ZlibDecompress {
             state.remember(room.get(..made).unwrap_or_default());
             consumed += taken;
             produced += made;
-            if status == Status::StreamEnd {
+            let ended = status == Status::StreamEnd;
+            if ended {
                 state.restart()?;
             }
-            if consumed >= input.len() || produced >= output.len() || taken + made == 0 {
+            // What ended may have been found to have ended before.
+            let stuck = taken + made == 0 && !ended;
+            if consumed >= input.len() || produced >= output.len() || stuck {
                 return Ok(Progress { consumed, produced });
             }
         }

@@ -176,6 +176,9 @@ fn t33_the_window_is_kept_behind_a_final_block() {
     // "Hello" in a final block, then a message that refers to it.
     let input = format!("C1 08 F3 48 CD C9 C9 07 00 00 / {HELLO_AGAIN}");
     check(TAKEOVER, &Config::new(), &input, &["text <Hello>"; 2], "");
+    // Where the block that the tail completes is a final one.
+    let input = format!("{HELLO} / C1 01 01 / {HELLO_AGAIN}");
+    check(TAKEOVER, &Config::new(), &input, &["text <Hello>", "text <>", "text <Hello>"], "");
     // Both in one message, and with a message in front that only the second refers to.
     let both = "C1 0C F3 48 CD C9 C9 07 00 F2 00 11 00 00";
     check_both(both, &["text <HelloHello>"], "");
