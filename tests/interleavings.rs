@@ -1,0 +1,301 @@
+//! The closing handshake in every order of events, with `transmit` called or not after each of them,
+//! against a table that follows from RFC 6455 §5.5.1, §5.5.2 and §7.1.
+
+#![cfg(feature = "alloc")]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::{Canonical, Keys, frame, mask, unmask};
+use websocket_proto::{
+    Agreed, Client, CloseCode, CloseFrame, Config, Connection, NextStep, Role, SendError, Server,
+    State,
+};
+
+/// What comes of each action in each situation.
+///
+/// A cell tells what is received, what is sent (`+` with the code of a Close, or a Pong) and which
+/// situation follows: the same one for `.`. `Err` is a call that is refused. Where the roles differ,
+/// the server's cell stands in front of the `/`: while it owes a Close, it does not note the end.
+///
+/// A situation is named by what happened, in order: `ours` and `theirs` are Closes, `echo` is a reply
+/// with the peer's code, `fault` is a violation of the peer and `told` the Close that says so. With a
+/// `+` something is owed: a Pong, or the Close that answers. With a full stop all is over.
+const ACTIONS: &str = "
+            | our Close          | their Close       | end            | their fault       | their data | their ping | transmit           | because of
+open        | +1001 ours         | close theirs+     | open.          | failed fault+     | text .     | ping open+ | .                  | §5.5.2, §5.6, §7.1.2, §7.1.4, §7.1.7
+open+       | +pong +1001 ours   | close theirs+     | open.          | failed fault+     | text .     | ping .     | +pong open         | §5.5.2, §5.5.3: the pong, of the latest ping; none after a Close or a fault
+ours        | Err                | close ours-theirs | ours.          | failed ours-fault | text .     | ping ours+ | .                  | §5.5.1: one Close each; data goes on until the peer's; §7.1.7
+ours+       | Err                | close ours-theirs | ours.          | failed ours-fault | text .     | ping .     | +pong ours         | §5.5.2, §5.5.3, as for open+
+theirs+     | +1001 theirs-ours  | .                 | . / theirs+eof | .                 | .          | .          | +1000 theirs-echo  | §5.5.1: the reply, of the same code or the application's; §1.4: nothing else
+theirs+eof  | +1001 theirs-ours. | .                 | .              | .                 | .          | .          | +1000 theirs-echo. | §7.1.4: nothing to wait for
+fault+      | Err                | .                 | . / fault+eof  | .                 | .          | .          | +1002 fault-told   | §7.1.7: a Close that says why, and nothing else
+fault+eof   | Err                | .                 | .              | .                 | .          | .          | +1002 fault-told.  | §7.1.4: nothing to wait for
+ours-theirs | Err                | .                 | ours-theirs.   | .                 | .          | .          | .                  | §5.5.1: no second Close; §1.4: what follows a Close is dropped
+theirs-ours | Err                | .                 | theirs-ours.   | .                 | .          | .          | .                  | the same
+theirs-echo | Err                | .                 | theirs-echo.   | .                 | .          | .          | .                  | the same
+fault-told  | Err                | .                 | fault-told.    | .                 | .          | .          | .                  | §7.1.7: nothing more is processed, not even a Close
+ours-fault  | Err                | .                 | ours-fault.    | .                 | .          | .          | .                  | §7.1.7, §5.5.1: no second Close
+.           | Err                | .                 | .              | .                 | .          | .          | .                  | §7.1.4: every situation that ends in a full stop
+";
+
+/// What the driver sees in each situation; nothing where a role does not get.
+const SIGHTS: &str = "
+             | state   | owes | server        | client   | closure                                    | because of
+open         | Open    |      | Continue      | Continue |                                            |
+open+        | Open    | yes  | Continue      | Continue |                                            |
+ours         | Closing |      | Continue      | Continue |                                            | §7.1.3: one Close is enough for that
+ours+        | Closing | yes  | Continue      | Continue |                                            |
+theirs+      | Closing | yes  | Continue      | Continue |                                            |
+theirs+eof   | Closing | yes  |               | Continue |                                            | the server tells the end again
+fault+       | Closing | yes  | Continue      | Continue |                                            |
+fault+eof    | Closing | yes  |               | Continue |                                            | the server tells the end again
+ours-theirs  | Closing |      | ShutdownWrite | AwaitEof |                                            | §7.1.1: the server ends the transport first
+theirs-ours  | Closing |      | ShutdownWrite | AwaitEof |                                            |
+theirs-echo  | Closing |      | ShutdownWrite | AwaitEof |                                            |
+fault-told   | Closing |      | ShutdownWrite | AwaitEof |                                            | §7.1.7
+ours-fault   | Closing |      | ShutdownWrite | AwaitEof |                                            |
+open.        | Closed  |      | Drop          | Drop     | 1006                                       | §7.1.5: no Close received
+ours.        | Closed  |      | Drop          | Drop     | 1006 sent 1001 by Local                    | the same
+ours-theirs. | Closed  |      | Drop          | Drop     | 1000 clean sent 1001 by Local              | §7.1.4, §7.1.5: the peer's code
+theirs-ours. | Closed  |      | Drop          | Drop     | 1000 clean sent 1001 by Peer               | the same
+theirs-echo. | Closed  |      | Drop          | Drop     | 1000 clean sent 1000 by Peer               | the same
+fault-told.  | Closed  |      | Drop          | Drop     | 1006 sent 1002 by Local for ReservedOpcode | §7.1.5, §7.1.7: no Close received
+ours-fault.  | Closed  |      | Drop          | Drop     | 1006 sent 1001 by Local for ReservedOpcode | the same
+";
+
+/// The columns of `ACTIONS`.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Action {
+    OurClose,
+    TheirClose,
+    End,
+    TheirFault,
+    TheirData,
+    TheirPing,
+    Transmit,
+}
+use Action::{End, OurClose, TheirClose, TheirData, TheirFault, TheirPing, Transmit};
+
+const HAPPENINGS: [Action; 6] = [OurClose, TheirClose, End, TheirFault, TheirData, TheirPing];
+
+/// One cell of `ACTIONS`.
+#[derive(Default)]
+struct Reaction {
+    refused: bool,
+    received: Option<&'static str>,
+    sent: Vec<&'static str>,
+    next: Option<&'static str>,
+}
+
+/// One row of `SIGHTS`, for one role.
+struct Sight {
+    state: State,
+    owes: bool,
+    step: Option<NextStep>,
+    closure: &'static str,
+}
+
+/// Both tables, for one role.
+struct Table {
+    reactions: BTreeMap<&'static str, Vec<Reaction>>,
+    sights: BTreeMap<&'static str, Sight>,
+}
+
+impl Table {
+    fn new(server: bool) -> Self {
+        let reactions = rows(ACTIONS).map(|(name, cells)| {
+            let cells = cells[..=Transmit as usize].iter().map(|cell| match cell.split_once('/') {
+                Some((side, _)) if server => Reaction::new(side),
+                Some((_, side)) => Reaction::new(side),
+                None => Reaction::new(cell),
+            });
+            (name, cells.collect())
+        });
+        let sights = rows(SIGHTS).map(|(name, cells)| {
+            let state = match cells[0] {
+                "Open" => State::Open,
+                "Closing" => State::Closing,
+                _ => State::Closed,
+            };
+            let step = match cells[if server { 2 } else { 3 }] {
+                "" => None,
+                "Continue" => Some(NextStep::Continue),
+                "ShutdownWrite" => Some(NextStep::ShutdownWrite),
+                "AwaitEof" => Some(NextStep::AwaitEof),
+                _ => Some(NextStep::Drop),
+            };
+            (name, Sight { state, owes: cells[1] == "yes", step, closure: cells[4] })
+        });
+        Self { reactions: reactions.collect(), sights: sights.collect() }
+    }
+
+    fn reaction(&self, now: &str, action: Action) -> &Reaction {
+        &self.reactions[if now.ends_with('.') { "." } else { now }][action as usize]
+    }
+}
+
+/// The rows of a table: the name of a situation, and its cells.
+fn rows(table: &'static str) -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    table.lines().skip(2).map(|line| {
+        let mut cells = line.split('|').map(str::trim);
+        (cells.next().unwrap(), cells.collect())
+    })
+}
+
+impl Reaction {
+    fn new(cell: &'static str) -> Self {
+        let mut reaction = Self::default();
+        for word in cell.split_whitespace() {
+            match word.strip_prefix('+') {
+                Some(sent) => reaction.sent.push(sent),
+                None if word == "." => {}
+                None if word == "Err" => reaction.refused = true,
+                None if ["text", "ping", "close", "failed"].contains(&word) => {
+                    reaction.received = Some(word);
+                }
+                None => reaction.next = Some(word),
+            }
+        }
+        reaction
+    }
+}
+
+/// A connection on its way through the table.
+struct Walk<'t, R> {
+    table: &'t Table,
+    connection: Connection<R>,
+    server: bool,
+    plain: fn(&[u8]) -> Vec<u8>,
+    now: &'static str,
+    pings: u8,
+    /// What happened so far.
+    way: Vec<Action>,
+}
+
+impl<'t, R: Role> Walk<'t, R> {
+    fn new(table: &'t Table, role: R, server: bool, plain: fn(&[u8]) -> Vec<u8>) -> Self {
+        let connection = Connection::new(role, &Config::new(), Agreed::new());
+        Self { table, connection, server, plain, now: "open", pings: 0, way: Vec::new() }
+    }
+
+    /// Takes one step, and holds what comes of it against the table.
+    fn step(&mut self, action: Action) {
+        self.way.push(action);
+        self.pings += u8::from(action == TheirPing);
+        let (from, pings) = (self.now, self.pings);
+        let expected = self.table.reaction(from, action);
+        let event = expected.received.map(|received| match received {
+            "text" => "text <a>".to_owned(),
+            "close" => "close 1000 ".to_owned(),
+            "failed" => "failed ReservedOpcode".to_owned(),
+            _ => format!("ping {pings:02X}"),
+        });
+        let frames = expected.sent.iter().flat_map(|sent| match sent.parse::<u16>() {
+            Ok(code) => frame(0x88, &code.to_be_bytes()),
+            Err(_) => frame(0x8A, &[pings]),
+        });
+
+        let (refused, received, sent) = self.act(action);
+        let way = &self.way;
+        assert_eq!(refused, expected.refused, "{from:?} by {way:?}: refused");
+        assert_eq!(received, Vec::from_iter(event), "{from:?} by {way:?}: received");
+        assert_eq!(sent, frames.collect::<Vec<_>>(), "{from:?} by {way:?}: sent");
+
+        self.now = expected.next.unwrap_or(from);
+        let (now, connection) = (self.now, &self.connection);
+        let Sight { state, owes, step, closure } = &self.table.sights[now];
+        assert_eq!(connection.state(), *state, "{now:?} by {way:?}");
+        assert_eq!(connection.wants_transmit(), *owes, "{now:?} by {way:?}: owes");
+        assert_eq!(Some(connection.next_step()), *step, "{now:?} by {way:?}");
+        assert_eq!(self.closure(), *closure, "{now:?} by {way:?}");
+    }
+
+    /// Whether our Close was refused, what was received, what was sent.
+    fn act(&mut self, action: Action) -> (bool, Vec<String>, Vec<u8>) {
+        let (mut refused, mut received, mut out) = (false, Canonical::default(), Vec::new());
+        let mut input = match action {
+            OurClose => {
+                let close = CloseFrame::new(CloseCode::GOING_AWAY, "").unwrap();
+                let result = self.connection.close(Some(&close), &mut out);
+                refused = result == Err(SendError::Closing);
+                assert!(refused || result == Ok(()));
+                vec![]
+            }
+            TheirClose => frame(0x88, &1000_u16.to_be_bytes()),
+            End => {
+                self.connection.receive_eof();
+                vec![]
+            }
+            TheirFault => frame(0x83, b""),
+            TheirData => frame(0x81, b"a"),
+            TheirPing => frame(0x89, &[self.pings]),
+            Transmit => {
+                self.connection.transmit(&mut out).unwrap();
+                vec![]
+            }
+        };
+        if self.server {
+            input = mask(&input);
+        }
+        let mut input = &mut input[..];
+        while let Some(event) = self.connection.receive(&mut input) {
+            received.push(&event);
+        }
+        assert!(input.is_empty());
+        (refused, received.finish(), (self.plain)(&out))
+    }
+
+    fn closure(&self) -> String {
+        let Some(closure) = self.connection.closure() else { return String::new() };
+        let mut shown = closure.code.to_string();
+        if closure.clean {
+            shown += " clean";
+        }
+        if let Some(sent) = closure.sent {
+            shown += &format!(" sent {sent}");
+        }
+        if let Some(initiator) = closure.initiator {
+            shown += &format!(" by {initiator:?}");
+        }
+        if let Some(violation) = closure.violation {
+            shown += &format!(" for {violation:?}");
+        }
+        shown
+    }
+}
+
+/// Five happenings in every order, each any number of times, and `transmit` behind any of them: behind
+/// all, as drivers do, behind the last only, and all ways between. What is shorter is the beginning of
+/// one of these ways.
+fn every_way<R: Role>(role: impl Fn() -> R, server: bool, plain: fn(&[u8]) -> Vec<u8>) {
+    let table = Table::new(server);
+    let mut tried = BTreeSet::new();
+    for number in 0..12_usize.pow(5) {
+        let mut walk = Walk::new(&table, role(), server, plain);
+        for place in 0..5 {
+            let choice = number / 12_usize.pow(place) % 12;
+            let transmit = (choice % 2 == 1).then_some(Transmit);
+            for action in [HAPPENINGS[choice / 2]].into_iter().chain(transmit) {
+                tried.insert((walk.now, action));
+                walk.step(action);
+            }
+        }
+    }
+    // Every row was tried in full, but those where this role does not get.
+    for (name, sight) in &table.sights {
+        let count = tried.iter().filter(|(now, _)| now == name).count();
+        assert_eq!(count, if sight.step.is_none() { 0 } else { 7 }, "{name}");
+    }
+}
+
+#[test]
+fn r6455_5_5_1_f_r6455_5_5_1_h_r6455_5_5_1_k_r6455_7_1_4_a_t61_every_way_of_a_server() {
+    every_way(|| Server, true, <[u8]>::to_vec);
+}
+
+#[test]
+fn r6455_5_5_1_j_r6455_5_5_1_k_r6455_7_1_4_a_t61_every_way_of_a_client() {
+    every_way(|| Client(Keys::default()), false, unmask);
+}
