@@ -110,7 +110,9 @@ fn tungstenite(load: &Load) {
 }
 
 fn main() {
-    let json = |length| br#"{"id":12345,"name":"value","list":[1,2,3]},"#.iter().copied().cycle().take(length).collect();
+    let json = |length| {
+        br#"{"id":12345,"name":"value","list":[1,2,3]},"#.iter().copied().cycle().take(length).collect()
+    };
     let loads = [
         Load::new("16 B binary", false, vec![0x5A; 16]),
         Load::new("32 B text", true, json(32)),
