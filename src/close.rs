@@ -126,13 +126,9 @@ impl CloseFrame {
     /// assert_eq!(frame.reason().len(), 122);
     /// ```
     pub fn truncated(code: CloseCode, reason: &str) -> Self {
-        let mut fitting = ArrayString::new();
-        for character in reason.chars() {
-            if fitting.try_push(character).is_err() {
-                break;
-            }
-        }
-        CloseFrame { code, reason: fitting }
+        let most = reason.len().min(MAX_REASON);
+        let fitting = (0..=most).rev().find_map(|length| reason.get(..length)).unwrap_or_default();
+        CloseFrame { code, reason: ArrayString::from(fitting).unwrap_or_default() }
     }
 
     /// The code.

@@ -152,6 +152,6 @@ impl WindowBits {
 
     /// The size in bytes: 256 to 32768.
     pub const fn bytes(self) -> usize {
-        1 << self.0.get()
+        1_usize.wrapping_shl(self.0.get() as u32)
     }
 }

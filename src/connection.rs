@@ -190,7 +190,7 @@ impl<R: Role> Connection<R> {
             None => self.receive_staged(input),
             event => event,
         };
-        self.received = self.received.wrapping_add((before - input.len()) as u32);
+        self.received = self.received.wrapping_add(before.wrapping_sub(input.len()) as u32);
         event
     }
 

@@ -147,7 +147,9 @@ impl Deadlines {
         let alive = connection.received() != self.received;
         self.received = connection.received();
         if let (Some(pinged), true) = (self.pinged, alive && self.is_answered(connection)) {
-            self.round_trip = Some(now.saturating_sub(pinged));
+            // `Duration::saturating_sub` would have a panic in it, though one that is never reached.
+            let nanos = now.as_nanos().saturating_sub(pinged.as_nanos());
+            self.round_trip = Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)));
             self.pinged = None;
         }
         self.phase = match (connection.state(), self.phase) {

@@ -225,12 +225,11 @@ impl ControlPayload {
     /// Appends as much of `more` as there is room for.
     pub(crate) fn extend(&mut self, more: &[u8]) {
         let room = self.bytes.get_mut(usize::from(self.length)..).unwrap_or_default();
-        let mut added = 0;
+        let added = room.len().min(more.len());
         for (to, from) in room.iter_mut().zip(more) {
             *to = *from;
-            added += 1;
         }
-        self.length += added;
+        self.length = self.length.saturating_add(added as u8);
     }
 
     pub(crate) const fn clear(&mut self) {

@@ -423,7 +423,7 @@ impl sealed::Storage for Lent<'_> {
         let room = self.buffer.get_mut(self.length..).ok_or(Full)?;
         let (place, _) = room.split_at_mut_checked(piece.len()).ok_or(Full)?;
         place.copy_from_slice(piece);
-        self.length += piece.len();
+        self.length = self.length.saturating_add(piece.len());
         Ok(())
     }
 

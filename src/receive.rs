@@ -303,7 +303,8 @@ impl Receiver {
 
     /// A piece of text behind a whole code point.
     fn text<'i>(&mut self, data: &'i [u8], last: bool) -> Result<Option<Event<'i>>, Violation> {
-        let (whole, cut) = match data.split_at_checked(data.len() - utf8::cut_length(data)) {
+        let length = data.len().saturating_sub(utf8::cut_length(data));
+        let (whole, cut) = match data.split_at_checked(length) {
             // §5.6: a message ends with a whole code point; the cut one is judged with the rest.
             Some((whole, cut)) if !last => (whole, cut),
             _ => (data, [].as_slice()),

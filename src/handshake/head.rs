@@ -191,9 +191,8 @@ impl StatusLine {
         // RFC 9112 §4: three digits. The reason says nothing, and its space is often left out.
         let status = match parts.next() {
             Some([hundreds @ b'1'..=b'9', tens @ b'0'..=b'9', ones @ b'0'..=b'9']) => {
-                [hundreds, tens, ones]
-                    .iter()
-                    .fold(0, |number, &&digit| number * 10 + u16::from(digit - b'0'))
+                let number = |digit: &u8| u16::from(digit & 0x0F);
+                100 * number(hundreds) + 10 * number(tens) + number(ones)
             }
             _ => return Err(HandshakeError::Malformed),
         };
