@@ -16,6 +16,8 @@ examples=$target/release/examples
 python_packages="kosoku==0.1.0 websockets==17.4"
 node_packages="ws@8.23.0 playwright-core@1.65.1"
 debian_rust="rustc-web cargo-web rust-web-src libstd-rust-web-dev-bpf"
+debian_i686="gcc-12-multilib"
+debian_s390x="gcc-12-s390x-linux-gnu libc6-dev-s390x-cross qemu-user"
 fuzz_seconds=20
 
 note() { printf ':: %s\n' "$*"; }
@@ -72,11 +74,16 @@ apt_install() {
   apt install -y --no-install-recommends "$@" || { apt update && apt install -y --no-install-recommends "$@"; }
 }
 
-has_debian_rust() {
+has_packages() {
   local package
-  for package in $debian_rust; do
+  for package in "$@"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || return 1
   done
+}
+
+# needs PACKAGE...: of Debian.
+needs() {
+  has_packages "$@" || apt_install "$@" || skip "the packages $* are not installed and cannot be"
 }
 
 # Runs `cargo test ...` and counts what passed; a run without tests is no success.
@@ -91,7 +98,7 @@ count_tests() {
 # --- tools ---------------------------------------------------------------------------------------
 
 step_tools() {
-  local tool
+  local tool packages
   if ! { cargo clippy --version && cargo fmt --version; }; then rustup component add clippy rustfmt; fi
   note "$(rustc --version); $(rustc +nightly --version)"
   for tool in hack fuzz; do
@@ -122,10 +129,11 @@ step_tools() {
     note "installing chromium"
     apt_install chromium || note "chromium cannot be installed here"
   fi
-  if ! has_debian_rust; then
-    note "installing $debian_rust"
-    apt_install $debian_rust || note "the Rust packages of Debian cannot be installed here"
-  fi
+  for packages in "$debian_rust" "$debian_i686" "$debian_s390x" llvm-14; do
+    if has_packages $packages; then continue; fi
+    note "installing $packages"
+    apt_install $packages || note "$packages cannot be installed here"
+  done
 }
 
 # --- the code ------------------------------------------------------------------------------------
@@ -201,6 +209,35 @@ step_dependencies() {
   note "without features: $found"
 }
 
+# What is linked into programs that call everything over lent buffers, with arguments that the compiler
+# cannot know: no allocator, and nothing that panics but what the lists of .ci/proof name.
+step_no_panic() {
+  local proof=$ci/proof program list result
+  [ "$(uname -m)" = x86_64 ] || skip "the machine code of this machine cannot be read"
+  needs llvm-14
+  export CARGO_TARGET_DIR=$cache/target-proof
+  local build=(cargo build --manifest-path "$proof/Cargo.toml" --release) release=$CARGO_TARGET_DIR/release
+
+  cargo +nightly rustdoc --lib --no-default-features -- -Zunstable-options --output-format json
+  result=$(python3 "$proof/public.py" "$CARGO_TARGET_DIR/doc/websocket_proto.json" "$proof"/*.rs)
+  note "called: $result"
+
+  # The control is a call that can panic, and has to be found.
+  "${build[@]}" --bin connection --features control
+  result=$(python3 "$proof/panics.py" "$release/connection" 2>&1) && die "the control was not found"
+  grep -qx "can panic: proof connection.rs main" <<<"$result" || die "instead of the control: $result"
+
+  "${build[@]}"
+  for program in connection handshake debug; do
+    list=$proof/$program.txt
+    result=$(python3 "$proof/panics.py" "$release/$program" $([ ! -f "$list" ] || echo "$list"))
+    note "$result"
+    nm -C "$release/$program" >"$cache/symbols"
+    ! grep -E 'alloc::|__rust_(no_)?(re)?alloc|\b(m|c|re)alloc\b' "$cache/symbols" || die "$program allocates"
+  done
+  ! nm -C "$release/connection" | grep core::panicking || die "panics are linked into the connection"
+}
+
 step_package() {
   cargo package --allow-dirty
   local files file
@@ -244,27 +281,66 @@ SH
   note "$("$RUSTC" --version)"
 }
 
-# Targets without an operating system: one little-endian, one big-endian, and a microcontroller
-# without a standard library to download, whose `core` is built from source.
+# Targets without an operating system: one little-endian, one big-endian, and two microcontrollers of
+# 32 bits without a standard library to download, whose `core` is built from source.
 step_bare_targets() {
-  has_debian_rust || skip "the packages $debian_rust are not installed and cannot be"
+  needs $debian_rust
   export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=$cache/target-bare
   local features
+  local built=(-Zbuild-std=core,alloc -Zbuild-std-features=compiler-builtins-mem)
   for features in "" "--features alloc"; do
     /usr/bin/cargo check --target bpfel-unknown-none --no-default-features $features
     /usr/bin/cargo check --target bpfeb-unknown-none --no-default-features $features
-    RUSTC_BOOTSTRAP=1 /usr/bin/cargo build --lib --release -Zbuild-std=core,alloc \
-      -Zbuild-std-features=compiler-builtins-mem --target thumbv6m-none-eabi --no-default-features $features
+    RUSTC_BOOTSTRAP=1 /usr/bin/cargo build --lib --release "${built[@]}" --target thumbv6m-none-eabi \
+      --target riscv32imc-unknown-none-elf --no-default-features $features
   done
-  note "$("$RUSTC" --version): bpfel, bpfeb, thumbv6m, each without features and with alloc"
+  note "$("$RUSTC" --version): bpfel, bpfeb, thumbv6m, riscv32imc, each without features and with alloc"
+}
+
+# The tests on pointers of 32 bits, and on a processor of the other byte order, which is emulated. Both
+# with few cuts of their input, unless CUTS says otherwise: `.ci/machines` runs them with all.
+step_test_32_bits() {
+  needs $debian_rust $debian_i686
+  export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_LINKER=gcc-12
+  count_tests test_on i686-unknown-linux-gnu
+}
+
+step_test_big_endian() {
+  needs $debian_rust $debian_s390x
+  export CARGO_TARGET_S390X_UNKNOWN_LINUX_GNU_LINKER=s390x-linux-gnu-gcc-12
+  export CARGO_TARGET_S390X_UNKNOWN_LINUX_GNU_RUNNER="qemu-s390x -L /usr/s390x-linux-gnu"
+  count_tests test_on s390x-unknown-linux-gnu
+}
+
+# test_on TARGET: the standard library is built from source, and the tests are those of a manifest
+# without the development dependencies that talk to an operating system. `hyper` is tested for the
+# header maps that it has from `http`.
+test_on() {
+  local dir=$cache/machines heavy="h2|hyper|hyper-util|mio|tokio|tokio-rustls" name tests=()
+  mkdir -p "$dir"
+  for name in src tests examples README.md; do ln -sfn "$PWD/$name" "$dir/$name"; done
+  awk -v heavy="^($heavy) = " '
+    /^\[/ { example = /^\[\[example/ }
+    example || $0 ~ heavy { next }
+    { print }
+    /^\[package\]$/ { print "autoexamples = false" }
+    /^\[dev-dependencies\]$/ { print "hyper = { package = \"http\", version = \"1\" }" }
+  ' Cargo.toml >"$dir/Cargo.toml"
+  cp Cargo.lock "$dir/Cargo.lock"
+  for name in $(grep -LE '^use (h2|hyper_util|mio|tokio)\b' tests/*.rs); do
+    tests+=(--test "$(basename "$name" .rs)")
+  done
+  export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$cache/target-machines CUTS=${CUTS-few}
+  export CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false
+  /usr/bin/cargo test --manifest-path "$dir/Cargo.toml" -Zbuild-std --target "$1" --features deflate --lib "${tests[@]}"
 }
 
 # `examples/bare.rs` for a board: its size, and the stack of its deepest chain of calls, which has to
 # stay within 4 KiB. The frames are those that the compiler states.
 step_bare_example() {
   cargo run --example bare
-  has_debian_rust || skip "the packages $debian_rust are not installed and cannot be"
-  command -v llvm-readelf-14 >/dev/null || apt_install llvm-14 || skip "llvm-14 is not installed and cannot be"
+  needs $debian_rust
+  needs llvm-14
   local lld program frames deepest
   lld=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/rust-lld
   export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=$cache/target-board CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER=$lld

@@ -514,7 +514,8 @@ mod compressed {
         assert!(matches!(message, Some(Message::Text("Hello"))));
     }
 
-    /// The figures in the documentation of the codec, in KiB.
+    /// The figures in the documentation of the codec, in KiB. With pointers of 32 bits they are no
+    /// larger.
     #[test]
     fn the_memory_of_the_codec_is_as_documented() {
         for (bits, documented) in [
@@ -530,13 +531,19 @@ mod compressed {
                     let window = WindowBits::new(bits).unwrap();
                     let before = IN_USE.get();
                     codec.reset(window);
-                    assert_eq!((IN_USE.get() - before + 1023) / 1024, documented);
+                    is_documented(before, documented);
                 }
             }
         }
         let mut codec = ZlibDecompress::new();
         let before = IN_USE.get();
         assert!(codec.decompress(&[0], &mut [0]).is_ok());
-        assert_eq!((IN_USE.get() - before + 1023) / 1024, 79);
+        is_documented(before, 79);
+    }
+
+    fn is_documented(before: isize, documented: isize) {
+        let taken = (IN_USE.get() - before + 1023) / 1024;
+        let exact = taken == documented || cfg!(target_pointer_width = "32");
+        assert!(exact && taken <= documented, "{taken} KiB, not {documented}");
     }
 }

@@ -6,7 +6,7 @@ mod common;
 
 use common::deflate::{Mode, drive_inflated};
 use common::inflate::inflate;
-use common::{Keys, Outcome, cuts, frames, hex, mask, show, unmask};
+use common::{Keys, Outcome, cuts, few_cuts, frames, hex, mask, show, unmask};
 use websocket_proto::{
     Agreed, Client, Compress, Config, Connection, Data, Decompress, Deflate, Deflater, Event,
     InflateError, Inflater, Message, Messages, Prepared, Progress, Role, SendError, Server,
@@ -673,15 +673,16 @@ fn t35_what_zlib_compressed_is_inflated_at_any_cut() {
                     if mode == Mode::Shared && takeover {
                         continue;
                     }
-                    let sizes = [1, 2, 3, 7, 64, 300, 1000, usize::MAX];
-                    for size in sizes {
+                    let all = [1, usize::MAX, 2, 3, 7, 64, 300, 1000];
+                    let sizes = if few_cuts() { &all[..2] } else { &all[..] };
+                    for &size in sizes {
                         let mut connection = server(agreed);
                         let chunks = wire.chunks(size);
                         let outcome =
                             drive_inflated(&mut connection, mode, ZlibDecompress::new(), chunks);
                         assert!(outcome.events == expected, "{which}, {mode:?}, reads of {size}");
                     }
-                    for at in (1..wire.len()).step_by(17) {
+                    for at in (1..wire.len()).step_by(17).filter(|_| !few_cuts()) {
                         let (front, back) = wire.split_at(at);
                         let mut connection = server(agreed);
                         let outcome = drive_inflated(

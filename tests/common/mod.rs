@@ -221,7 +221,16 @@ pub fn show(bytes: &[u8]) -> String {
         [one, ..] if bytes.len() > 40 && bytes.iter().all(|byte| byte == one) => {
             format!("{one:02X}*{}", bytes.len())
         }
-        _ => bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(" "),
+        _ => {
+            let mut text = String::new();
+            for byte in bytes {
+                // Megabytes go through here: without the machinery of `format!`.
+                let digit = |value: u8| char::from(b"0123456789ABCDEF"[usize::from(value)]);
+                text.extend([digit(byte >> 4), digit(byte & 0x0F), ' ']);
+            }
+            text.truncate(text.len().saturating_sub(1));
+            text
+        }
     }
 }
 
@@ -251,13 +260,20 @@ pub fn drive<'c, R: Role>(
     Outcome { events: canonical.finish(), output }
 }
 
-/// The cuts of `bytes` that every case is run with: whole, in two at each place, byte by byte. Of
-/// more than 4 KiB only the places near an end, or near a block of 1 KiB, are cut.
+/// Whether the environment has `CUTS=few`: input is then cut into bytes, or not at all. That is for
+/// processors that are emulated; all cuts take ten times as long.
+pub fn few_cuts() -> bool {
+    std::env::var_os("CUTS").is_some_and(|cuts| cuts == "few")
+}
+
+/// The cuts of `bytes` that every case is run with: whole, byte by byte, and unless there are to be
+/// [few](few_cuts), in two at each place. Of more than 4 KiB only the places near an end, or near a
+/// block of 1 KiB, are cut.
 pub fn cuts(bytes: &[u8]) -> Vec<Vec<&[u8]>> {
     let near_edge =
         |at: usize| bytes.len() <= 4096 || at < 32 || bytes.len() - at < 32 || (at + 2) % 1024 < 4;
     let mut cuts = vec![vec![bytes], bytes.chunks(1).collect()];
-    for at in (1..bytes.len()).filter(|at| near_edge(*at)) {
+    for at in (1..bytes.len()).filter(|at| !few_cuts() && near_edge(*at)) {
         let (front, back) = bytes.split_at(at);
         cuts.push(vec![front, back]);
     }

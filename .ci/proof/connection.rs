@@ -1,0 +1,250 @@
+//! Everything but the opening handshake. No panic is linked into this program.
+//!
+//! Functions are called by their full names, by which the step `no_panic` knows that none is missing.
+#![no_std]
+#![no_main]
+
+mod unknown;
+
+use core::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
+
+use unknown::{AnyOutput, any, buffer, bytes, compare, display, see, text};
+use websocket_proto::{
+    Agreed, Binary, Client, CloseCode, CloseFrame, Closure, Compressed, Config, Connection,
+    ControlPayload, Data, Deadlines, Deflate, Event, FrameHeader, Full, Initiator, Kind, Lent,
+    Limit, MaskSource, Message, Messages, NextStep, Output, Overdue, Role, SendError, Server,
+    SliceOutput, State, Text, Violation, WindowBits,
+};
+
+#[unsafe(no_mangle)]
+extern "C" fn main() -> i32 {
+    values();
+    outputs();
+    let (config, agreed) = (config(), agreed());
+
+    let mut server = any(Connection::new(Server, &config, agreed));
+    connection(&mut server);
+    match Connection::frame(&mut server, data(), any(true)) {
+        Ok(header) => frame_header(&header),
+        Err(error) => see(error),
+    }
+
+    client(Client(|| any([0; 4])), &config, agreed);
+    client(Client(SomeKey), &config, agreed);
+    #[cfg(feature = "control")]
+    see(bytes()[any(0)]);
+    0
+}
+
+/// A source that may be out of entropy.
+struct SomeKey;
+
+impl MaskSource for SomeKey {
+    fn mask_key(&mut self) -> Option<[u8; 4]> {
+        any(None)
+    }
+}
+
+fn client<M: MaskSource>(mut role: Client<M>, config: &Config, agreed: Agreed) {
+    see(MaskSource::mask_key(&mut role.0));
+    let mut client = any(Connection::new(role, config, agreed));
+    connection(&mut client);
+    match Connection::frame_in_place(&mut client, any(Kind::Text), any(true), buffer()) {
+        Ok(header) => frame_header(&header),
+        Err(error) => see(error),
+    }
+}
+
+fn connection<R: Role>(connection: &mut Connection<R>) {
+    while any(true) {
+        receive(connection);
+        messages(connection);
+        send(connection, &mut AnyOutput);
+        send(connection, any::<&mut dyn Output>(&mut AnyOutput));
+        send(connection, &mut SliceOutput::new(buffer()));
+        see(Connection::agreed(connection));
+        see(Connection::received(connection));
+        see(Connection::state(connection));
+        see(Connection::next_step(connection));
+        see(Connection::closure(connection));
+        see(Connection::wants_transmit(connection));
+        deadlines(connection);
+        Connection::receive_eof(connection);
+        Connection::abort(connection);
+        Connection::fail(connection, violation());
+    }
+}
+
+fn receive<R: Role>(connection: &mut Connection<R>) {
+    let mut input = buffer();
+    while let Some(event) = Connection::receive(connection, &mut input) {
+        match event {
+            Event::Text(text) => {
+                see((Text::first(&text), Text::last(&text)));
+                see(<Text<'_> as Deref>::deref(&text));
+            }
+            Event::Binary(mut data) => {
+                see((Binary::first(&data), Binary::last(&data)));
+                see(<Binary<'_> as Deref>::deref(&data));
+                see(<Binary<'_> as DerefMut>::deref_mut(&mut data));
+                see(Binary::into_bytes(data));
+            }
+            Event::Compressed(data) => {
+                see(Compressed::kind(&data));
+                see((Compressed::first(&data), Compressed::last(&data)));
+                see(<Compressed<'_> as Deref>::deref(&data));
+            }
+            Event::Ping(payload) | Event::Pong(payload) => control_payload(&payload),
+            Event::Close(close) => see(close),
+            Event::Failed(violation) => see(violation),
+            _ => {}
+        }
+    }
+    see(input);
+}
+
+fn messages<R: Role>(connection: &mut Connection<R>) {
+    let mut messages: Messages<Lent<'_>> = any(Messages::lent(buffer()));
+    let mut input = buffer();
+    while let Some(message) = Messages::receive(&mut messages, connection, &mut input) {
+        match message {
+            Message::Text(text) => see(text),
+            Message::Binary(data) => see(data),
+            Message::Ping(payload) | Message::Pong(payload) => control_payload(&payload),
+            Message::Close(close) => see(close),
+            Message::Failed(violation) => see(violation),
+            _ => {}
+        }
+    }
+    see(input);
+}
+
+fn send<R: Role>(connection: &mut Connection<R>, out: &mut (impl Output + ?Sized)) {
+    see(Connection::transmit(connection, out));
+    see(Connection::send_text(connection, text(), out));
+    see(Connection::send_binary(connection, bytes(), out));
+    see(Connection::send_fragment(connection, data(), any(true), out));
+    see(Connection::ping(connection, bytes(), out));
+    see(Connection::pong(connection, bytes(), out));
+    if let Ok(close) = CloseFrame::new(close_code(), text()) {
+        see(Connection::close(connection, any(Some(&close)), out));
+    }
+}
+
+fn deadlines<R: Role>(connection: &Connection<R>) {
+    let mut deadlines = any(Deadlines::new(time()));
+    deadlines = Deadlines::limit(deadlines, any(Limit::Idle), any(Some(time())));
+    while any(true) {
+        Deadlines::update(&mut deadlines, time(), connection);
+        Deadlines::progress(&mut deadlines, time());
+        see(Deadlines::next(&deadlines));
+        see(Deadlines::expired(&mut deadlines, time()));
+        see(Deadlines::round_trip(&deadlines));
+    }
+}
+
+fn outputs() {
+    let mut out = any(SliceOutput::new(buffer()));
+    while any(true) {
+        see(<SliceOutput<'_> as Output>::reserve(&mut out, any(0)));
+        see(<SliceOutput<'_> as Output>::append(&mut out, bytes()));
+        see(SliceOutput::written(&out));
+        if any(true) {
+            SliceOutput::clear(&mut out);
+        }
+    }
+}
+
+/// What has no state.
+fn values() {
+    see(CloseCode::new(any(0)));
+    see(CloseCode::get(close_code()));
+    see(close_code().cmp(&close_code()));
+    see(<u16 as From<CloseCode>>::from(close_code()));
+    compare(&close_code(), &close_code());
+
+    let close = any(CloseFrame::truncated(close_code(), text()));
+    see(CloseFrame::code(&close));
+    see(CloseFrame::reason(&close));
+    see(close.clone() == any(close));
+
+    see(WindowBits::new(any(0)));
+    see(WindowBits::get(window_bits()));
+    see(WindowBits::bytes(window_bits()));
+    see(window_bits().cmp(&window_bits()));
+    compare(&window_bits(), &window_bits());
+
+    see(Config::new() == config());
+    see(<Config as Default>::default());
+    see(Agreed::new() == agreed());
+    see(<Agreed as Default>::default());
+    compare(&<Deflate as Default>::default(), &deflate());
+
+    see(Data::kind(data()));
+    see(Data::as_bytes(data()));
+    compare(&data(), &data());
+
+    see(Violation::close_code(violation()));
+    compare(&violation(), &violation());
+    let error = any(<SendError as From<Full>>::from(Full));
+    compare(&error, &any(error));
+
+    compare(&any(State::Open), &any(State::Open));
+    compare(&any(NextStep::Drop), &any(NextStep::Drop));
+    compare(&any(Initiator::Local), &any(Initiator::Local));
+    compare(&any(Kind::Text), &any(Kind::Text));
+    compare(&any(Limit::Idle), &any(Limit::Idle));
+    see(any(Overdue::Ping([0; 4])) == any(Overdue::GiveUp(Limit::Idle)));
+    see(any::<Option<Closure>>(None) == any(None));
+
+    display::<CloseCode>(&close_code());
+    display::<Violation>(&violation());
+    display::<SendError>(&error);
+    display::<Full>(&Full);
+}
+
+fn control_payload(payload: &ControlPayload) {
+    see(<ControlPayload as Deref>::deref(payload));
+    see(<ControlPayload as PartialEq>::eq(payload, &payload.clone()));
+}
+
+fn frame_header(header: &FrameHeader) {
+    see(<FrameHeader as Deref>::deref(header));
+    see(<FrameHeader as AsRef<[u8]>>::as_ref(header));
+    see(*header == any(<FrameHeader as Clone>::clone(header)));
+}
+
+fn config() -> Config {
+    any(Config::auto_pong(Config::max_message(Config::new(), any(0)), any(true)))
+}
+
+fn agreed() -> Agreed {
+    any(Agreed { deflate: any(Some(deflate())) })
+}
+
+fn deflate() -> Deflate {
+    any(Deflate::new())
+}
+
+fn window_bits() -> WindowBits {
+    any(WindowBits::MAX)
+}
+
+fn close_code() -> CloseCode {
+    any(CloseCode::NORMAL)
+}
+
+fn violation() -> Violation {
+    any(Violation::InvalidCloseCode(any(0)))
+}
+
+fn data() -> Data<'static> {
+    any(Data::Text(text()))
+}
+
+fn time() -> Duration {
+    any(Duration::ZERO)
+}

@@ -1,0 +1,86 @@
+//! What prints values for developers. What can panic in this program is listed in debug.txt.
+#![no_std]
+#![no_main]
+
+mod unknown;
+
+use core::fmt::{Debug, Write};
+
+use unknown::{Sink, any, see};
+use websocket_proto::handshake::{
+    Accept, Accepted, Answer, ClientHandshake, Extension, HandshakeError, HeadError, HeaderLines,
+    Headers, Offer, Opening, PseudoHeaders, Refused, Request, Resource, Response, ServerHandshake,
+    Target, TargetError, Value,
+};
+use websocket_proto::{
+    Agreed, Binary, Client, CloseCode, CloseFrame, Closure, Compressed, Config, Connection,
+    ControlPayload, Data, Deadlines, Deflate, Event, FrameHeader, Full, Initiator, Kind, Lent,
+    Limit, Message, Messages, NextStep, Overdue, SendError, Server, SliceOutput, State, Text,
+    Violation, WindowBits,
+};
+
+#[unsafe(no_mangle)]
+extern "C" fn main() -> i32 {
+    debug::<Agreed>();
+    debug::<Binary<'_>>();
+    debug::<Client<u32>>();
+    debug::<CloseCode>();
+    debug::<CloseFrame>();
+    debug::<Closure>();
+    debug::<Compressed<'_>>();
+    debug::<Config>();
+    debug::<Connection<Client<u32>>>();
+    debug::<Connection<Server>>();
+    debug::<ControlPayload>();
+    debug::<Data<'_>>();
+    debug::<Deadlines>();
+    debug::<Deflate>();
+    debug::<Event<'_>>();
+    debug::<FrameHeader>();
+    debug::<Full>();
+    debug::<Initiator>();
+    debug::<Kind>();
+    debug::<Lent<'_>>();
+    debug::<Limit>();
+    debug::<Message<'_>>();
+    debug::<Messages<Lent<'_>>>();
+    debug::<NextStep>();
+    debug::<Overdue>();
+    debug::<SendError>();
+    debug::<Server>();
+    debug::<SliceOutput<'_>>();
+    debug::<State>();
+    debug::<Text<'_>>();
+    debug::<Violation>();
+    debug::<WindowBits>();
+
+    debug::<Accept<'_>>();
+    debug::<Accepted<'_>>();
+    debug::<Answer<'_>>();
+    debug::<ClientHandshake<'_>>();
+    debug::<Extension<'_>>();
+    debug::<HandshakeError>();
+    debug::<HeadError>();
+    debug::<HeaderLines<'_>>();
+    debug::<Headers<'_>>();
+    debug::<Offer<'_>>();
+    debug::<Opening<'_>>();
+    debug::<PseudoHeaders<'_>>();
+    debug::<Refused<'_>>();
+    debug::<Request<'_>>();
+    debug::<Resource<'_>>();
+    debug::<Response<'_>>();
+    debug::<ServerHandshake>();
+    debug::<Target<'_>>();
+    debug::<TargetError>();
+    debug::<Value<'_>>();
+    0
+}
+
+/// Prints any value of the type, in one line or in several.
+fn debug<T: Debug>() {
+    if let Some(value) = any(None::<T>) {
+        see(Write::write_fmt(any(&mut Sink), format_args!("{value:?}")));
+        see(Write::write_fmt(any(&mut Sink), format_args!("{value:#?}")));
+    }
+}
