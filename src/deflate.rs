@@ -118,6 +118,11 @@ impl<C: Compress> Deflater<C> {
         first: bool,
         last: bool,
     ) -> Result<&[u8], SendError> {
+        // RFC 7692 §7.1.1: a window is taken over only where that was agreed. What others may have
+        // compressed in between is forgotten also between two fragments, which is always allowed.
+        if !self.own || first && !context.takeover {
+            self.ready = false;
+        }
         // RFC 7692 §7.2.3.6: an empty message is the first byte of an empty stored block.
         if data.is_empty() {
             return Ok(if last { &[0x00] } else { &[] });
@@ -127,12 +132,9 @@ impl<C: Compress> Deflater<C> {
             self.scratch.try_reserve_exact(more).map_err(|_| SendError::Full)?;
             self.scratch.resize(bound, 0);
         }
-        // RFC 7692 §7.1.1: a window is taken over only where that was agreed. What others may have
-        // compressed in between is forgotten also between two fragments, which is always allowed.
-        let takes_over = self.own && (context.takeover || !first);
-        if !(takes_over && self.ready) {
+        if !self.ready {
             self.codec.reset(context.window);
-            self.ready = context.takeover || !last;
+            self.ready = true;
         }
         let length = self.codec.compress(data, &mut self.scratch);
         let payload = length.and_then(|length| self.scratch.get(..length));
@@ -163,6 +165,8 @@ impl<C: Compress> Deflater<C> {
     ) -> Result<T, SendError> {
         let context = Context { takeover: false, window };
         let result = self.compress(context, data, true, true).and_then(then);
+        // The peer of an own one has not seen it.
+        self.ready = false;
         self.release();
         result
     }

@@ -202,9 +202,8 @@ impl<D: Decompress> Inflater<D> {
     /// a message that is not compressed; `None` when all of `piece` was taken.
     ///
     /// Call it until then, before the connection receives more, with the same inflater for all pieces
-    /// of a message. Text is judged while it is
-    /// inflated, and the message limit counts what was inflated. After an [`Event::Failed`], which
-    /// fails the connection, the rest is swallowed.
+    /// of a message. Text is judged while it is inflated, and the message limit counts what was
+    /// inflated. After an [`Event::Failed`], which fails the connection, the rest is swallowed.
     ///
     /// One that is [shared](Inflater::shared) takes pieces that are whole messages only.
     ///

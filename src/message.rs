@@ -145,8 +145,8 @@ impl<S: Storage> Messages<S> {
     /// are inflated in the memory of `inflater`, which the message then borrows.
     ///
     /// With a [shared](crate::Inflater::shared) one, the compressed bytes of a message that is cut
-    /// are gathered here until it is whole, an eighth more of them than the message may have. A message that does not inflate fails the connection
-    /// with [`Violation::InvalidPayload`].
+    /// are gathered here until it is whole, an eighth more of them than the message may have. A
+    /// message that does not inflate fails the connection with [`Violation::InvalidPayload`].
     #[cfg(feature = "alloc")]
     pub fn receive_inflated<'m, 'i: 'm, R: Role, D: Decompress>(
         &'m mut self,

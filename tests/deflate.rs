@@ -503,6 +503,21 @@ fn r7692_6_a_the_first_fragment_alone_has_rsv1() {
     }
 }
 
+/// Also where nothing of the first fragment went through the codec.
+#[test]
+fn r7692_7_1_1_a_an_empty_first_fragment_begins_the_message() {
+    let mut deflater = Deflater::own(deflater());
+    let mut connection = server(NO_TAKEOVER);
+    for _ in 0..3 {
+        let out = sent(&mut connection, |server, out| {
+            server.send_compressed_fragment(Data::Text(""), false, &mut deflater, out)?;
+            server.send_compressed_fragment(Data::Text("Hello"), false, &mut deflater, out)?;
+            server.send_compressed_fragment(Data::Text(""), true, &mut deflater, out)
+        });
+        assert_eq!(out, hex("41 00 / 00 0B F2 48 CD C9 C9 07 00 00 00 FF FF / 80 01 00"));
+    }
+}
+
 #[test]
 fn a_message_is_compressed_in_all_its_fragments_or_in_none() {
     let mut deflater = Deflater::own(deflater());
