@@ -6,10 +6,10 @@ mod common;
 
 use common::{Keys, drive};
 use libfuzzer_sys::fuzz_target;
-use websocket_proto::{Agreed, Client, Config, Connection, Role, Server};
+use websocket_proto::{Agreed, Client, Config, Connection, Deflate, Role, Server};
 
-fn compare<R: Role>(role: fn() -> R, bytes: &[u8], cuts: &[u8]) {
-    let new = || Connection::new(role(), &Config::new().max_message(1000), Agreed::new());
+fn compare<R: Role>(role: fn() -> R, agreed: Agreed, bytes: &[u8], cuts: &[u8]) {
+    let new = || Connection::new(role(), &Config::new().max_message(1000), agreed);
     let whole = drive(&mut new(), [bytes]);
     assert_eq!(whole, drive(&mut new(), bytes.chunks(1)));
     let (mut chunks, mut rest) = (Vec::new(), bytes);
@@ -24,6 +24,9 @@ fn compare<R: Role>(role: fn() -> R, bytes: &[u8], cuts: &[u8]) {
 
 fuzz_target!(|input: (&[u8], &[u8])| {
     let (cuts, bytes) = input;
-    compare(|| Server, bytes, cuts);
-    compare(|| Client(Keys::default()), bytes, cuts);
+    for compression in [false, true] {
+        let agreed = Agreed { deflate: compression.then(Deflate::new) };
+        compare(|| Server, agreed, bytes, cuts);
+        compare(|| Client(Keys::default()), agreed, bytes, cuts);
+    }
 });
