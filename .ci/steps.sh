@@ -139,8 +139,10 @@ step_tools() {
 # --- the code ------------------------------------------------------------------------------------
 
 step_fmt() {
-  cargo fmt --check
-  if [ -f fuzz/Cargo.toml ]; then cargo fmt --check --manifest-path fuzz/Cargo.toml; fi
+  local manifest
+  for manifest in Cargo.toml fuzz/Cargo.toml bench/Cargo.toml .ci/*/Cargo.toml; do
+    cargo fmt --check --manifest-path "$manifest"
+  done
 }
 
 step_clippy() {
@@ -236,6 +238,31 @@ step_no_panic() {
     ! grep -E 'alloc::|__rust_(no_)?(re)?alloc|\b(m|c|re)alloc\b' "$cache/symbols" || die "$program allocates"
   done
   ! nm -C "$release/connection" | grep core::panicking || die "panics are linked into the connection"
+}
+
+# Loads that cost the square of their length in parsers that broke: twice the bytes may take 2.2 times
+# the instructions at most. The control is a load that is quadratic, and has to be found.
+step_linear_work() {
+  needs valgrind
+  export CARGO_TARGET_DIR=$cache/target-work
+  local work=$CARGO_TARGET_DIR/release/work length=50000 names
+  cargo build --manifest-path "$ci/work/Cargo.toml" --release
+  names=$("$work")
+  instructions() {
+    valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect='*counted*' "$1" "$2" "$3" 2>&1 |
+      sed -n 's/.*Collected : \([0-9]*\)$/\1/p' | grep .
+  }
+  compare() { printf '%s %s %s\n' "$2" "$(instructions "$1" "$2" "$3")" "$(instructions "$1" "$2" "$(($3 * 2))")"; }
+  export -f instructions compare
+  xargs -P "$(nproc)" -I{} bash -c "compare '$work' {} $length" <<<"$names" | sort >"$cache/work.out"
+  awk -v wanted="$(wc -l <<<"$names")" -v length_="$length" '
+    { bad = NF != 3 || $2 < length_ / 10 || $3 > 2.2 * $2 || $3 < 1.8 * $2
+      printf "%-45s %12d %12d %6.3f%s\n", $1, $2, $3, $3 / ($2 + 0.1), bad && $1 != "control" ? "  FAILED" : ""
+      if ($1 == "control") { control = $3 > 3 * $2; next }
+      faults += bad; loads++
+      if ($3 / $2 > worst) worst = $3 / $2 }
+    END { printf ":: %d loads, twice the bytes take at most %.2f times the instructions\n", loads, worst
+      exit faults > 0 || !control || loads != wanted - 1 }' "$cache/work.out"
 }
 
 step_package() {
