@@ -340,19 +340,12 @@ step_test_big_endian() {
 }
 
 # test_on TARGET: the standard library is built from source, and the tests are those of a manifest
-# without the development dependencies that talk to an operating system. `hyper` is tested for the
-# header maps that it has from `http`.
+# without the development dependencies that talk to an operating system.
 test_on() {
-  local dir=$cache/machines heavy="h2|hyper|hyper-util|mio|tokio|tokio-rustls" name tests=()
+  local dir=$cache/machines name tests=()
   mkdir -p "$dir"
   for name in src tests examples README.md; do ln -sfn "$PWD/$name" "$dir/$name"; done
-  awk -v heavy="^($heavy) = " '
-    /^\[/ { example = /^\[\[example/ }
-    example || $0 ~ heavy { next }
-    { print }
-    /^\[package\]$/ { print "autoexamples = false" }
-    /^\[dev-dependencies\]$/ { print "hyper = { package = \"http\", version = \"1\" }" }
-  ' Cargo.toml >"$dir/Cargo.toml"
+  awk -f "$ci/light.awk" Cargo.toml >"$dir/Cargo.toml"
   cp Cargo.lock "$dir/Cargo.lock"
   for name in $(grep -LE '^use (h2|hyper_util|mio|tokio)\b' tests/*.rs); do
     tests+=(--test "$(basename "$name" .rs)")
