@@ -1,0 +1,270 @@
+//! What values say of themselves: texts of errors, debug output, defaults, conversions.
+
+#![cfg(feature = "alloc")]
+
+use std::collections::BTreeSet;
+use std::error::Error;
+
+use websocket_proto::handshake::{
+    Accept, HandshakeError, HeadError, Offer, ServerHandshake, TargetError, reject,
+};
+use websocket_proto::{
+    Agreed, Client, CloseCode, Config, Connection, Data, Deflate, Event, Full, InflateError,
+    Messages, Output, SendError, Server, Violation,
+};
+
+/// Each error has a text of its own, in lower case and without an end, so that it can follow a colon.
+fn texts(errors: &[&dyn Error]) {
+    let texts: BTreeSet<_> = errors.iter().map(|error| error.to_string()).collect();
+    assert_eq!(texts.len(), errors.len(), "{texts:?}");
+    for text in texts {
+        let name_in_front = text.starts_with("Sec-")
+            || ["Upgrade ", "Connection ", "Origin "].iter().any(|name| text.starts_with(name));
+        assert!(text.len() > 5 && !text.ends_with('.'), "{text}");
+        assert!(name_in_front || text.starts_with(|first: char| first.is_lowercase()), "{text}");
+    }
+}
+
+#[test]
+fn each_error_has_a_text_of_its_own() {
+    texts(&[
+        &Violation::ReservedBit,
+        &Violation::ReservedOpcode,
+        &Violation::UnmaskedFrame,
+        &Violation::MaskedFrame,
+        &Violation::FragmentedControl,
+        &Violation::ControlTooLong,
+        &Violation::LengthNotMinimal,
+        &Violation::LengthOverflow,
+        &Violation::UnexpectedContinuation,
+        &Violation::ExpectedContinuation,
+        &Violation::TruncatedCloseCode,
+        &Violation::InvalidCloseCode(1005),
+        &Violation::InvalidCloseCode(2999),
+        &Violation::InvalidCloseReason,
+        &Violation::InvalidUtf8,
+        &Violation::MessageTooBig,
+        &Violation::InvalidPayload,
+        &Violation::UnsupportedData,
+        &Violation::PolicyViolation,
+        &Violation::InternalError,
+    ]);
+    assert!(Violation::InvalidCloseCode(2999).to_string().contains("2999"));
+    texts(&[
+        &SendError::Closing,
+        &SendError::MessageOpen,
+        &SendError::ControlTooLong,
+        &SendError::InvalidCloseCode,
+        &SendError::ReasonTooLong,
+        &SendError::InvalidUtf8,
+        &SendError::NoMaskKey,
+        &SendError::NotAgreed,
+        &SendError::Codec,
+        &SendError::Full,
+    ]);
+    texts(&[
+        &HandshakeError::ControlByte,
+        &HandshakeError::Malformed,
+        &HandshakeError::HeadTooLarge,
+        &HandshakeError::TooManyHeaders,
+        &HandshakeError::InvalidHttpVersion,
+        &HandshakeError::UnsupportedHttpVersion,
+        &HandshakeError::InputShrank,
+        &HandshakeError::MethodNotAllowed,
+        &HandshakeError::UnsupportedProtocol,
+        &HandshakeError::InvalidTarget,
+        &HandshakeError::InvalidHost,
+        &HandshakeError::UpgradeMissing,
+        &HandshakeError::InvalidUpgrade,
+        &HandshakeError::InvalidConnection,
+        &HandshakeError::BodyDeclared,
+        &HandshakeError::InvalidVersion,
+        &HandshakeError::UnsupportedVersion(7),
+        &HandshakeError::UnsupportedVersion(8),
+        &HandshakeError::InvalidKey,
+        &HandshakeError::InvalidOrigin,
+        &HandshakeError::InvalidSubprotocol,
+        &HandshakeError::InvalidExtensions,
+        &HandshakeError::InvalidStatus,
+        &HandshakeError::InvalidAccept,
+        &HandshakeError::SubprotocolNotOffered,
+        &HandshakeError::ExtensionNotOffered,
+        &HandshakeError::InvalidParameters,
+    ]);
+    texts(&[
+        &HeadError::InvalidHeader,
+        &HeadError::ProtectedHeader,
+        &HeadError::InvalidOrigin,
+        &HeadError::InvalidSubprotocol,
+        &HeadError::SubprotocolNotOffered,
+        &HeadError::ConnectNotEnabled,
+        &HeadError::NotUpgrade,
+        &HeadError::InvalidStatus,
+        &HeadError::UnexpectedBody,
+        &HeadError::Full,
+    ]);
+    texts(&[
+        &TargetError::NonAscii,
+        &TargetError::Scheme,
+        &TargetError::UserInfo,
+        &TargetError::Host,
+        &TargetError::Port,
+        &TargetError::Path,
+        &TargetError::Query,
+        &TargetError::Fragment,
+    ]);
+    texts(&[&InflateError::Corrupt, &InflateError::Memory, &Full]);
+}
+
+#[test]
+fn a_close_code_is_its_number() {
+    for (code, number) in [(CloseCode::NORMAL, 1000), (CloseCode::new(4999).unwrap(), 4999)] {
+        assert_eq!(
+            (code.get(), u16::from(code), code.to_string()),
+            (number, number, format!("{number}"))
+        );
+        assert_eq!(format!("{code:?}"), format!("CloseCode({number})"));
+    }
+    assert!(CloseCode::NORMAL < CloseCode::GOING_AWAY);
+}
+
+/// It shows sizes and settings, never what was gathered.
+#[test]
+fn debug_output_of_storage_names_sizes_only() {
+    let mut memory = [0; 8];
+    let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+    let (mut heap, mut lent) = (Messages::new(), Messages::lent(&mut memory));
+    assert!(heap.receive(&mut connection, &mut &mut b"\x01\x03abc"[..].to_vec()[..]).is_none());
+    assert!(format!("{heap:?}").contains("Heap(3 bytes)"), "{heap:?}");
+    let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+    assert!(lent.receive(&mut connection, &mut &mut b"\x01\x03abc"[..].to_vec()[..]).is_none());
+    assert!(format!("{lent:?}").contains("Lent(3 of 8 bytes)"), "{lent:?}");
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn debug_output_of_codecs_names_settings_only() {
+    use websocket_proto::{Deflater, Inflater, ZlibCompress, ZlibDecompress};
+
+    let agreed = Agreed { deflate: Some(Deflate::new()) };
+    let mut connection = Connection::new(Server, &Config::new(), agreed);
+    let mut deflater = Deflater::own(ZlibCompress::new(3).memory_level(7)).threshold(0);
+    assert_eq!(format!("{deflater:?}"), "Deflater(own, 0 bytes of scratch)");
+    connection.send_compressed(Data::Text("secret"), &mut deflater, &mut Vec::new()).unwrap();
+    let bound = deflater.bound(6);
+    assert_eq!(format!("{deflater:?}"), format!("Deflater(own, {bound} bytes of scratch)"));
+    let shared = Inflater::shared(ZlibDecompress::new());
+    assert_eq!(format!("{shared:?}"), "Inflater(shared, 0 bytes of buffer)");
+    let own = format!("{:?}", Inflater::own(ZlibDecompress::default()));
+    assert_eq!(own, "Inflater(own, 0 bytes of buffer)");
+    assert_eq!(
+        format!("{:?} {:?}", ZlibCompress::new(3).memory_level(7), ZlibDecompress::new()),
+        "ZlibCompress { level: 3, memory_level: 7, window: None } ZlibDecompress { used: false }",
+    );
+}
+
+#[cfg(feature = "random")]
+#[test]
+fn the_keys_of_the_system_are_not_shown() {
+    use websocket_proto::{MaskSource, SystemMask};
+
+    let mut keys = SystemMask::default();
+    assert!(keys.mask_key().is_some());
+    assert_eq!(format!("{keys:?}"), "SystemMask");
+}
+
+#[test]
+fn defaults_are_what_new_gives() {
+    assert_eq!(Deflate::default(), Deflate::new());
+    assert_eq!(
+        format!("{:?}", ServerHandshake::default()),
+        format!("{:?}", ServerHandshake::new())
+    );
+    assert_eq!(format!("{:?}", Messages::default()), format!("{:?}", Messages::new()));
+    assert_eq!(format!("{:?}", Accept::default()), format!("{:?}", Accept::new()));
+    assert_eq!(format!("{:?}", Offer::default()), format!("{:?}", Offer::new()));
+}
+
+#[test]
+fn a_frame_header_is_its_bytes() {
+    let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+    let header = connection.frame(Data::Binary(&[0; 300]), true).unwrap();
+    assert_eq!(header.as_ref(), b"\x82\x7E\x01\x2C");
+    assert_eq!(header.clone(), header);
+    assert_ne!(connection.frame(Data::Binary(&[]), true).unwrap(), header);
+}
+
+#[test]
+fn control_payloads_compare_by_their_bytes() {
+    let payload = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+        match connection.receive(&mut &mut bytes[..]) {
+            Some(Event::Ping(payload)) => payload,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(payload(b"\x89\x02ab"), payload(b"\x89\x02ab"));
+    assert_ne!(payload(b"\x89\x02ab"), payload(b"\x89\x03abc"));
+    assert_ne!(payload(b"\x89\x02ab"), payload(b"\x89\x02ac"));
+    assert_eq!(format!("{:?}", payload(b"\x89\x02ab")), "[97, 98]");
+}
+
+#[test]
+fn a_pieces_places_can_be_asked_for() {
+    let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+    let mut bytes = *b"\x01\x01a\x00\x01b\x80\x01c\x02\x01d\x00\x01e\x80\x01f";
+    let mut input = &mut bytes[..];
+    let mut places = Vec::new();
+    while let Some(event) = connection.receive(&mut input) {
+        match event {
+            Event::Text(text) => places.push((text.first(), text.last())),
+            Event::Binary(data) => places.push((data.first(), data.last())),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(places, [(true, false), (false, false), (false, true)].repeat(2));
+}
+
+/// The words of the registry, where there are any.
+#[test]
+fn a_refusal_has_the_usual_words() {
+    let mut with_words = BTreeSet::new();
+    for status in 200..=599 {
+        let mut out = Vec::new();
+        reject(status, &[], b"", &mut out).unwrap();
+        let line = String::from_utf8(out).unwrap().lines().next().unwrap().to_owned();
+        let words = line.strip_prefix(&format!("HTTP/1.1 {status} ")).expect("a space behind it");
+        if !words.is_empty() {
+            let usual = hyper::StatusCode::from_u16(status).unwrap().canonical_reason();
+            assert_eq!(Some(words), usual);
+            with_words.insert(status);
+        }
+    }
+    let wanted = [
+        200, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 407, 408, 410, 426, 429, 431, 500,
+        501, 502, 503, 505,
+    ];
+    assert_eq!(with_words, BTreeSet::from(wanted));
+}
+
+/// Says that it has no room at all.
+struct NoRoom;
+
+impl Output for NoRoom {
+    fn reserve(&mut self, _: usize) -> Result<(), Full> {
+        Err(Full)
+    }
+
+    fn append(&mut self, _: &[u8]) -> &mut [u8] {
+        panic!("appended without room")
+    }
+}
+
+#[test]
+fn what_owes_nothing_asks_an_output_for_nothing() {
+    let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+    assert_eq!(connection.transmit(&mut NoRoom), Ok(()));
+    connection.fail(Violation::PolicyViolation);
+    assert_eq!(connection.transmit(&mut NoRoom), Err(SendError::Full));
+}
