@@ -1226,3 +1226,16 @@ fn another_codec_can_be_brought() {
     let outcome = drive_inflated(&mut server(TAKEOVER), Mode::Own, Miniz::new(), [&corrupt[..]]);
     assert_eq!(outcome.events, ["failed InvalidPayload"]);
 }
+
+#[test]
+fn a_deflater_keeps_as_much_memory_as_it_was_told() {
+    let bound = Deflater::shared(ZlibCompress::new(1)).bound(1000);
+    for (keep, kept) in [(0, 0), (bound - 1, 0), (bound, bound), (bound + 1, bound)] {
+        let mut deflater = Deflater::shared(ZlibCompress::new(1)).keeping(keep);
+        let agreed = Agreed { deflate: Some(Deflate::new()) };
+        let mut connection = Connection::new(Server, &Config::new(), agreed);
+        let data = Data::Binary(&[7; 1000]);
+        connection.send_compressed(data, &mut deflater, &mut Vec::new()).unwrap();
+        assert_eq!(format!("{deflater:?}"), format!("Deflater(shared, {kept} bytes of scratch)"));
+    }
+}
