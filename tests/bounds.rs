@@ -219,6 +219,25 @@ fn t10_a_declared_length_reserves_nothing() {
 }
 
 #[test]
+fn storage_is_kept_up_to_what_was_asked() {
+    for opcode in [0x01, 0x02] {
+        for (length, kept) in [(64, 64), (65, 0)] {
+            let mut connection =
+                Connection::new(Client(Keys::default()), &Config::new(), Agreed::new());
+            let mut messages = Messages::keeping(64);
+            let in_use = IN_USE.get();
+            let mut frame =
+                [&[opcode, length][..], &vec![b'a'; length.into()], &[0x80, 0]].concat();
+            let mut input = &mut frame[..];
+            assert!(messages.receive(&mut connection, &mut input).is_some());
+            assert!(messages.receive(&mut connection, &mut input).is_none());
+            drop(frame);
+            assert_eq!(IN_USE.get() - in_use, kept, "a message of {length}");
+        }
+    }
+}
+
+#[test]
 fn large_storage_is_given_back_between_messages() {
     for opcode in [0x01, 0x02] {
         let mut connection =

@@ -1239,3 +1239,81 @@ fn a_deflater_keeps_as_much_memory_as_it_was_told() {
         assert_eq!(format!("{deflater:?}"), format!("Deflater(shared, {kept} bytes of scratch)"));
     }
 }
+
+#[test]
+fn an_inflater_keeps_as_much_memory_as_it_was_told() {
+    // What it begins with.
+    const FIRST: usize = 4096;
+    for (keep, kept) in [(0, 0), (FIRST - 1, 0), (FIRST, FIRST), (FIRST + 1, FIRST)] {
+        let mut inflater = Inflater::shared(ZlibDecompress::new()).keeping(keep);
+        let mut connection = Connection::new(Server, &Config::new(), NO_TAKEOVER);
+        let (mut messages, mut bytes) = (Messages::new(), mask(&hex(HELLO)));
+        let mut input = &mut bytes[..];
+        let message = messages.receive_inflated(&mut connection, &mut inflater, &mut input);
+        assert!(matches!(message, Some(Message::Text("Hello"))), "{message:?}");
+        assert!(messages.receive_inflated(&mut connection, &mut inflater, &mut input).is_none());
+        assert_eq!(format!("{inflater:?}"), format!("Inflater(shared, {kept} bytes of buffer)"));
+    }
+}
+
+/// A compressed text of stored blocks of `size` bytes, which cut its code points.
+fn stored(text: &str, size: u16) -> Vec<u8> {
+    let mut payload = Vec::new();
+    for block in text.as_bytes().chunks(size.into()) {
+        let length = block.len() as u16;
+        payload.push(0);
+        payload.extend([length.to_le_bytes(), (!length).to_le_bytes()].concat());
+        payload.extend(block);
+    }
+    payload.push(0);
+    payload
+}
+
+#[test]
+fn t09_compressed_code_points_are_cut_anywhere() {
+    // The second is longer than a piece, which then ends inside a code point.
+    for text in ["aκ€😀".to_owned(), format!("a{}", "€".repeat(8000))] {
+        for block in [1, 2, 3, 5, 20_000] {
+            let payload = stored(&text, block);
+            let wire = common::frame(0xC1, &payload);
+            for mode in [Mode::Pieces, Mode::Own, Mode::Shared] {
+                for read in [1, 7, wire.len()] {
+                    let mut connection =
+                        Connection::new(Client(Keys::default()), &Config::new(), NO_TAKEOVER);
+                    let codec = ZlibDecompress::new();
+                    let outcome = drive_inflated(&mut connection, mode, codec, wire.chunks(read));
+                    let mut whole = common::Canonical::default();
+                    whole.piece("text", text.as_bytes(), true, true);
+                    assert_eq!(outcome.events, whole.finish(), "{mode:?}, {block}, {read}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn t30_what_is_gathered_for_a_shared_codec_is_bounded_exactly() {
+    // 24 bytes may take 24 + 24 / 8 + 64 compressed, here blocks of nothing.
+    let whole = [&[0x00, 0x00, 0x00, 0xFF, 0xFF].repeat(18)[..], &[0x00]].concat();
+    assert_eq!(whole.len(), 91);
+    for (payload, events) in
+        [(whole.clone(), ["binary <>"]), ([&whole[..], &[0x00]].concat(), ["failed MessageTooBig"])]
+    {
+        let (front, back) = payload.split_at(40);
+        let wire = [common::frame(0x42, front), common::frame(0x80, back)].concat();
+        let config = Config::new().max_message(24);
+        let mut connection = Connection::new(Client(Keys::default()), &config, NO_TAKEOVER);
+        let codec = ZlibDecompress::new();
+        let outcome = drive_inflated(&mut connection, Mode::Shared, codec, [&wire[..]]);
+        assert_eq!(outcome.events, events);
+    }
+}
+
+#[test]
+fn without_a_codec_the_first_compressed_byte_fails_the_connection() {
+    let mut connection = Connection::new(Client(Keys::default()), &Config::new(), NO_TAKEOVER);
+    let mut bytes = hex("41 03 F2");
+    let mut messages = Messages::new();
+    let message = messages.receive(&mut connection, &mut &mut bytes[..]);
+    assert!(matches!(message, Some(Message::Failed(Violation::InternalError))), "{message:?}");
+}

@@ -596,3 +596,13 @@ fn fail_owes_the_close_of_its_violation_once() {
         assert_eq!(connection.closure().unwrap().violation, Some(violation));
     }
 }
+
+#[test]
+fn a_vector_makes_room_or_says_that_it_cannot() {
+    let mut out = vec![7];
+    assert_eq!(Output::reserve(&mut out, 1000), Ok(()));
+    assert!(out.capacity() >= 1001);
+    assert_eq!(Output::reserve(&mut out, usize::MAX), Err(Full));
+    assert_eq!(Output::append(&mut out, b"ab"), b"ab");
+    assert_eq!(out, [7, b'a', b'b']);
+}
