@@ -366,6 +366,25 @@ fn r7692_7_1_1_a_r7692_7_1_1_b_r7692_7_1_1_c_who_takes_no_context_over() {
 }
 
 #[test]
+fn r7692_7_1_1_c_r7692_7_1_2_c_an_answer_to_either_offer_holds_the_client_to_both() {
+    let loose = Deflate { client_max_window_bits: bits(15), ..ANY };
+    let tight = Deflate {
+        client_no_context_takeover: true,
+        client_max_window_bits: bits(9),
+        server_max_window_bits: bits(9),
+        ..ANY
+    };
+    for offers in [[loose, tight], [tight, loose]] {
+        let verdict = judge(&offers, &["permessage-deflate; server_max_window_bits=9"]);
+        assert_eq!(verdict, Ok(Some(tight)));
+        // An answer to the loose one alone: the tight one asked for a smaller window.
+        let alone = judge(&offers, &["permessage-deflate"]).unwrap().unwrap();
+        assert!(!alone.client_no_context_takeover);
+        assert_eq!(alone.server_max_window_bits, None);
+    }
+}
+
+#[test]
 fn the_longest_answer_has_room() {
     let wanted = Deflate {
         server_max_window_bits: bits(14),

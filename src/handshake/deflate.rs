@@ -133,9 +133,16 @@ pub(super) fn judge<'h>(
     if extension.name() != NAME || offers.is_empty() || chosen.next().is_some() {
         return Err(HandshakeError::ExtensionNotOffered);
     }
-    let response = Parameters::parse(&extension);
-    let agreed =
-        response.and_then(|response| offers.iter().find_map(|offer| confirm(offer, &response)));
+    // It does not say which offer it answers: what was promised in any that it may answer is kept.
+    let tighter = |one: Deflate, other: Deflate| Deflate {
+        client_no_context_takeover: one.client_no_context_takeover
+            || other.client_no_context_takeover,
+        client_max_window_bits: smaller(one.client_max_window_bits, other.client_max_window_bits),
+        ..one
+    };
+    let agreed = Parameters::parse(&extension).and_then(|response| {
+        offers.iter().filter_map(|offer| confirm(offer, &response)).reduce(tighter)
+    });
     agreed.map(Some).ok_or(HandshakeError::InvalidParameters)
 }
 
