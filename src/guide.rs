@@ -90,8 +90,8 @@
 //!
 //! # Without an operating system
 //!
-//! Without features the crate needs no allocator. A connection is 320 bytes at most; the buffers are
-//! what you lend: for reading any size, one byte if need be; for messages that arrive in pieces the
+//! Without features the crate needs no allocator. A connection is 320 bytes at most, besides a
+//! client's source of masking keys; the buffers are what you lend: for reading any size, one byte if need be; for messages that arrive in pieces the
 //! length of the longest ([`Messages::lent`](crate::Messages::lent)); for output the longest frame
 //! with its header ([`SliceOutput`](crate::SliceOutput)). Only the opening handshake has to see its
 //! whole head at once. `examples/bare.rs` runs in 1 KiB, and in 4 KiB with the handshake and the

@@ -30,7 +30,9 @@ pub trait Decompress {
     ///
     /// # Errors
     ///
-    /// [`InflateError`] tells whether it was the bytes or the memory.
+    /// [`InflateError`] tells whether it was the bytes or the memory. What was inflated in front of a
+    /// fault is told first, by `Ok`, and the fault by the next call: else how much of a message is
+    /// delivered before it fails depends on how its bytes were cut.
     fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, InflateError>;
 
     /// Takes the `end` of a message, which gives no output, and tells whether a block ends with it: a
@@ -132,8 +134,9 @@ pub struct Inflater<D> {
     end: [u8; 4],
     /// Whether the codec filled the room that it had, and may have more.
     full: bool,
-    /// Whether text behind `done` was found to be none.
-    invalid: bool,
+    /// What is wrong behind the bytes that are in the buffer, or behind `done`: told once what is in
+    /// front of it was handed out, so that no cut of the input changes what comes of it.
+    fault: Option<Violation>,
     /// Whether the message is handed out in pieces.
     in_pieces: bool,
     /// A count of messages that is never 0, and wraps around.
@@ -177,7 +180,7 @@ impl<D: Decompress> Inflater<D> {
             taken: 0,
             end: [0xFF; 4],
             full: false,
-            invalid: false,
+            fault: None,
             in_pieces: false,
             serial: 0,
             over: false,
@@ -255,10 +258,9 @@ impl<D: Decompress> Inflater<D> {
         connection: &Connection<R>,
         piece: &mut Compressed<'_>,
     ) -> Result<Option<(usize, Place)>, Violation> {
-        if mem::take(&mut self.invalid) {
-            return Err(Violation::InvalidUtf8);
-        }
-        if piece.data.is_empty() && !piece.place.last {
+        let spent = piece.data.is_empty() && !piece.place.last;
+        let drained = self.fault.is_none() && !self.full;
+        if spent && (drained || piece.serial != self.serial) {
             return Ok(None);
         }
         if piece.serial == 0 {
@@ -269,6 +271,7 @@ impl<D: Decompress> Inflater<D> {
             // Another message was begun in between.
             return Err(Violation::InternalError);
         }
+        self.check_fault()?;
         // What was not handed out is a code point that is cut: it goes in front of the rest.
         self.buffer.copy_within(self.done..self.filled, 0);
         self.filled -= self.done;
@@ -277,26 +280,34 @@ impl<D: Decompress> Inflater<D> {
         self.grow(PIECE)?;
         loop {
             let room = PIECE - self.filled.min(PIECE);
-            let (consumed, drained) = self.step(piece.data, room, connection.max_message())?;
+            let (consumed, drained) = self.step(piece.data, room, connection.max_message());
             let (_, rest) = mem::take(&mut piece.data).split_at_mut(consumed);
             piece.data = rest;
-            let last = drained && piece.place.last;
+            let mut last = drained && piece.place.last;
             if last {
-                self.finish()?;
+                self.finish();
                 piece.end();
             }
+            last &= self.fault.is_none();
             self.done = match piece.kind {
                 // §5.6: a message ends with a whole code point; a cut one is judged with the rest.
-                Kind::Text if !last => self.filled - utf8::cut_length(self.contents()),
+                Kind::Text if !last => utf8::split_cut(self.contents()).0.len(),
                 _ => self.filled,
             };
             if self.done > 0 || last {
                 return Ok(Some((self.done, Place { first: self.gone == 0, last })));
             }
+            self.check_fault()?;
             if drained {
                 return Ok(None);
             }
         }
+    }
+
+    /// What is wrong is told once, and nothing comes behind it.
+    fn check_fault(&mut self) -> Result<(), Violation> {
+        self.full &= self.fault.is_none();
+        self.fault.take().map_or(Ok(()), Err)
     }
 
     /// The event for the front of the buffer. Text that is none comes after what is in front of it.
@@ -309,7 +320,8 @@ impl<D: Decompress> Inflater<D> {
         match utf8::validate(data) {
             Ok(text) => Ok(Event::Text(Text { text: Repr::Slice(text), place })),
             Err(valid) => {
-                self.invalid = valid > 0;
+                self.full = false;
+                self.fault = (valid > 0).then_some(Violation::InvalidUtf8);
                 let text = data.get(..valid).and_then(|text| utf8::validate(text).ok());
                 let text = text.filter(|text| !text.is_empty()).ok_or(Violation::InvalidUtf8)?;
                 let place = Place { last: false, ..place };
@@ -351,46 +363,54 @@ impl<D: Decompress> Inflater<D> {
     }
 
     /// Inflates some of `input` into as much of the room behind what is there: how many bytes were
-    /// taken, and whether there is nothing left to be done for `input`.
-    fn step(&mut self, input: &[u8], most: usize, limit: u64) -> Result<(usize, bool), Violation> {
-        if input.is_empty() && !self.full {
-            return Ok((0, true));
+    /// taken, and whether there is nothing left to be done for `input`, for one because of a fault.
+    fn step(&mut self, input: &[u8], most: usize, limit: u64) -> (usize, bool) {
+        if self.fault.is_some() || input.is_empty() && !self.full {
+            return (0, true);
         }
         // §10.4: one byte over the limit is enough to know.
         let left = limit.saturating_sub(self.inflated()).saturating_add(1);
         let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
         let most = most.min(room.len()).min(usize::try_from(left).unwrap_or(usize::MAX));
         let (output, _) = room.split_at_mut(most);
-        let Progress { consumed, produced } = self.codec.decompress(input, output)?;
+        let Progress { consumed, produced } = match self.codec.decompress(input, output) {
+            Ok(progress) => progress,
+            Err(error) => {
+                self.fault = Some(error.into());
+                return (0, true);
+            }
+        };
         let (consumed, produced) = (consumed.min(input.len()), produced.min(most));
         self.full = produced == most;
         self.filled += produced;
-        if self.inflated() > limit {
-            return Err(Violation::MessageTooBig);
-        }
         let drained = consumed == input.len() && !self.full;
-        // A codec that does nothing and is not done will never be.
-        if consumed == 0 && produced == 0 && !drained {
-            return Err(Violation::InternalError);
+        if self.inflated() > limit {
+            self.filled = self.filled.saturating_sub(1);
+            self.fault = Some(Violation::MessageTooBig);
+        } else if consumed == 0 && produced == 0 && !drained {
+            // A codec that does nothing and is not done will never be.
+            self.fault = Some(Violation::InternalError);
         }
         self.taken = self.taken.saturating_add(consumed as u64);
         for &byte in input.get(consumed.saturating_sub(TAIL.len())..consumed).unwrap_or_default() {
             let [_, b, c, d] = self.end;
             self.end = [b, c, d, byte];
         }
-        Ok((consumed, drained))
+        (consumed, drained || self.fault.is_some())
     }
 
     /// The compressed bytes of the message end here.
-    fn finish(&mut self) -> Result<(), Violation> {
+    fn finish(&mut self) {
         // A message of no bytes at all is empty.
-        if self.taken == 0 {
-            return Ok(());
+        if self.taken == 0 || self.fault.is_some() {
+            return;
         }
         // RFC 7692 §7.2.2: what the sender has left out, unless it did not. A message that leaves it
         // out ends with the type of a stored block, so its last byte is never FF.
         let end = if self.end == TAIL { &EMPTY_BLOCK[..] } else { &TAIL };
-        if self.codec.finish(end) { Ok(()) } else { Err(Violation::InvalidPayload) }
+        if !self.codec.finish(end) {
+            self.fault = Some(Violation::InvalidPayload);
+        }
     }
 
     /// Takes the compressed bytes of a message, all of them or a piece, and tells whether the
@@ -421,21 +441,22 @@ impl<D: Decompress> Inflater<D> {
                 let double = self.filled.saturating_mul(2).max(4 << 10);
                 self.grow(double.min(limit.saturating_add(1)).max(self.filled + 1))?;
             }
-            let (consumed, drained) = self.step(input, STEP, connection.max_message())?;
+            let (consumed, drained) = self.step(input, STEP, connection.max_message());
             input = input.get(consumed..).unwrap_or_default();
-            if drained && place.last {
-                self.finish()?;
-                return Ok(true);
+            let last = drained && place.last;
+            if last {
+                self.finish();
             }
-            if kind == Kind::Text {
+            if kind == Kind::Text && (!last || self.fault.is_some()) {
                 // RFC 7692 §6.2, §8.1: judged while it is inflated.
                 let fresh = self.contents().get(self.done..).unwrap_or_default();
-                let (whole, _) = fresh.split_at(fresh.len() - utf8::cut_length(fresh));
+                let (whole, _) = utf8::split_cut(fresh);
                 utf8::validate(whole).map_err(|_| Violation::InvalidUtf8)?;
                 self.done += whole.len();
             }
+            self.check_fault()?;
             if drained {
-                return Ok(false);
+                return Ok(last);
             }
         }
     }
@@ -466,7 +487,7 @@ impl<D: Decompress> Inflater<D> {
 
     fn forget(&mut self) {
         (self.filled, self.done, self.gone, self.taken) = (0, 0, 0, 0);
-        (self.end, self.full, self.invalid, self.over) = ([0xFF; 4], false, false, false);
+        (self.end, self.full, self.fault, self.over) = ([0xFF; 4], false, None, false);
     }
 
     fn grow(&mut self, length: usize) -> Result<(), Violation> {

@@ -303,18 +303,17 @@ impl Receiver {
 
     /// A piece of text behind a whole code point.
     fn text<'i>(&mut self, data: &'i [u8], last: bool) -> Result<Option<Event<'i>>, Violation> {
-        let length = data.len().saturating_sub(utf8::cut_length(data));
-        let (whole, cut) = match data.split_at_checked(length) {
-            // §5.6: a message ends with a whole code point; the cut one is judged with the rest.
-            Some((whole, cut)) if !last => (whole, cut),
-            _ => (data, [].as_slice()),
+        // §5.6: a message ends with a whole code point; the cut one is judged with the rest.
+        let (whole, cut) = if last { (data, [].as_slice()) } else { utf8::split_cut(data) };
+        let text = match utf8::validate(whole) {
+            Ok(text) => text,
+            Err(valid) => return Ok(self.invalid_text(whole, valid)),
         };
-        match utf8::validate(whole) {
-            Err(valid) => Ok(self.invalid_text(whole, valid)),
-            Ok(_) if self.cut.extend(cut).is_err() => Ok(self.invalid_text(whole, whole.len())),
-            Ok("") if !last => Ok(None),
-            Ok(text) => Ok(Some(self.text_event(Repr::Slice(text), last))),
+        self.cut.hold(cut);
+        if text.is_empty() && !last {
+            return Ok(None);
         }
+        Ok(Some(self.text_event(Repr::Slice(text), last)))
     }
 
     /// The rest of a cut code point, or more of it.

@@ -35,6 +35,14 @@ impl Cut {
         }
     }
 
+    /// Keeps a code point that [`split_cut`] has split off.
+    pub(crate) fn hold(&mut self, cut: &[u8]) {
+        for (to, from) in self.bytes.iter_mut().zip(cut) {
+            *to = *from;
+        }
+        self.length = cut.len() as u8;
+    }
+
     /// Takes the next bytes of the code point, no more than are [`missing`](Cut::missing), and
     /// gives it back when it is whole.
     pub(crate) fn extend(&mut self, next: &[u8]) -> Result<Option<ArrayString<4>>, Impossible> {
@@ -50,10 +58,8 @@ impl Cut {
                 self.length = 0;
                 ArrayString::from(text).map(Some).map_err(|_| Impossible)
             }
-            // An error without a length says that the bytes so far begin a code point.
-            Err(error) if error.error_len().is_none() && error.valid_up_to() == 0 => {
-                let [a, b, c, _] = bytes;
-                *self = Cut { bytes: [a, b, c], length: length as u8 };
+            Err(_) if is_cut(sequence) => {
+                self.hold(sequence);
                 Ok(None)
             }
             Err(_) => Err(Impossible),
@@ -61,18 +67,26 @@ impl Cut {
     }
 }
 
-/// How many bytes at the end of `text` begin a code point without ending it, as far as the lead
-/// byte tells: 0 to 3.
+/// Splits off the code point that the end of `text` cuts, if it cuts one. Bytes that no code point
+/// can begin with are not split off: they are invalid now.
 #[inline]
-pub(crate) fn cut_length(text: &[u8]) -> usize {
-    for (behind, &byte) in text.iter().rev().take(3).enumerate() {
-        match byte {
-            0x80..=0xBF => {}
-            _ if width(byte) > behind + 1 => return behind + 1,
+pub(crate) fn split_cut(text: &[u8]) -> (&[u8], &[u8]) {
+    for behind in 1..=3 {
+        let Some((whole, cut)) = text.len().checked_sub(behind).map(|at| text.split_at(at)) else {
+            break;
+        };
+        match cut {
+            [0x80..=0xBF, ..] => {}
+            [lead, ..] if width(*lead) > behind && is_cut(cut) => return (whole, cut),
             _ => break,
         }
     }
-    0
+    (text, &[])
+}
+
+/// Whether more bytes can make a code point of these.
+fn is_cut(bytes: &[u8]) -> bool {
+    str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
 /// `text` as a string, or the length of its valid prefix.

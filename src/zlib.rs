@@ -193,15 +193,18 @@ impl Decompress for ZlibDecompress {
             let (rest, room) = (input.get(consumed..), output.get_mut(produced..));
             let (rest, room) = (rest.unwrap_or_default(), room.unwrap_or_default());
             let (before_in, before_out) = (state.inflate.total_in(), state.inflate.total_out());
-            let status = state
-                .inflate
-                .decompress(rest, room, InflateFlush::NoFlush)
-                .map_err(|_| InflateError::Corrupt)?;
+            let status = state.inflate.decompress(rest, room, InflateFlush::NoFlush);
             let taken = (state.inflate.total_in() - before_in) as usize;
             let made = (state.inflate.total_out() - before_out) as usize;
             state.remember(room.get(..made).unwrap_or_default());
             consumed += taken;
             produced += made;
+            // What came in front of a fault is told first: asked again, zlib finds the fault again.
+            let status = match status {
+                Ok(status) => status,
+                Err(_) if produced > 0 => return Ok(Progress { consumed, produced }),
+                Err(_) => return Err(InflateError::Corrupt),
+            };
             let ended = status == Status::StreamEnd;
             if ended {
                 state.restart()?;

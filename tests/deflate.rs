@@ -32,13 +32,17 @@ const FAIL_1009: &str = "88 02 03 F1";
 const FAIL_1011: &str = "88 02 03 F3";
 
 /// Runs frames in hex through new connections in both roles, in every mode that `agreed` allows and
-/// with every cut, and checks what comes of them as whole messages.
+/// with every cut, and checks what comes of them as whole messages. What is delivered of a message
+/// that fails, `text <...` without an end, shows in pieces only.
 fn check(agreed: Agreed, config: &Config, input: &str, events: &[&str], output: &str) {
     let takeover = agreed == TAKEOVER;
+    let unfinished = |line: &&str| line.contains(" <") && !line.ends_with('>');
     for mode in [Mode::Pieces, Mode::Own, Mode::Shared] {
         if mode == Mode::Shared && takeover {
             continue;
         }
+        let shown = |line: &&&str| mode == Mode::Pieces || !unfinished(line);
+        let events: Vec<_> = events.iter().filter(shown).copied().collect();
         let outcome = |bytes: &[u8], client: bool, chunks: Vec<&[u8]>| {
             let pieces = chunks.len();
             let codec = ZlibDecompress::new();
@@ -121,7 +125,7 @@ fn r7692_7_2_2_b_the_window_is_kept_between_messages() {
         NO_TAKEOVER,
         &Config::new(),
         input,
-        &["text <Hello>", "failed InvalidPayload"],
+        &["text <Hello>", "text <H", "failed InvalidPayload"],
         FAIL_1007,
     );
 }
@@ -152,7 +156,7 @@ fn r7692_6_b_r7692_6_c_t31_rsv1_stands_on_the_first_frame_of_a_message_alone() {
     for frame in ["C9 00", "CA 00", "C8 00"] {
         check_both(frame, &["failed ReservedBit"], FAIL_1002);
         let inside = format!("41 03 F2 48 CD / {frame}");
-        check_both(&inside, &["failed ReservedBit"], FAIL_1002);
+        check_both(&inside, &["text <He", "failed ReservedBit"], FAIL_1002);
     }
     check(Agreed::new(), &Config::new(), HELLO, &["failed ReservedBit"], FAIL_1002);
 }
@@ -245,24 +249,26 @@ fn r7692_7_2_3_b_t33_an_empty_message() {
 
 #[test]
 fn t33_what_is_corrupt_cut_short_or_followed_by_garbage_is_1007() {
-    for payload in [
+    for (payload, delivered) in [
         // the reserved type of block; a stored block whose lengths differ; a distance too far
-        "07",
-        "00 05 00 FA FE 48 65 6C 6C 6F 00",
-        "F2 00 11 00 00",
+        ("07", ""),
+        ("00 05 00 FA FE 48 65 6C 6C 6F 00", ""),
+        ("F2 00 11 00 00", "48"),
         // cut short: inside the last block, inside a stored one, in front of the empty one, inside
         // the codes of a block, which would take anything for more of them
-        "44 07",
-        "F2 48 CD C9 C9 07",
-        "F2 48 CD C9",
-        "00 05 00 FA FF 48 65",
-        "F3 48 CD C9 C9 07 00",
+        ("44 07", ""),
+        ("F2 48 CD C9 C9 07", "48 65 6C 6C 6F"),
+        ("F2 48 CD C9", "48 65 6C"),
+        ("00 05 00 FA FF 48 65", "48 65"),
+        ("F3 48 CD C9 C9 07 00", "48 65 6C 6C 6F"),
         // garbage behind the end
-        "F2 48 CD C9 C9 07 00 55",
-        "F3 48 CD C9 C9 07 00 00 FF",
+        ("F2 48 CD C9 C9 07 00 55", "48 65 6C 6C 6F"),
+        ("F3 48 CD C9 C9 07 00 00 FF", "48 65 6C 6C 6F"),
     ] {
         let frame = format!("C2 {:02X} {payload}", hex(payload).len());
-        check_both(&frame, &["failed InvalidPayload"], FAIL_1007);
+        let piece = format!("binary <{delivered}");
+        let events = [&*piece, "failed InvalidPayload"];
+        check_both(&frame, &events[usize::from(delivered.is_empty())..], FAIL_1007);
     }
 }
 
@@ -316,12 +322,15 @@ fn r7692_6_f_t30_the_limit_counts_inflated_bytes_exactly() {
     let event = "binary <61 62 63 64 65 66 67 68 69 6A>";
     for agreed in [NO_TAKEOVER, TAKEOVER] {
         check(agreed, &Config::new().max_message(10), ten, &[event], "");
-        check(agreed, &Config::new().max_message(9), ten, &["failed MessageTooBig"], FAIL_1009);
+        let nine = "binary <61 62 63 64 65 66 67 68 69";
+        let events = [nine, "failed MessageTooBig"];
+        check(agreed, &Config::new().max_message(9), ten, &events, FAIL_1009);
         // One byte over in the last block, which the blocks in front of it do not tell.
         let eleven =
             "42 0F 00 0A 00 F5 FF 61 62 63 64 65 66 67 68 69 6A / 80 07 00 01 00 FE FF 6B 00";
         let config = Config::new().max_message(10);
-        check(agreed, &config, eleven, &["failed MessageTooBig"], FAIL_1009);
+        let all = event.trim_end_matches('>');
+        check(agreed, &config, eleven, &[all, "failed MessageTooBig"], FAIL_1009);
         check(agreed, &Config::new().max_message(0), "C1 01 00", &["text <>"], "");
         check(agreed, &Config::new().max_message(0), HELLO, &["failed MessageTooBig"], FAIL_1009);
     }
@@ -1316,4 +1325,94 @@ fn without_a_codec_the_first_compressed_byte_fails_the_connection() {
     let mut messages = Messages::new();
     let message = messages.receive(&mut connection, &mut &mut bytes[..]);
     assert!(matches!(message, Some(Message::Failed(Violation::InternalError))), "{message:?}");
+}
+
+/// Stored blocks, and events of text pieces that were joined.
+fn compressed_text(config: &Config, payload: &[u8], mode: Mode, read: usize) -> Vec<String> {
+    let wire = common::frame(0xC1, payload);
+    let mut connection = Connection::new(Client(Keys::default()), config, NO_TAKEOVER);
+    let codec = ZlibDecompress::new();
+    drive_inflated(&mut connection, mode, codec, wire.chunks(read)).events
+}
+
+#[test]
+fn t09_compressed_text_fails_at_the_first_byte_that_no_code_point_has() {
+    // A fragment that is not the last, and a Ping that is never read.
+    for impossible in ["FF", "C0", "C3 41", "E0 80", "ED A0", "F0 80", "F4 90", "E2 82 41"] {
+        let length = 2 + hex(impossible).len();
+        let payload = format!("00 {length:02X} 00 {:02X} FF 6F 6B {impossible}", 0xFF - length);
+        let input = format!("41 {:02X} {payload} / 89 00", hex(&payload).len());
+        // Not with a shared codec, which is given whole messages only.
+        let events = ["text <ok", "failed InvalidUtf8"];
+        check(TAKEOVER, &Config::new(), &input, &events, FAIL_1007);
+    }
+    // One that is only cut fails where its message ends.
+    let cut = "41 0A 00 05 00 FA FF 6F 6B F0 9F 98 / 89 00 / 80 01 00";
+    check_both(cut, &["ping ", "text <ok", "failed InvalidUtf8"], "8A 00 88 02 03 EF");
+}
+
+#[test]
+fn t62_what_fits_is_judged_in_front_of_what_does_not_at_any_cut() {
+    let block = |bytes: &[u8]| {
+        let length = bytes.len() as u16;
+        [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), bytes].concat()
+    };
+    let end = [0x00];
+    // A block of the reserved type.
+    let corrupt = [0x07];
+    for (limit, payload, in_pieces, whole) in [
+        (
+            5,
+            [block(b"\xFFaaaaaaa"), end.into()].concat(),
+            vec!["failed InvalidUtf8"],
+            "InvalidUtf8",
+        ),
+        (
+            5,
+            [block(b"aaaa\xFFaaa"), end.into()].concat(),
+            vec!["text <aaaa", "failed InvalidUtf8"],
+            "InvalidUtf8",
+        ),
+        (
+            5,
+            [block(b"aaaaa\xFFaa"), end.into()].concat(),
+            vec!["text <aaaaa", "failed MessageTooBig"],
+            "MessageTooBig",
+        ),
+        (
+            5,
+            [block(b"aaaaaaaa"), end.into()].concat(),
+            vec!["text <aaaaa", "failed MessageTooBig"],
+            "MessageTooBig",
+        ),
+        (
+            5,
+            [block("aaaaé".as_bytes()), end.into()].concat(),
+            vec!["text <aaaa", "failed MessageTooBig"],
+            "MessageTooBig",
+        ),
+        (
+            9,
+            [block(b"ok\xFF"), corrupt.into()].concat(),
+            vec!["text <ok", "failed InvalidUtf8"],
+            "InvalidUtf8",
+        ),
+        (
+            9,
+            [block(b"ok"), corrupt.into()].concat(),
+            vec!["text <ok", "failed InvalidPayload"],
+            "InvalidPayload",
+        ),
+        // Cut short.
+        (9, block(b"ok")[..6].to_vec(), vec!["text <o", "failed InvalidPayload"], "InvalidPayload"),
+    ] {
+        let config = Config::new().max_message(limit);
+        for read in [1, 2, 3, 5, 100] {
+            let outcome = |mode| compressed_text(&config, &payload, mode, read);
+            assert_eq!(outcome(Mode::Pieces), in_pieces, "{payload:02X?}, reads of {read}");
+            for mode in [Mode::Own, Mode::Shared] {
+                assert_eq!(outcome(mode), [format!("failed {whole}")], "{payload:02X?}, {mode:?}");
+            }
+        }
+    }
 }

@@ -74,7 +74,15 @@ impl Pieces {
         let (what, bytes, first, last) = match &event {
             Event::Text(text) => ("text", text.as_bytes(), text.first(), text.last()),
             Event::Binary(data) => ("binary", &**data, data.first(), data.last()),
-            event => return canonical.push(event),
+            event => {
+                // What was delivered of a message that is never finished.
+                if matches!(event, Event::Failed(_)) {
+                    if let Some((what, message)) = self.open.take() {
+                        canonical.piece(what, &message, true, false);
+                    }
+                }
+                return canonical.push(event);
+            }
         };
         assert!(!bytes.is_empty() || last, "an empty piece that is not the last one");
         assert_eq!(self.open.is_none(), first);
