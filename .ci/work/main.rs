@@ -13,6 +13,8 @@ use websocket_proto::{
     Messages, Role, Server, SliceOutput, ZlibCompress, ZlibDecompress,
 };
 
+const NO_TAKEOVER: Agreed = Agreed { deflate: Some(Deflate::new()) };
+
 /// Prepares a load of this length.
 type Load = fn(usize) -> Box<dyn FnOnce()>;
 
@@ -68,8 +70,26 @@ const LOADS: &[(&str, Load)] = &[
     ("T30-one-byte-reads-own", |n| {
         inflated(compressed_fragments(n), Inflater::own(ZlibDecompress::new()), 1)
     }),
+    ("T30-one-byte-fragments-in-pieces", |n| {
+        let mut wire = compressed_fragments(n);
+        Box::new(move || {
+            let mut connection = connection(Server, NO_TAKEOVER);
+            let mut inflater = Inflater::own(ZlibDecompress::new());
+            for chunk in wire.chunks_mut(3) {
+                let mut input = chunk;
+                while let Some(event) = connection.receive(&mut input) {
+                    let Event::Compressed(mut piece) = event else { panic!("{event:?}") };
+                    while let Some(event) = inflater.inflate(&mut connection, &mut piece) {
+                        assert!(matches!(event, Event::Text(_)), "{event:?}");
+                    }
+                }
+            }
+        })
+    }),
     ("T33-empty-final-blocks", |n| {
-        let payload = [&[3, 0].repeat(n / 2)[..], &[0]].concat();
+        // Behind as much as a window holds: each of them carries it over.
+        let history = stored(&[b'a'; 40_000]);
+        let payload = [&history[..], &[3, 0].repeat(n / 2), &[0]].concat();
         inflated(frame(0xC2, &payload), Inflater::own(ZlibDecompress::new()), 4096)
     }),
     ("T33-empty-stored-blocks", |n| {
@@ -130,8 +150,7 @@ const LOADS: &[(&str, Load)] = &[
     ("compressed-and-sent", |n| {
         let text = "work ".repeat(n / 5);
         Box::new(move || {
-            let agreed = Agreed { deflate: Some(Deflate::new()) };
-            let mut connection = Connection::new(Server, &Config::new(), agreed);
+            let mut connection = Connection::new(Server, &Config::new(), NO_TAKEOVER);
             let mut deflater = Deflater::own(ZlibCompress::new(6));
             let mut out = Vec::new();
             for piece in text.as_bytes().chunks(50) {
@@ -181,9 +200,8 @@ fn fragments(size: u8, length: usize) -> Vec<u8> {
 
 /// So many bytes of compressed zeros in one message.
 fn bomb(length: usize) -> Vec<u8> {
-    let agreed = Agreed { deflate: Some(Deflate::new()) };
     let role = Client(Keys::default());
-    let mut connection = Connection::new(role, &Config::new(), agreed);
+    let mut connection = Connection::new(role, &Config::new(), NO_TAKEOVER);
     let mut deflater = Deflater::own(ZlibCompress::new(9));
     let mut wire = Vec::new();
     connection
@@ -192,9 +210,15 @@ fn bomb(length: usize) -> Vec<u8> {
     wire
 }
 
+/// A stored block.
+fn stored(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).expect("one block");
+    [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), bytes].concat()
+}
+
 /// One compressed message of stored blocks, in fragments of a byte.
 fn compressed_fragments(length: usize) -> Vec<u8> {
-    let payload = [0, 1, 0, 0xFE, 0xFF, b'a'].repeat(length / 6 / 7);
+    let payload = stored(b"a").repeat(length / 6 / 7);
     let mut wire = Vec::new();
     for (at, byte) in payload.iter().enumerate() {
         wire.extend(mask(&[if at == 0 { 0x41 } else { 0x00 }, 1, *byte]));
@@ -237,8 +261,7 @@ fn inflated(
     read: usize,
 ) -> Box<dyn FnOnce()> {
     Box::new(move || {
-        let agreed = Deflate { client_no_context_takeover: true, ..Deflate::new() };
-        let mut connection = connection(Server, Agreed { deflate: Some(agreed) });
+        let mut connection = connection(Server, NO_TAKEOVER);
         let mut messages = Messages::new();
         for chunk in wire.chunks_mut(read) {
             let mut input = chunk;
