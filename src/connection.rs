@@ -22,11 +22,11 @@ use crate::{
     close::{CloseCode, CloseFrame},
     config::{Agreed, Config},
     error::{SendError, Violation},
-    event::{Data, Event, Kind, MAX_CONTROL},
+    event::{Binary, Data, Event, Kind, MAX_CONTROL, Place, Repr, Text},
     frame::{FrameHeader, Opcode},
     mask,
     output::Output,
-    receive::Receiver,
+    receive::{Receiver, Whole},
     role::{Client, MaskSource, Role, Server},
     send::{Frame, Open, Sender},
 };
@@ -185,18 +185,37 @@ impl<R: Role> Connection<R> {
     /// call behind it returns [`Event::Failed`].
     #[inline]
     pub fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+        let place = Place { first: true, last: true };
+        match self.whole_message(input) {
+            Some(Whole::Text(text)) => Some(Event::Text(Text { text: Repr::Slice(text), place })),
+            Some(Whole::Binary(data)) => Some(Event::Binary(Binary { data, place })),
+            behind => self.receive_staged(behind, input),
+        }
+    }
+
+    /// The straight path of [`receive`](Connection::receive).
+    #[inline]
+    pub(crate) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Whole<'i>> {
         let before = input.len();
-        let event = match self.receiver.whole_message(!R::CLIENT, input) {
-            None => self.receive_staged(input),
-            event => event,
-        };
+        let whole = self.receiver.whole_message(!R::CLIENT, input);
         self.received = self.received.wrapping_add(before.wrapping_sub(input.len()) as u32);
-        event
+        whole
     }
 
     #[inline(never)]
-    fn receive_staged<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
-        let event = self.receiver.receive(!R::CLIENT, input)?;
+    pub(crate) fn receive_staged<'i>(
+        &mut self,
+        behind: Option<Whole<'i>>,
+        input: &mut &'i mut [u8],
+    ) -> Option<Event<'i>> {
+        let before = input.len();
+        let event = match behind {
+            Some(Whole::Invalid(data, valid)) => self.receiver.invalid_message(data, valid),
+            _ => None,
+        };
+        let event = event.or_else(|| self.receiver.receive(!R::CLIENT, input));
+        self.received = self.received.wrapping_add(before.wrapping_sub(input.len()) as u32);
+        let event = event?;
         match &event {
             // §5.5.2: a Ping is answered with a Pong of the same payload.
             Event::Ping(payload) if self.receiver.auto_pong() => self.sender.owe_pong(*payload),
@@ -274,7 +293,7 @@ impl<R: Role> Connection<R> {
     ) -> Result<(), SendError> {
         let first = self.check_message(data.kind())?;
         let frame = Frame { first, payload: data.as_bytes() };
-        self.sender.emit(Some(frame), &mut self.role, out)
+        self.sender.emit(frame, &mut self.role, out)
     }
 
     /// Appends one fragment of a message, the last one if `last` (§5.4).
@@ -295,7 +314,7 @@ impl<R: Role> Connection<R> {
         let message = Open::plain(data.kind());
         let first = self.sender.first_byte(message, last)?;
         let frame = Frame { first, payload: data.as_bytes() };
-        self.sender.emit(Some(frame), &mut self.role, out)?;
+        self.sender.emit(frame, &mut self.role, out)?;
         self.sender.sent(message, last);
         Ok(())
     }
@@ -342,7 +361,7 @@ impl<R: Role> Connection<R> {
         if payload.len() > MAX_CONTROL {
             return Err(SendError::ControlTooLong);
         }
-        self.sender.emit(Some(Frame::control(opcode, payload)), &mut self.role, out)
+        self.sender.emit(Frame::control(opcode, payload), &mut self.role, out)
     }
 
     /// Appends a Close: starts the closing handshake (§7.1.2), or answers the peer's in place of
@@ -384,7 +403,7 @@ impl<R: Role> Connection<R> {
             let _ = body.try_extend_from_slice(reason.as_bytes());
         }
         let frame = Frame::control(Opcode::Close, &body);
-        self.sender.emit(Some(frame), &mut self.role, out)?;
+        self.sender.emit(frame, &mut self.role, out)?;
         self.close = OurClose::Sent(code);
         self.initiator.get_or_insert(Initiator::Local);
         Ok(())
@@ -437,7 +456,7 @@ impl<R: Role> Connection<R> {
     pub fn transmit(&mut self, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
         match self.close {
             OurClose::Owed(code) => self.send_close(code, "", out),
-            _ if self.sender.owes_pong() => self.sender.emit(None, &mut self.role, out),
+            _ if self.sender.owes_pong() => self.sender.emit_pong(&mut self.role, out),
             _ => Ok(()),
         }
     }

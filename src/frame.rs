@@ -185,6 +185,41 @@ impl Header {
     }
 }
 
+/// The header of a frame whose length takes 7 or 16 bits, judged by nothing but that form and MASK.
+pub(crate) struct Short {
+    pub(crate) first: u8,
+    /// The length of the header.
+    pub(crate) header: usize,
+    /// The length of the payload.
+    pub(crate) length: usize,
+    pub(crate) key: [u8; 4],
+}
+
+impl Short {
+    /// The header at the front of `bytes`; `None` if it is cut, or no such header, or its MASK or its
+    /// length breaks a rule: [`Header::decode`] tells which.
+    #[inline(always)]
+    pub(crate) fn decode(bytes: &[u8], masked: bool) -> Option<Self> {
+        let (&[first, second], rest) = bytes.split_first_chunk()?;
+        // A wrong MASK bit makes this a length over 127.
+        let short = second ^ if masked { MASK } else { 0 };
+        let (width, length) = match short {
+            0..=125 => (0, short.into()),
+            126 => (2, u16::from_be_bytes(*rest.first_chunk()?)),
+            _ => return None,
+        };
+        if width > 0 && length <= 125 {
+            return None;
+        }
+        let mut header = Short { first, header: 2 + width, length: length.into(), key: [0; 4] };
+        if masked {
+            header.key = *rest.get(width..)?.first_chunk()?;
+            header.header += 4;
+        }
+        Some(header)
+    }
+}
+
 /// How long a compressed frame may be whose message is held to `limit` once it is inflated: what
 /// DEFLATE makes of bytes that do not compress, nine bits of each at most, and some for the blocks.
 pub(crate) const fn compressed_limit(limit: u64) -> u64 {
@@ -200,28 +235,31 @@ pub struct FrameHeader(ArrayVec<u8, 14>);
 
 impl FrameHeader {
     /// `first` is the header's first byte: FIN and the opcode.
-    #[inline]
     pub(crate) fn encode(first: u8, length: usize, key: Option<[u8; 4]>) -> Self {
-        // Room for 14 bytes is always enough, so the results that say so are not looked at.
         let mut header = ArrayVec::new();
-        let mask = if key.is_some() { MASK } else { 0 };
-        let long = length as u64;
-        // §5.2: the shortest form that holds the length.
-        let _ = match long {
-            0..=125 => header.try_extend_from_slice(&[first, mask | long as u8]),
-            126..=0xFFFF => {
-                let [.., a, b] = long.to_be_bytes();
-                header.try_extend_from_slice(&[first, mask | 126, a, b])
-            }
-            _ => {
-                let [a, b, c, d, e, f, g, h] = long.to_be_bytes();
-                header.try_extend_from_slice(&[first, mask | 127, a, b, c, d, e, f, g, h])
-            }
-        };
-        if let Some(key) = key {
-            let _ = header.try_extend_from_slice(&key);
-        }
+        // Room for 14 bytes is always enough.
+        encode(first, length, key, |bytes| {
+            let _ = header.try_extend_from_slice(bytes);
+        });
         FrameHeader(header)
+    }
+}
+
+/// Hands the bytes of a header to `put`, in one piece whose length is known where this is inlined.
+#[inline(always)]
+pub(crate) fn encode(first: u8, length: usize, key: Option<[u8; 4]>, put: impl FnOnce(&[u8])) {
+    let long = length as u64;
+    let [a, b, c, d, e, f, g, h] = long.to_be_bytes();
+    // §5.2: the shortest form that holds the length.
+    match (long, key) {
+        (0..=125, None) => put(&[first, h]),
+        (0..=125, Some([w, x, y, z])) => put(&[first, MASK | h, w, x, y, z]),
+        (126..=0xFFFF, None) => put(&[first, 126, g, h]),
+        (126..=0xFFFF, Some([w, x, y, z])) => put(&[first, MASK | 126, g, h, w, x, y, z]),
+        (_, None) => put(&[first, 127, a, b, c, d, e, f, g, h]),
+        (_, Some([w, x, y, z])) => {
+            put(&[first, MASK | 127, a, b, c, d, e, f, g, h, w, x, y, z]);
+        }
     }
 }
 

@@ -6,16 +6,37 @@
 /// XORs `data` with `key`, whose first byte meets the first byte of `data`.
 #[inline]
 pub(crate) fn apply(data: &mut [u8], key: [u8; 4]) {
-    let [a, b, c, d] = key;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let mut words = data.chunks_exact_mut(8);
-    for word in &mut words {
-        if let Ok(word) = <&mut [u8; 8]>::try_from(word) {
-            *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    let narrow = u32::from_ne_bytes(key);
+    let wide = u128::from(narrow) * 0x1_0000_0001_0000_0001_0000_0001;
+    let mut blocks = data.chunks_exact_mut(16);
+    for block in &mut blocks {
+        if let Ok(block) = <&mut [u8; 16]>::try_from(block) {
+            *block = (u128::from_ne_bytes(*block) ^ wide).to_ne_bytes();
         }
     }
-    for (byte, key) in words.into_remainder().iter_mut().zip(wide.to_ne_bytes()) {
-        *byte ^= key;
+    let mut rest = blocks.into_remainder();
+    if rest.len() >= 8 {
+        let (front, behind) = rest.split_at_mut(8);
+        if let Ok(block) = <&mut [u8; 8]>::try_from(front) {
+            *block = (u64::from_ne_bytes(*block) ^ wide as u64).to_ne_bytes();
+        }
+        rest = behind;
+    }
+    if rest.len() >= 4 {
+        let (front, behind) = rest.split_at_mut(4);
+        if let Ok(block) = <&mut [u8; 4]>::try_from(front) {
+            *block = (u32::from_ne_bytes(*block) ^ narrow).to_ne_bytes();
+        }
+        rest = behind;
+    }
+    if let [a, more @ ..] = rest {
+        *a ^= key[0];
+        if let [b, more @ ..] = more {
+            *b ^= key[1];
+            if let [c, ..] = more {
+                *c ^= key[2];
+            }
+        }
     }
 }
 

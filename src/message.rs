@@ -11,6 +11,7 @@ use crate::{
     event::{Compressed, ControlPayload, Event, Kind, Place, Repr},
     frame::compressed_limit,
     output::Full,
+    receive::Whole,
     role::Role,
 };
 
@@ -133,6 +134,7 @@ impl<S: Storage> Messages<S> {
     ///
     /// As [`Connection::receive`], which it drives. The message borrows the input or this value,
     /// never the connection, so that it can be answered while it is looked at.
+    #[inline]
     pub fn receive<'m, 'i: 'm, R: Role>(
         &'m mut self,
         connection: &mut Connection<R>,
@@ -162,14 +164,33 @@ impl<S: Storage> Messages<S> {
     fn receive_by<'m, 'i: 'm, R: Role>(
         &'m mut self,
         connection: &mut Connection<R>,
+        codec: impl Codec<'m>,
+        input: &mut &'i mut [u8],
+    ) -> Option<Message<'m>> {
+        let mut behind = None;
+        if self.holds == Holds::Nothing {
+            match connection.whole_message(input) {
+                Some(Whole::Text(text)) => return Some(Message::Text(text)),
+                Some(Whole::Binary(data)) => return Some(Message::Binary(data)),
+                other => behind = other,
+            }
+        }
+        self.receive_staged(connection, codec, behind, input)
+    }
+
+    #[inline(never)]
+    fn receive_staged<'m, 'i: 'm, R: Role>(
+        &'m mut self,
+        connection: &mut Connection<R>,
         mut codec: impl Codec<'m>,
+        mut behind: Option<Whole<'i>>,
         input: &mut &'i mut [u8],
     ) -> Option<Message<'m>> {
         if matches!(self.holds, Holds::Whole) {
             self.clear();
         }
         loop {
-            let gathered = match connection.receive(input)? {
+            let gathered = match connection.receive_staged(behind.take(), input)? {
                 Event::Text(text) => {
                     let place = text.place;
                     match text.text {

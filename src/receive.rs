@@ -1,7 +1,7 @@
 //! The receiving half (§5.4, §5.5, §6.2): bytes to events.
 //!
 //! Nearly all frames are small, whole, and a message of their own: they take the straight path of
-//! [`Receiver::whole_frame`], which reads the state and leaves it alone. All others go through the
+//! [`Receiver::whole_message`], which reads the state and leaves it alone. All others go through the
 //! stages, which keep what a read has cut: part of a header or of a control payload in `carry`, a
 //! code point in `cut`, the place in the frame in `remaining` and `key`.
 
@@ -11,8 +11,8 @@ use crate::{
     close::CloseFrame,
     config::{Agreed, Config},
     error::Violation,
-    event::{Binary, Compressed, ControlPayload, Event, Kind, MAX_CONTROL, Place, Repr, Text},
-    frame::{Expected, FIN, Header, MASK, Opcode},
+    event::{Binary, Compressed, ControlPayload, Event, Kind, Place, Repr, Text},
+    frame::{Expected, FIN, Header, Opcode, Short},
     mask, utf8,
 };
 
@@ -65,6 +65,14 @@ struct Message {
     compressed: bool,
 }
 
+/// A message that lay whole in the input, unmasked.
+pub(crate) enum Whole<'i> {
+    Text(&'i str),
+    Binary(&'i mut [u8]),
+    /// It should be text, but only so many of its first bytes are UTF-8.
+    Invalid(&'i [u8], usize),
+}
+
 impl Receiver {
     pub(crate) const fn new(config: &Config, agreed: Agreed) -> Self {
         Receiver {
@@ -106,48 +114,44 @@ impl Receiver {
         self.delivered
     }
 
-    /// The straight path: a small message in one frame that lies whole at the front of `input`.
-    /// Where it gives `None`, [`receive`](Receiver::receive) goes on.
+    /// The straight path: a message in one frame of up to 64 KiB that lies whole at the front of
+    /// `input`. Where it gives `None`, [`receive`](Receiver::receive) goes on.
     #[inline]
     pub(crate) fn whole_message<'i>(
-        &mut self,
+        &self,
         masked: bool,
         input: &mut &'i mut [u8],
-    ) -> Option<Event<'i>> {
+    ) -> Option<Whole<'i>> {
         if self.stage != Stage::Header || self.message.open || !self.carry.is_empty() {
             return None;
         }
-        let (&[first, second], rest) = input.split_first_chunk()?;
-        let (key, header) = match (masked, rest.first_chunk()) {
-            (false, _) => ([0; 4], 2),
-            (true, Some(&key)) => (key, 6),
-            (true, None) => return None,
-        };
-        // A wrong MASK bit makes this a length over 125, as the longer forms are.
-        let length = usize::from(second ^ if masked { MASK } else { 0 });
-        if length > MAX_CONTROL
+        let Short { first, header, length, key } = Short::decode(input, masked)?;
+        if !matches!(first, WHOLE_TEXT | WHOLE_BINARY)
             || length as u64 > self.limit
             || input.len() < header + length
-            || !matches!(first, WHOLE_TEXT | WHOLE_BINARY)
         {
             return None;
         }
-        let (_, payload) = take(input, header + length).split_at_mut_checked(header)?;
+        let (frame, rest) = mem::take(input).split_at_mut_checked(header + length)?;
+        *input = rest;
+        let (_, payload) = frame.split_at_mut_checked(header)?;
         if masked {
             mask::apply(payload, key);
         }
-        let place = Place { first: true, last: true };
         if first == WHOLE_BINARY {
-            return Some(Event::Binary(Binary { data: payload, place }));
+            return Some(Whole::Binary(payload));
         }
-        let payload: &'i [u8] = payload;
-        match utf8::validate(payload) {
-            Ok(text) => Some(Event::Text(Text { text: Repr::Slice(text), place })),
-            Err(valid) => {
-                self.delivered = 0;
-                self.invalid_text(payload, valid)
-            }
-        }
+        Some(match utf8::validate(payload) {
+            Ok(text) => Whole::Text(text),
+            Err(valid) => Whole::Invalid(payload, valid),
+        })
+    }
+
+    /// Goes on behind text that the straight path found to be invalid.
+    #[cold]
+    pub(crate) fn invalid_message<'i>(&mut self, data: &'i [u8], valid: usize) -> Option<Event<'i>> {
+        self.delivered = 0;
+        self.invalid_text(data, valid)
     }
 
     /// The next event, by way of the stages. Behind a Close or a failure it is the connection that

@@ -3,7 +3,7 @@
 use crate::{
     error::SendError,
     event::{ControlPayload, Kind},
-    frame::{FIN, FrameHeader, Opcode, RSV1},
+    frame::{FIN, Opcode, RSV1, encode},
     mask,
     output::{BLOCK, Output},
     role::Role,
@@ -51,9 +51,11 @@ impl<'a> Frame<'a> {
         Frame { first: FIN | opcode as u8, payload }
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(self, key: Option<[u8; 4]>, out: &mut (impl Output + ?Sized)) {
-        out.append(&FrameHeader::encode(self.first, self.payload.len(), key));
+        encode(self.first, self.payload.len(), key, |header| {
+            out.append(header);
+        });
         for block in self.payload.chunks(BLOCK) {
             let stored = out.append(block);
             if let Some(key) = key {
@@ -133,18 +135,34 @@ impl Sender {
     #[inline]
     pub(crate) fn emit<R: Role>(
         &mut self,
-        frame: Option<Frame<'_>>,
+        frame: Frame<'_>,
         role: &mut R,
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        let keys = self.reserve(frame.map(|frame| frame.payload.len()), role, out)?;
-        self.append(keys, frame, out);
+        if self.owes_pong() {
+            let keys = self.reserve(Some(frame.payload.len()), role, out)?;
+            self.append(keys, Some(frame), out);
+        } else {
+            out.reserve(size::<R>(frame.payload.len()))?;
+            frame.append(role.mask_key()?, out);
+        }
+        Ok(())
+    }
+
+    /// Appends the Pong that is owed.
+    pub(crate) fn emit_pong<R: Role>(
+        &mut self,
+        role: &mut R,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        let keys = self.reserve(None, role, out)?;
+        self.append(keys, None, out);
         Ok(())
     }
 
     /// Makes room for the Pong that is owed and for a frame with a payload of at most `length`
     /// bytes, and draws the keys of both. What comes behind it cannot fail.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn reserve<R: Role>(
         &self,
         length: Option<usize>,
@@ -163,18 +181,19 @@ impl Sender {
     }
 
     /// Appends the Pong that is owed and then `frame`, for which room was made.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn append(
         &mut self,
         keys: Keys,
         frame: Option<Frame<'_>>,
         out: &mut (impl Output + ?Sized),
     ) {
-        if let Some(pong) = self.pong.take() {
-            Frame::control(Opcode::Pong, &pong).append(keys.pong, out);
-        }
-        if let Some(frame) = frame {
-            frame.append(keys.frame, out);
+        let pong = self.pong.take();
+        let pong = pong.as_ref().map(|payload| Frame::control(Opcode::Pong, payload));
+        for (frame, key) in [(pong, keys.pong), (frame, keys.frame)] {
+            if let Some(frame) = frame {
+                frame.append(key, out);
+            }
         }
     }
 }
