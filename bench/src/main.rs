@@ -1,144 +1,134 @@
-//! Receiving masked frames as a server, beside tungstenite, in one process and in turns:
-//! `cargo run --release` in this folder prints nanoseconds per frame, the best and the median of
-//! the rounds.
+//! websocket-proto beside other implementations, in one process and in turns:
+//! `cargo run --release` in this folder. README.md tells what each row means.
 //!
-//! The wire is at least 16 MiB, delivered in reads of 16 KiB that are copied into a receive buffer,
-//! for both peers alike. Each round checks how many messages and bytes came out.
+//! Behind `--` stand the names of benches to run, all without one, and options:
+//!
+//! - `--rounds 5`: that many instead of 15.
+//! - `--quick`: little input and two rounds, to see that all checks pass.
+//! - `--load "16 KiB"`, `--peer tungstenite`: leaves out loads that begin otherwise, and all other
+//!   peers.
+//! - `--level 1`: compresses at that level instead of 6.
+//! - `--json`: one line for each result instead of tables: nanoseconds per message, the median, and
+//!   the bytes of a message.
+//! - `--svg FILE`: writes a picture of receive-server.
+
+#![deny(unsafe_code)]
+
+mod deflate;
+mod handshakes;
+mod loads;
+mod measure;
+mod peers;
+mod report;
+mod wire;
 
 use std::{
-    hint::black_box,
-    io::{self, Read, Write},
-    time::Instant,
+    env, fs,
+    io::{IsTerminal, Write, stderr, stdout},
+    process::exit,
 };
 
-use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
-use websocket_proto::{Agreed, Config, Connection, Message, Messages, Server};
+use loads::{Bench, Plan, Scale};
+use peers::{FLATE2, Kind, PEERS, Peer};
+use report::Results;
 
-const READ: usize = 16 << 10;
-const ROUNDS: usize = 15;
-
-struct Load {
-    name: &'static str,
-    text: bool,
-    payload: Vec<u8>,
-    wire: Vec<u8>,
-    frames: usize,
+struct Options {
+    benches: Vec<Bench>,
+    rounds: usize,
+    scale: Scale,
+    load: String,
+    peer: String,
+    json: bool,
+    svg: Option<String>,
 }
 
-impl Load {
-    fn new(name: &'static str, text: bool, payload: Vec<u8>) -> Self {
-        let mut frame = vec![if text { 0x81 } else { 0x82 }];
-        match payload.len() {
-            length @ 0..=125 => frame.push(0x80 | length as u8),
-            length @ 126..=0xFFFF => {
-                frame.push(0x80 | 126);
-                frame.extend((length as u16).to_be_bytes());
-            }
-            length => {
-                frame.push(0x80 | 127);
-                frame.extend((length as u64).to_be_bytes());
+impl Options {
+    fn parse() -> Result<Self, String> {
+        let mut options = Options {
+            benches: Vec::new(),
+            rounds: 15,
+            scale: Scale { bytes: 16 << 20, handshakes: 20_000, level: 6 },
+            load: String::new(),
+            peer: String::new(),
+            json: false,
+            svg: None,
+        };
+        let mut arguments = env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
+            let number =
+                |text: String| text.parse::<usize>().map_err(|_| format!("{text} is no number"));
+            match &*argument {
+                "--rounds" => options.rounds = number(value()?)?.max(1),
+                "--quick" => {
+                    options.rounds = 2;
+                    options.scale = Scale { bytes: 64 << 10, handshakes: 20, ..options.scale };
+                }
+                "--load" => options.load = value()?,
+                "--peer" => options.peer = value()?,
+                "--level" => options.scale.level = number(value()?)?.clamp(1, 9) as u8,
+                "--json" => options.json = true,
+                "--svg" => options.svg = Some(value()?),
+                name => {
+                    let before = options.benches.len();
+                    let named = Bench::ALL.into_iter().filter(|bench| bench.name() == name);
+                    options.benches.extend(named);
+                    if options.benches.len() == before {
+                        return Err(format!("{name} is neither a bench nor an option"));
+                    }
+                }
             }
         }
-        let key = [0x37, 0xFA, 0x21, 0x3D];
-        frame.extend(key);
-        frame.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
-        let frames = (16_usize << 20).div_ceil(frame.len());
-        Load { name, text, payload, wire: frame.repeat(frames), frames }
-    }
-
-    fn check(&self, messages: usize, bytes: usize) {
-        assert_eq!(messages, self.frames);
-        assert_eq!(bytes, self.frames * self.payload.len());
-    }
-}
-
-fn ours(load: &Load) {
-    let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
-    let mut messages = Messages::new();
-    let mut buffer = vec![0; READ];
-    let (mut count, mut bytes) = (0, 0);
-    for read in load.wire.chunks(READ) {
-        let mut input = &mut buffer[..read.len()];
-        input.copy_from_slice(black_box(read));
-        while let Some(message) = messages.receive(&mut connection, &mut input) {
-            match message {
-                Message::Text(text) => bytes += black_box(text).len(),
-                Message::Binary(data) => bytes += black_box(data).len(),
-                other => panic!("{other:?}"),
-            }
-            count += 1;
+        if options.benches.is_empty() {
+            options.benches = Bench::ALL.into();
         }
+        Ok(options)
     }
-    load.check(count, bytes);
-}
-
-/// A transport that reads the wire in pieces of at most 16 KiB.
-struct Wire<'a>(&'a [u8]);
-
-impl Read for Wire<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.0.len().min(READ).min(buffer.len());
-        if length == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let (now, rest) = self.0.split_at(length);
-        buffer[..length].copy_from_slice(black_box(now));
-        self.0 = rest;
-        Ok(length)
-    }
-}
-
-impl Write for Wire<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn tungstenite(load: &Load) {
-    let config = WebSocketConfig::default().read_buffer_size(READ);
-    let mut context = WebSocketContext::new(Role::Server, Some(config));
-    let mut wire = Wire(&load.wire);
-    let (mut count, mut bytes) = (0, 0);
-    while let Ok(message) = context.read(&mut wire) {
-        bytes += black_box(message).len();
-        count += 1;
-    }
-    load.check(count, bytes);
 }
 
 fn main() {
-    let json = |length| {
-        br#"{"id":12345,"name":"value","list":[1,2,3]},"#.iter().copied().cycle().take(length).collect()
+    let options = Options::parse().unwrap_or_else(|error| {
+        eprintln!("{error}");
+        exit(2)
+    });
+    let wanted = |peer: &Peer| {
+        options.peer.is_empty() || peer.name == options.peer || peer.kind != Kind::Peer
     };
-    let loads = [
-        Load::new("16 B binary", false, vec![0x5A; 16]),
-        Load::new("32 B text", true, json(32)),
-        Load::new("125 B text", true, json(125)),
-        Load::new("1 KiB text", true, json(1 << 10)),
-        Load::new("1 KiB text, multi-byte", true, "κόσμε".bytes().cycle().take(1020).collect()),
-        Load::new("16 KiB binary", false, vec![0x5A; 16 << 10]),
-        Load::new("16 KiB text", true, json(16 << 10)),
-    ];
-    println!("ns per frame: best / median of {ROUNDS} rounds, in turns");
-    println!("{:24}{:>22}{:>22}", "", "websocket-proto", "tungstenite");
-    for load in &loads {
-        let peers: [fn(&Load); 2] = [ours, tungstenite];
-        let mut times = [const { Vec::new() }; 2];
-        for _ in 0..ROUNDS {
-            for (peer, times) in peers.iter().zip(&mut times) {
-                let start = Instant::now();
-                peer(load);
-                times.push(start.elapsed().as_nanos() as f64 / load.frames as f64);
+    let peers: Vec<&Peer> = PEERS.iter().copied().filter(|peer| wanted(peer)).collect();
+    let plans = options.benches.iter().flat_map(|&bench| Plan::of(bench));
+    let plans: Vec<Plan> = plans.filter(|plan| plan.name.starts_with(&options.load)).collect();
+
+    if !options.json {
+        println!(
+            "{} rounds in turns; compression at level {}",
+            options.rounds, options.scale.level
+        );
+        println!("flate2 compresses with {FLATE2}");
+        println!("ours/this: the median of websocket-proto, in times of that of the row");
+    }
+    let total = plans.len();
+    let mut all = Vec::new();
+    for (index, plan) in plans.into_iter().enumerate() {
+        let load = plan.build(&options.scale);
+        let progress = |round: usize| {
+            if stderr().is_terminal() {
+                let (load, bench) = (&load.name, load.bench.name());
+                eprint!("\r\x1b[K[{}/{total}] {bench}, {load}: round {}", index + 1, round + 1);
             }
+        };
+        let outcomes = measure::measure(&load, &peers, options.rounds, progress);
+        if stderr().is_terminal() {
+            eprint!("\r\x1b[K");
         }
-        print!("{:24}", load.name);
-        for times in &mut times {
-            times.sort_by(f64::total_cmp);
-            print!("{:>22}", format!("{:.1} / {:.1}", times[0], times[ROUNDS / 2]));
-        }
-        println!("{}", if load.text { "  (both validate UTF-8)" } else { "" });
+        let results = Results::new(&load, &peers, outcomes);
+        print!("{}", if options.json { results.json() } else { results.table() });
+        stdout().flush().expect("standard output takes it");
+        all.push(results);
+    }
+    if !options.json {
+        print!("{}", report::notes(&all, &peers));
+    }
+    if let Some(file) = &options.svg {
+        fs::write(file, report::svg(&all)).expect("the picture can be written");
     }
 }

@@ -1,0 +1,391 @@
+//! What is measured: messages, the wire that they arrive on, and how often.
+
+use bytes::Bytes;
+use websocket_proto::{
+    Agreed, Client, Config, Connection, Inflater, Message as Received, Messages, Role, Server,
+    ZlibDecompress,
+};
+use zlib_rs::InflateFlush;
+
+use crate::{deflate::Deflate, handshakes, peers::Kind};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bench {
+    ReceiveServer,
+    ReceiveClient,
+    SendServer,
+    SendClient,
+    Echo,
+    HandshakeServer,
+    HandshakeClient,
+    DeflateReceive,
+    DeflateSend,
+}
+
+impl Bench {
+    pub const ALL: [Bench; 9] = [
+        Bench::ReceiveServer,
+        Bench::ReceiveClient,
+        Bench::SendServer,
+        Bench::SendClient,
+        Bench::Echo,
+        Bench::HandshakeServer,
+        Bench::HandshakeClient,
+        Bench::DeflateReceive,
+        Bench::DeflateSend,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Bench::ReceiveServer => "receive-server",
+            Bench::ReceiveClient => "receive-client",
+            Bench::SendServer => "send-server",
+            Bench::SendClient => "send-client",
+            Bench::Echo => "echo",
+            Bench::HandshakeServer => "handshake-server",
+            Bench::HandshakeClient => "handshake-client",
+            Bench::DeflateReceive | Bench::DeflateSend => "deflate",
+        }
+    }
+
+    pub const fn is_handshake(self) -> bool {
+        matches!(self, Bench::HandshakeServer | Bench::HandshakeClient)
+    }
+}
+
+/// A message, in the two forms that peers take it in.
+#[derive(Clone)]
+pub struct Message {
+    /// The text, if it is one.
+    pub text: Option<String>,
+    /// The payload, for peers that share memory.
+    pub bytes: Bytes,
+}
+
+impl Message {
+    pub fn text(text: String) -> Self {
+        Message { bytes: Bytes::copy_from_slice(text.as_bytes()), text: Some(text) }
+    }
+
+    fn binary(length: usize) -> Self {
+        let mut random = Random(length as u64);
+        let data = (0..length).map(|_| random.below(256) as u8);
+        Message { text: None, bytes: data.collect() }
+    }
+
+    /// Text like JSON.
+    fn ascii(length: usize) -> Self {
+        let json = r#"{"id":12345,"name":"value","list":[1,2,3]},"#;
+        Message::text(json.chars().cycle().take(length).collect())
+    }
+
+    /// At most `length` bytes of code points of two and of three bytes.
+    fn multibyte(length: usize) -> Self {
+        let mut text = String::new();
+        for character in "κ\u{1F79}σμε".chars().cycle() {
+            if text.len() + character.len_utf8() > length {
+                break;
+            }
+            text.push(character);
+        }
+        Message::text(text)
+    }
+}
+
+/// The mix, 256 messages that come again in the same order. Lengths are even within their range:
+///
+/// - 60 %: 16 to 125 bytes of text,
+/// - 30 %: 126 bytes to 1 KiB of text,
+/// - 9 %: 1 KiB to 16 KiB of text,
+/// - 1 %: 64 KiB of binary.
+///
+/// One text in eight is multi-byte.
+fn mix() -> Vec<Message> {
+    let mut random = Random(0);
+    let mut draw = || {
+        let (from, to) = match random.below(100) {
+            0..60 => (16, 125),
+            60..90 => (126, 1 << 10),
+            90..99 => (1 << 10, 16 << 10),
+            _ => return Message::binary(64 << 10),
+        };
+        let length = from + random.below(to - from + 1);
+        match random.below(8) {
+            0 => Message::multibyte(length as usize),
+            _ => Message::ascii(length as usize),
+        }
+    };
+    (0..256).map(|_| draw()).collect()
+}
+
+type Make = fn() -> Vec<Message>;
+
+/// The loads of messages that are not compressed: a name, and the messages that differ.
+const PLAIN: [(&str, Make); 10] = [
+    ("16 B binary", || vec![Message::binary(16)]),
+    ("32 B text", || vec![Message::ascii(32)]),
+    ("125 B text", || vec![Message::ascii(125)]),
+    ("1 KiB text", || vec![Message::ascii(1 << 10)]),
+    ("1 KiB text, multi-byte", || vec![Message::multibyte(1 << 10)]),
+    ("16 KiB text", || vec![Message::ascii(16 << 10)]),
+    ("64 KiB binary", || vec![Message::binary(64 << 10)]),
+    ("1 MiB binary", || vec![Message::binary(1 << 20)]),
+    ("64 KiB text, multi-byte", || vec![Message::multibyte(64 << 10)]),
+    ("mix", mix),
+];
+
+/// The load that arrives in fragments, and how long they are.
+const FRAGMENTED: (&str, usize) = ("64 KiB text, multi-byte", 4 << 10);
+
+/// How much is measured.
+pub struct Scale {
+    /// Bytes of a run, at least: on the wire, or before they are compressed.
+    pub bytes: usize,
+    /// Handshakes of a run.
+    pub handshakes: usize,
+    /// The level of compression.
+    pub level: u8,
+}
+
+/// A load before it is built.
+pub struct Plan {
+    pub bench: Bench,
+    pub name: String,
+    how: How,
+}
+
+enum How {
+    Plain { make: Make, fragment: usize },
+    Handshake,
+    Deflate { size: usize, takeover: bool },
+}
+
+impl Plan {
+    /// All loads of `bench`.
+    pub fn of(bench: Bench) -> Vec<Plan> {
+        let plan = |name, how| Plan { bench, name, how };
+        match bench {
+            Bench::HandshakeServer => vec![plan("request of a browser".into(), How::Handshake)],
+            Bench::HandshakeClient => vec![plan("response of a server".into(), How::Handshake)],
+            Bench::DeflateReceive | Bench::DeflateSend => {
+                let verb = if bench == Bench::DeflateReceive { "receive" } else { "send" };
+                let loads = [(1, true), (1, false), (16, true), (16, false)];
+                let deflate = |(kib, takeover): (usize, bool)| {
+                    let how = if takeover { "takeover" } else { "no takeover" };
+                    let name = format!("{verb} {kib} KiB {how}");
+                    plan(name, How::Deflate { size: kib << 10, takeover })
+                };
+                loads.into_iter().map(deflate).collect()
+            }
+            _ => {
+                let sends = matches!(bench, Bench::SendServer | Bench::SendClient);
+                let plain = |(name, make): (&str, Make)| match FRAGMENTED {
+                    (fragmented, fragment) if name == fragmented && !sends => {
+                        let name = format!("{name}, in {} KiB fragments", fragment >> 10);
+                        plan(name, How::Plain { make, fragment })
+                    }
+                    _ => plan(name.into(), How::Plain { make, fragment: usize::MAX }),
+                };
+                PLAIN.into_iter().map(plain).collect()
+            }
+        }
+    }
+
+    pub fn build(self, scale: &Scale) -> Load {
+        let Plan { bench, name, how } = self;
+        let mut load = Load {
+            bench,
+            name,
+            messages: Vec::new(),
+            count: 0,
+            fragmented: false,
+            wire: Vec::new(),
+            deflate: None,
+        };
+        match how {
+            How::Plain { make, fragment } => load.plain(make(), fragment, scale.bytes),
+            How::Handshake => {
+                load.count = scale.handshakes;
+                load.wire = match bench {
+                    Bench::HandshakeServer => handshakes::REQUEST.into(),
+                    _ => handshakes::response(handshakes::KEY),
+                };
+            }
+            How::Deflate { size, takeover } => {
+                load.deflate(Deflate::new(size, takeover, scale.level), scale.bytes);
+            }
+        }
+        load
+    }
+}
+
+pub struct Load {
+    pub bench: Bench,
+    pub name: String,
+    /// The messages that differ; they come again in the same order.
+    pub messages: Vec<Message>,
+    /// How many messages, or handshakes, a run has.
+    pub count: usize,
+    /// Whether messages arrive in fragments.
+    pub fragmented: bool,
+    /// What is received: messages in frames, or the head of each handshake.
+    pub wire: Vec<u8>,
+    /// In the bench `deflate` only.
+    pub deflate: Option<Deflate>,
+}
+
+impl Load {
+    fn plain(&mut self, messages: Vec<Message>, fragment: usize, bytes: usize) {
+        let masked = matches!(self.bench, Bench::ReceiveServer | Bench::Echo);
+        let receives = masked || self.bench == Bench::ReceiveClient;
+        let mut random = Random(1);
+        let mut length = 0;
+        for message in messages.iter().cycle() {
+            if length >= bytes {
+                break;
+            }
+            self.count += 1;
+            length += message.bytes.len() + 2;
+            if !receives {
+                continue;
+            }
+            let mut first = if message.text.is_some() { 0x01 } else { 0x02 };
+            let mut fragments = message.bytes.chunks(fragment).peekable();
+            while let Some(payload) = fragments.next() {
+                let fin = if fragments.peek().is_some() { 0 } else { 0x80 };
+                let key = (random.below(1 << 32) as u32).to_ne_bytes();
+                append_frame(first | fin, payload, masked.then_some(key), &mut self.wire);
+                first = 0;
+            }
+        }
+        self.fragmented = fragment < usize::MAX;
+        self.messages = messages;
+    }
+
+    fn deflate(&mut self, mut deflate: Deflate, bytes: usize) {
+        self.messages = deflate.texts();
+        self.count = bytes.div_ceil(deflate.size);
+        if self.bench == Bench::DeflateReceive {
+            deflate.compress(self.in_order());
+            for payload in deflate.payloads() {
+                append_frame(0xC1, payload, Some([0x37, 0xFA, 0x21, 0x3D]), &mut self.wire);
+            }
+        }
+        self.deflate = Some(deflate);
+    }
+
+    /// The messages of a run, in order.
+    pub fn in_order(&self) -> impl Iterator<Item = &Message> {
+        self.messages.iter().cycle().take(self.count)
+    }
+
+    /// `prepared`, something made of each message that differs, in the order of a run.
+    pub fn order<'a, T>(&self, prepared: &'a [T]) -> impl Iterator<Item = &'a T> {
+        prepared.iter().cycle().take(self.count)
+    }
+
+    pub fn has_text(&self) -> bool {
+        self.messages.iter().any(|message| message.text.is_some())
+    }
+
+    /// Whether `output`, all that a run gave, is what it had to be.
+    pub fn is_answered_by(&self, kind: Kind, mut output: Vec<u8>) -> bool {
+        match (self.bench, kind) {
+            (Bench::ReceiveServer | Bench::ReceiveClient, Kind::Copy) => output == self.wire,
+            (Bench::ReceiveServer | Bench::ReceiveClient | Bench::DeflateReceive, _)
+            | (_, Kind::Copy) => self.is_all_payloads(&output),
+            (Bench::SendServer | Bench::Echo, _) => {
+                self.is_in_frames(Client(|| [0; 4]), Agreed::new(), &mut output)
+            }
+            (Bench::SendClient, _) => self.is_in_frames(Server, Agreed::new(), &mut output),
+            // Messages with their tails are one stream, whether they refer to each other or not.
+            (Bench::DeflateSend, Kind::Codec) => {
+                let total: usize = self.in_order().map(|message| message.bytes.len()).sum();
+                let mut inflated = vec![0; total + 1];
+                let mut codec = zlib_rs::Inflate::new(false, 15);
+                codec.decompress(&output, &mut inflated, InflateFlush::NoFlush).unwrap();
+                inflated.truncate(codec.total_out() as usize);
+                self.is_all_payloads(&inflated)
+            }
+            (Bench::DeflateSend, _) => {
+                let agreed = self.deflate.as_ref().unwrap().agreed();
+                self.is_in_frames(Client(|| [0; 4]), agreed, &mut output)
+            }
+            (Bench::HandshakeServer, _) => handshakes::are_responses(&output, self.count),
+            (Bench::HandshakeClient, _) => handshakes::are_requests(&output, self.count),
+        }
+    }
+
+    fn is_all_payloads(&self, mut output: &[u8]) -> bool {
+        for message in self.in_order() {
+            match output.strip_prefix(&*message.bytes) {
+                Some(rest) => output = rest,
+                None => return false,
+            }
+        }
+        output.is_empty()
+    }
+
+    /// Whether the messages come out of `wire` for who is `role`.
+    fn is_in_frames(&self, role: impl Role, agreed: Agreed, mut wire: &mut [u8]) -> bool {
+        let mut connection = Connection::new(role, &Config::new(), agreed);
+        let mut inflater = Inflater::own(ZlibDecompress::new());
+        let mut messages = Messages::new();
+        let mut expected = self.in_order();
+        while let Some(message) =
+            messages.receive_inflated(&mut connection, &mut inflater, &mut wire)
+        {
+            let right = match (message, expected.next()) {
+                (Received::Text(text), Some(message)) => message.text.as_deref() == Some(text),
+                (Received::Binary(data), Some(message)) => {
+                    message.text.is_none() && *message.bytes == *data
+                }
+                _ => false,
+            };
+            if !right {
+                return false;
+            }
+        }
+        expected.next().is_none()
+    }
+}
+
+/// A frame that begins with the byte `first`, masked if there is a key.
+fn append_frame(first: u8, payload: &[u8], key: Option<[u8; 4]>, wire: &mut Vec<u8>) {
+    let mask = if key.is_some() { 0x80 } else { 0 };
+    wire.push(first);
+    match payload.len() {
+        length @ 0..=125 => wire.push(mask | length as u8),
+        length @ 126..=0xFFFF => {
+            wire.push(mask | 126);
+            wire.extend((length as u16).to_be_bytes());
+        }
+        length => {
+            wire.push(mask | 127);
+            wire.extend((length as u64).to_be_bytes());
+        }
+    }
+    match key {
+        Some(key) => {
+            wire.extend(key);
+            wire.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+        }
+        None => wire.extend_from_slice(payload),
+    }
+}
+
+/// SplitMix64: the same numbers in every run.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % end
+    }
+
+    pub fn pick(&mut self, from: &[&'static str]) -> &'static str {
+        from[self.below(from.len() as u64) as usize]
+    }
+}

@@ -1,0 +1,91 @@
+//! fastwebsockets.
+
+use std::hint::black_box;
+
+use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket};
+
+use super::{Keys, Kind, NEEDS_HYPER, NO_COMPRESSION, Peer, nothing, way};
+use crate::{
+    loads::{Bench, Load, Message},
+    measure::Output,
+    wire::{Copies, Wire, at_once},
+};
+
+pub const PEER: Peer = Peer {
+    name: "fastwebsockets",
+    kind: Kind::Peer,
+    note: "takes unmasked frames as a server, and lengths that are not the shortest",
+    skips: nothing,
+    ways: |load| match load.bench {
+        Bench::ReceiveServer => way(|output| receive(Role::Server, load, output)),
+        Bench::ReceiveClient => way(|output| receive(Role::Client, load, output)),
+        Bench::SendServer => way(|output| send_server(load, output)),
+        Bench::SendClient => way(|output| send_client(load, output)),
+        Bench::Echo => way(|output| echo(load, output)),
+        Bench::HandshakeServer | Bench::HandshakeClient => Err(NEEDS_HYPER),
+        Bench::DeflateReceive | Bench::DeflateSend => Err(NO_COMPRESSION),
+    },
+};
+
+#[inline(never)]
+fn receive(role: Role, load: &Load, output: &mut Output) {
+    let mut unused = Output::default();
+    let wire = Wire::reading(&load.wire, &mut unused);
+    let mut socket = FragmentCollector::new(WebSocket::after_handshake(wire, role));
+    at_once(async {
+        for _ in 0..load.count {
+            output.message(&socket.read_frame().await.unwrap().payload);
+        }
+    });
+}
+
+fn opcode(message: &Message) -> OpCode {
+    if message.text.is_some() { OpCode::Text } else { OpCode::Binary }
+}
+
+/// Long payloads are written from where they lie, short ones gathered with their headers.
+#[inline(never)]
+fn send_server(load: &Load, output: &mut Output) {
+    let wire = Wire::writing(output, Copies::Vectored);
+    let mut socket = WebSocket::after_handshake(wire, Role::Server);
+    at_once(async {
+        for message in load.in_order() {
+            let payload = Payload::Borrowed(&black_box(message).bytes);
+            let frame = Frame::new(true, opcode(message), None, payload);
+            socket.write_frame(frame).await.unwrap();
+        }
+    });
+    output.messages = load.count;
+}
+
+/// Payloads are masked where they lie, so they are copied into memory that can be changed.
+#[inline(never)]
+fn send_client(load: &Load, output: &mut Output) {
+    let mut keys = Keys::default();
+    let mut copy = Vec::new();
+    let wire = Wire::writing(output, Copies::None);
+    let mut socket = WebSocket::after_handshake(wire, Role::Client);
+    at_once(async {
+        for message in load.in_order() {
+            copy.clear();
+            copy.extend_from_slice(&black_box(message).bytes);
+            let payload = Payload::BorrowedMut(&mut copy);
+            let frame = Frame::new(true, opcode(message), Some(keys.draw()), payload);
+            socket.write_frame(frame).await.unwrap();
+        }
+    });
+    output.messages = load.count;
+}
+
+#[inline(never)]
+fn echo(load: &Load, output: &mut Output) {
+    let wire = Wire::new(&load.wire, output, Copies::Vectored);
+    let mut socket = FragmentCollector::new(WebSocket::after_handshake(wire, Role::Server));
+    at_once(async {
+        for _ in 0..load.count {
+            let frame = socket.read_frame().await.unwrap();
+            socket.write_frame(frame).await.unwrap();
+        }
+    });
+    output.messages = load.count;
+}

@@ -1,0 +1,223 @@
+//! websocket-proto, as its documentation shows it.
+
+use std::hint::black_box;
+
+use websocket_proto::{
+    Agreed, Client, Config, Connection, Data, Deflater, Event, Inflater, Message, Messages, Role,
+    SendError, Server, ZlibCompress, ZlibDecompress,
+    handshake::{Accept, ClientHandshake, Offer, Response, ServerHandshake, Target},
+};
+
+use super::{Keys, Kind, Peer, nothing, way};
+use crate::{
+    handshakes::{HOST, NONCE, RESOURCE},
+    loads::{self, Bench, Load},
+    measure::Output,
+    wire::{READ, reads},
+};
+
+pub const PEER: Peer = Peer {
+    name: "websocket-proto",
+    kind: Kind::Ours,
+    note: "whole messages; compresses with zlib-rs, memory level 8",
+    skips: nothing,
+    ways: |load| match load.bench {
+        Bench::ReceiveServer => way(|output| receive(Server, load, output)),
+        Bench::ReceiveClient => way(|output| receive(client(), load, output)),
+        Bench::SendServer => way(|output| send(Server, load, output)),
+        Bench::SendClient => way(|output| send(client(), load, output)),
+        Bench::Echo => way(|output| echo(load, output)),
+        Bench::HandshakeServer => way(|output| handshake_server(load, output)),
+        Bench::HandshakeClient => way(|output| handshake_client(load, output)),
+        Bench::DeflateReceive => way(|output| deflate_receive(load, output)),
+        Bench::DeflateSend => way(|output| deflate_send(load, output)),
+    },
+};
+
+pub const PIECES: Peer = Peer {
+    name: "websocket-proto, pieces",
+    kind: Kind::Ours,
+    note: "messages in the pieces that they arrive in, without `Messages`",
+    skips: |_| Some("does not join messages"),
+    ways: |load| match load.bench {
+        Bench::ReceiveServer => way(|output| receive_pieces(Server, load, output)),
+        Bench::ReceiveClient => way(|output| receive_pieces(client(), load, output)),
+        _ => Err("does the rest in one way"),
+    },
+};
+
+fn client() -> Client<impl FnMut() -> [u8; 4]> {
+    let mut keys = Keys::default();
+    Client(move || keys.draw())
+}
+
+#[inline(never)]
+fn receive<R: Role>(role: R, load: &Load, output: &mut Output) {
+    let mut connection = Connection::new(role, &Config::new(), Agreed::new());
+    let mut messages = Messages::new();
+    let mut buffer = vec![0; READ];
+    for read in reads(&load.wire) {
+        let mut input = &mut buffer[..read.len()];
+        input.copy_from_slice(read);
+        while let Some(message) = messages.receive(&mut connection, &mut input) {
+            match message {
+                Message::Text(text) => output.message(text.as_bytes()),
+                Message::Binary(data) => output.message(data),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[inline(never)]
+fn receive_pieces<R: Role>(role: R, load: &Load, output: &mut Output) {
+    let mut connection = Connection::new(role, &Config::new(), Agreed::new());
+    let mut buffer = vec![0; READ];
+    for read in reads(&load.wire) {
+        let mut input = &mut buffer[..read.len()];
+        input.copy_from_slice(read);
+        while let Some(event) = connection.receive(&mut input) {
+            let last = match event {
+                Event::Text(text) => {
+                    output.part(text.as_bytes());
+                    text.last()
+                }
+                Event::Binary(data) => {
+                    output.part(&data);
+                    data.last()
+                }
+                other => panic!("{other:?}"),
+            };
+            output.messages += usize::from(last);
+        }
+    }
+}
+
+#[inline]
+fn send_one<R: Role>(
+    connection: &mut Connection<R>,
+    message: &loads::Message,
+    out: &mut Vec<u8>,
+) -> Result<(), SendError> {
+    match &message.text {
+        Some(text) => connection.send_text(text, out),
+        None => connection.send_binary(&message.bytes, out),
+    }
+}
+
+#[inline(never)]
+fn send<R: Role>(role: R, load: &Load, output: &mut Output) {
+    let mut connection = Connection::new(role, &Config::new(), Agreed::new());
+    let mut out = Vec::new();
+    for message in load.in_order() {
+        send_one(&mut connection, black_box(message), &mut out).unwrap();
+        output.messages += 1;
+        if out.len() >= READ {
+            output.write(&mut out);
+        }
+    }
+    output.write(&mut out);
+}
+
+#[inline(never)]
+fn echo(load: &Load, output: &mut Output) {
+    let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+    let mut messages = Messages::new();
+    let mut buffer = vec![0; READ];
+    let mut out = Vec::new();
+    for read in reads(&load.wire) {
+        let mut input = &mut buffer[..read.len()];
+        input.copy_from_slice(read);
+        while let Some(message) = messages.receive(&mut connection, &mut input) {
+            match message {
+                Message::Text(text) => connection.send_text(text, &mut out),
+                Message::Binary(data) => connection.send_binary(data, &mut out),
+                other => panic!("{other:?}"),
+            }
+            .unwrap();
+            connection.transmit(&mut out).unwrap();
+            output.messages += 1;
+        }
+        output.write(&mut out);
+    }
+}
+
+#[inline(never)]
+fn handshake_server(load: &Load, output: &mut Output) {
+    let mut buffer = vec![0; READ];
+    let mut out = Vec::new();
+    for _ in 0..load.count {
+        let mut input = &mut buffer[..load.wire.len()];
+        input.copy_from_slice(black_box(&load.wire));
+        let mut handshake = ServerHandshake::new();
+        let request = handshake.receive(&mut input).unwrap().expect("a whole head");
+        let agreed = request.accept(&Accept::new(), &mut out).unwrap();
+        black_box(Connection::new(Server, &Config::new(), agreed));
+        output.messages += 1;
+        output.write(&mut out);
+    }
+}
+
+#[inline(never)]
+fn handshake_client(load: &Load, output: &mut Output) {
+    let uri = format!("ws://{HOST}{RESOURCE}");
+    let target = Target::parse(&uri).unwrap();
+    let mut buffer = vec![0; READ];
+    let mut out = Vec::new();
+    for _ in 0..load.count {
+        let offer = Offer::new();
+        let nonce = black_box(NONCE);
+        let mut handshake = ClientHandshake::start(&target, &offer, nonce, &mut out).unwrap();
+        output.write(&mut out);
+        let mut input = &mut buffer[..load.wire.len()];
+        input.copy_from_slice(black_box(&load.wire));
+        match handshake.receive(&mut input).unwrap() {
+            Some(Response::Accepted(response)) => {
+                black_box(Connection::new(client(), &Config::new(), response.agreed()));
+                output.messages += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[inline(never)]
+fn deflate_receive(load: &Load, output: &mut Output) {
+    let deflate = load.deflate.as_ref().unwrap();
+    let mut connection = Connection::new(Server, &Config::new(), deflate.agreed());
+    let mut inflater = match deflate.takeover {
+        true => Inflater::own(ZlibDecompress::new()),
+        false => Inflater::shared(ZlibDecompress::new()),
+    };
+    let mut messages = Messages::new();
+    let mut buffer = vec![0; READ];
+    for read in reads(&load.wire) {
+        let mut input = &mut buffer[..read.len()];
+        input.copy_from_slice(read);
+        while let Some(message) =
+            messages.receive_inflated(&mut connection, &mut inflater, &mut input)
+        {
+            match message {
+                Message::Text(text) => output.message(text.as_bytes()),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[inline(never)]
+fn deflate_send(load: &Load, output: &mut Output) {
+    let deflate = load.deflate.as_ref().unwrap();
+    let mut connection = Connection::new(Server, &Config::new(), deflate.agreed());
+    let mut deflater = match deflate.takeover {
+        true => Deflater::own(ZlibCompress::new(deflate.level)),
+        false => Deflater::shared(ZlibCompress::new(deflate.level)),
+    };
+    let mut out = Vec::new();
+    for message in load.in_order() {
+        let text = black_box(message).text.as_deref().unwrap();
+        connection.send_compressed(Data::Text(text), &mut deflater, &mut out).unwrap();
+        output.messages += 1;
+        output.write(&mut out);
+    }
+}

@@ -1,0 +1,168 @@
+//! sockudo-ws, as a protocol without I/O.
+
+use std::hint::black_box;
+
+use bytes::BytesMut;
+use sockudo_ws::{
+    CompressedProtocol, DeflateConfig, Message, Role,
+    handshake::{
+        build_request_with_headers, build_response, generate_accept_key, parse_request,
+        parse_response, validate_accept_key,
+    },
+    protocol::Protocol,
+};
+
+use super::{Kind, Peer, Ways, nothing, way};
+use crate::{
+    handshakes::{HOST, KEY, RESOURCE},
+    loads::{Bench, Load},
+    measure::Output,
+    wire::{READ, reads},
+};
+
+pub const PEER: Peer = Peer {
+    name: "sockudo-ws",
+    kind: Kind::Peer,
+    note: "draws masking keys from `fastrand`; inflates with zlib-rs, compresses with flate2, \
+           memory level 8; without takeover a full flush instead of a reset",
+    skips: nothing,
+    ways: |load| match load.bench {
+        Bench::ReceiveServer => way(|output| receive(Role::Server, load, output)),
+        Bench::ReceiveClient => way(|output| receive(Role::Client, load, output)),
+        Bench::SendServer => send(Role::Server, load),
+        Bench::SendClient => send(Role::Client, load),
+        Bench::Echo => way(|output| echo(load, output)),
+        Bench::HandshakeServer => way(|output| handshake_server(load, output)),
+        Bench::HandshakeClient => way(|output| handshake_client(load, output)),
+        Bench::DeflateReceive => way(|output| deflate_receive(load, output)),
+        Bench::DeflateSend => deflate_send(load),
+    },
+};
+
+/// The most bytes that a message may have.
+const LIMIT: usize = 16 << 20;
+
+#[inline(never)]
+fn receive(role: Role, load: &Load, output: &mut Output) {
+    let mut protocol = Protocol::new(role, LIMIT, LIMIT);
+    let mut buffer = BytesMut::with_capacity(READ);
+    let mut messages = Vec::new();
+    for read in reads(&load.wire) {
+        buffer.extend_from_slice(read);
+        protocol.process_into(&mut buffer, &mut messages).unwrap();
+        for message in messages.drain(..) {
+            output.message(message.as_bytes());
+        }
+    }
+}
+
+fn messages(load: &Load) -> Vec<Message> {
+    let message = |message: &crate::loads::Message| match message.text {
+        Some(_) => Message::Text(message.bytes.clone()),
+        None => Message::Binary(message.bytes.clone()),
+    };
+    load.messages.iter().map(message).collect()
+}
+
+fn send(role: Role, load: &Load) -> Ways<'_> {
+    let messages = messages(load);
+    way(move |output| {
+        let mut protocol = Protocol::new(role, LIMIT, LIMIT);
+        let mut out = BytesMut::new();
+        for message in load.order(&messages) {
+            protocol.encode_message(black_box(message), &mut out).unwrap();
+            output.messages += 1;
+            if out.len() >= READ {
+                output.part(&out);
+                out.clear();
+            }
+        }
+        output.part(&out);
+    })
+}
+
+#[inline(never)]
+fn echo(load: &Load, output: &mut Output) {
+    let mut protocol = Protocol::new(Role::Server, LIMIT, LIMIT);
+    let mut buffer = BytesMut::with_capacity(READ);
+    let mut messages = Vec::new();
+    let mut out = BytesMut::new();
+    for read in reads(&load.wire) {
+        buffer.extend_from_slice(read);
+        protocol.process_into(&mut buffer, &mut messages).unwrap();
+        for message in messages.drain(..) {
+            protocol.encode_message(&message, &mut out).unwrap();
+            output.messages += 1;
+        }
+        output.part(&out);
+        out.clear();
+    }
+}
+
+#[inline(never)]
+fn handshake_server(load: &Load, output: &mut Output) {
+    let mut buffer = vec![0; READ];
+    for _ in 0..load.count {
+        let input = &mut buffer[..load.wire.len()];
+        input.copy_from_slice(black_box(&load.wire));
+        let (request, _) = parse_request(input).unwrap().expect("a whole head");
+        let accept = generate_accept_key(request.key);
+        output.part(&build_response(&accept, None, None));
+        output.messages += 1;
+    }
+}
+
+#[inline(never)]
+fn handshake_client(load: &Load, output: &mut Output) {
+    let mut buffer = vec![0; READ];
+    for _ in 0..load.count {
+        let key = black_box(KEY);
+        let request = build_request_with_headers(HOST, RESOURCE, key, None, None, None);
+        output.part(&request.unwrap());
+        let input = &mut buffer[..load.wire.len()];
+        input.copy_from_slice(black_box(&load.wire));
+        let (response, _) = parse_response(input).unwrap().expect("a whole head");
+        assert!(validate_accept_key(key, response.accept.unwrap()));
+        output.messages += 1;
+    }
+}
+
+fn compressed(load: &Load) -> CompressedProtocol {
+    let deflate = load.deflate.as_ref().unwrap();
+    let config = DeflateConfig {
+        server_no_context_takeover: !deflate.takeover,
+        client_no_context_takeover: !deflate.takeover,
+        compression_level: deflate.level.into(),
+        ..DeflateConfig::default()
+    };
+    CompressedProtocol::server(LIMIT, LIMIT, config)
+}
+
+#[inline(never)]
+fn deflate_receive(load: &Load, output: &mut Output) {
+    let mut protocol = compressed(load);
+    let mut buffer = BytesMut::with_capacity(READ);
+    let mut messages = Vec::new();
+    for read in reads(&load.wire) {
+        buffer.extend_from_slice(read);
+        protocol.process_into(&mut buffer, &mut messages).unwrap();
+        for message in messages.drain(..) {
+            assert!(message.is_text());
+            output.message(message.as_bytes());
+        }
+    }
+}
+
+fn deflate_send(load: &Load) -> Ways<'_> {
+    let messages = messages(load);
+    way(move |output| {
+        let mut protocol = compressed(load);
+        let mut out = BytesMut::new();
+        for message in load.order(&messages) {
+            protocol.encode_message(black_box(message), &mut out).unwrap();
+            output.messages += 1;
+            output.part(&out);
+            out.clear();
+        }
+    })
+}

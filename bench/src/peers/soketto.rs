@@ -1,0 +1,207 @@
+//! soketto.
+
+use std::{
+    hint::black_box,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::BytesMut;
+use futures::io::{AsyncRead, AsyncWrite, BufReader};
+use soketto::{
+    Data, Mode, Receiver, Sender,
+    connection::Builder,
+    handshake::{Client, Server, ServerResponse, server},
+};
+
+use super::{Kind, Peer, Ways, utf8, way};
+use crate::{
+    handshakes::{self, HOST, RESOURCE},
+    loads::{Bench, Load},
+    measure::Output,
+    wire::{Copies, READ, Wire, at_once},
+};
+
+pub const PEER: Peer = Peer {
+    name: "soketto",
+    kind: Kind::Peer,
+    note: "over a buffered reader; draws keys from `rand`, so the response to its request is made \
+           while it waits, of which only two looks at the clock count; compresses with flate2, a new codec a message",
+    skips: utf8,
+    ways: |load| match load.bench {
+        Bench::ReceiveServer => way(|output| receive(Mode::Server, load, output)),
+        Bench::ReceiveClient => way(|output| receive(Mode::Client, load, output)),
+        // As a server it writes payloads from where they lie.
+        Bench::SendServer => way(|output| send(Mode::Server, Copies::All, load, output)),
+        Bench::SendClient => way(|output| send(Mode::Client, Copies::None, load, output)),
+        Bench::Echo => way(|output| echo(load, output)),
+        Bench::HandshakeServer => way(|output| handshake_server(load, output)),
+        Bench::HandshakeClient => way(|output| handshake_client(load, output)),
+        Bench::DeflateReceive | Bench::DeflateSend => deflate(load),
+    },
+};
+
+type Socket<'a> = BufReader<Wire<'a>>;
+
+fn socket(mode: Mode, wire: Wire<'_>) -> (Sender<Socket<'_>>, Receiver<Socket<'_>>) {
+    Builder::new(BufReader::with_capacity(READ, wire), mode).finish()
+}
+
+#[inline(never)]
+fn receive(mode: Mode, load: &Load, output: &mut Output) {
+    let mut unused = Output::default();
+    let (_sender, mut receiver) = socket(mode, Wire::reading(&load.wire, &mut unused));
+    let mut message = Vec::new();
+    at_once(async {
+        for _ in 0..load.count {
+            message.clear();
+            receiver.receive_data(&mut message).await.unwrap();
+            output.message(&message);
+        }
+    });
+}
+
+#[inline(never)]
+fn send(mode: Mode, copies: Copies, load: &Load, output: &mut Output) {
+    let (mut sender, receiver) = socket(mode, Wire::writing(output, copies));
+    at_once(async {
+        for message in load.in_order() {
+            match &black_box(message).text {
+                Some(text) => sender.send_text(text).await.unwrap(),
+                None => sender.send_binary(&message.bytes).await.unwrap(),
+            }
+        }
+    });
+    drop((sender, receiver));
+    output.messages = load.count;
+}
+
+#[inline(never)]
+fn echo(load: &Load, output: &mut Output) {
+    let wire = Wire::new(&load.wire, output, Copies::All);
+    let (mut sender, mut receiver) = socket(Mode::Server, wire);
+    let mut message = Vec::new();
+    at_once(async {
+        for _ in 0..load.count {
+            message.clear();
+            match receiver.receive_data(&mut message).await.unwrap() {
+                Data::Text(_) => {
+                    // It takes text as text only, so here it is looked at.
+                    let text = simdutf8::basic::from_utf8(&message).unwrap();
+                    sender.send_text(text).await.unwrap();
+                }
+                Data::Binary(_) => sender.send_binary(&message).await.unwrap(),
+            }
+        }
+    });
+    drop((sender, receiver));
+    output.messages = load.count;
+}
+
+#[inline(never)]
+fn handshake_server(load: &Load, output: &mut Output) {
+    let mut buffer = BytesMut::new();
+    at_once(async {
+        for _ in 0..load.count {
+            let mut handshake = Server::new(Wire::new(&load.wire, output, Copies::None));
+            handshake.set_buffer(buffer);
+            let key = handshake.receive_request().await.unwrap().key();
+            let accept = server::Response::Accept { key, protocol: None };
+            handshake.send_response(&accept).await.unwrap();
+            buffer = handshake.take_buffer();
+            output.messages += 1;
+        }
+    });
+}
+
+#[inline(never)]
+fn handshake_client(load: &Load, output: &mut Output) {
+    let mut buffer = BytesMut::new();
+    at_once(async {
+        for _ in 0..load.count {
+            let mut handshake = Client::new(Answering::new(output), HOST, RESOURCE);
+            handshake.set_buffer(buffer);
+            let response = handshake.handshake().await.unwrap();
+            assert!(matches!(response, ServerResponse::Accepted { .. }));
+            buffer = handshake.take_buffer();
+            output.messages += 1;
+        }
+    });
+}
+
+/// A transport that answers the request which is written to it.
+struct Answering<'a> {
+    output: &'a mut Output,
+    response: Vec<u8>,
+}
+
+impl<'a> Answering<'a> {
+    fn new(output: &'a mut Output) -> Self {
+        Answering { output, response: Vec::new() }
+    }
+}
+
+type Done<T = ()> = Poll<std::io::Result<T>>;
+
+impl AsyncRead for Answering<'_> {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context, buffer: &mut [u8]) -> Done<usize> {
+        let response = &black_box(&self).response;
+        buffer[..response.len()].copy_from_slice(response);
+        Poll::Ready(Ok(response.len()))
+    }
+}
+
+impl AsyncWrite for Answering<'_> {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context, request: &[u8]) -> Done<usize> {
+        self.output.part(request);
+        let start = Instant::now();
+        self.response = handshakes::response_to(request);
+        self.output.aside += start.elapsed();
+        Poll::Ready(Ok(request.len()))
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context) -> Done {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context) -> Done {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(not(feature = "soketto-deflate"))]
+fn deflate(_: &Load) -> Ways<'_> {
+    Err("compresses with the feature soketto-deflate only")
+}
+
+#[cfg(feature = "soketto-deflate")]
+fn deflate(load: &Load) -> Ways<'_> {
+    let deflate = load.deflate.as_ref().unwrap();
+    match load.bench {
+        _ if deflate.takeover => Err("has no context takeover"),
+        // What it calls wants a final block since then, which messages do not have.
+        Bench::DeflateReceive => Err("cannot inflate since flate2 1.1.11"),
+        _ if deflate.level != 1 => Err("compresses at level 1 only"),
+        _ => way(|output| deflate_send(load, output)),
+    }
+}
+
+#[cfg(feature = "soketto-deflate")]
+#[inline(never)]
+fn deflate_send(load: &Load, output: &mut Output) {
+    use soketto::extension::{Extension, Param, deflate::Deflate};
+
+    let mut deflate = Deflate::new(Mode::Server);
+    let agreed = ["server_no_context_takeover", "client_no_context_takeover"].map(Param::new);
+    deflate.configure(&agreed).unwrap();
+    let mut builder = Builder::new(Wire::writing(output, Copies::None), Mode::Server);
+    builder.add_extensions([Box::new(deflate) as _]);
+    let (mut sender, receiver) = builder.finish();
+    at_once(async {
+        for message in load.in_order() {
+            sender.send_text(black_box(message).text.as_ref().unwrap()).await.unwrap();
+            sender.flush().await.unwrap();
+        }
+    });
+    drop((sender, receiver));
+    output.messages = load.count;
+}

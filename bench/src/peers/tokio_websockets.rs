@@ -1,0 +1,122 @@
+//! tokio-websockets.
+
+use std::hint::black_box;
+
+use futures::{SinkExt, StreamExt};
+use tokio_websockets::{ClientBuilder, Config, Message, ServerBuilder, WebSocketStream};
+
+use super::{Kind, NO_COMPRESSION, Peer, Ways, nothing, way};
+use crate::{
+    handshakes::{self, HOST, RESOURCE},
+    loads::{Bench, Load},
+    measure::Output,
+    wire::{Copies, READ, Wire, at_once},
+};
+
+pub const PEER: Peer = Peer {
+    name: "tokio-websockets",
+    kind: Kind::Peer,
+    note: "draws masking keys from `fastrand`; SHA-1 by aws-lc",
+    skips: nothing,
+    ways,
+};
+
+fn ways(load: &Load) -> Ways<'_> {
+    match load.bench {
+        Bench::ReceiveServer => way(|output| receive(server, load, output)),
+        Bench::ReceiveClient => way(|output| receive(client, load, output)),
+        // Payloads are written from where they lie.
+        Bench::SendServer => send(load, server, Copies::Vectored),
+        Bench::SendClient => send(load, client, Copies::None),
+        Bench::Echo => way(|output| echo(load, output)),
+        Bench::HandshakeServer => way(|output| handshake_server(load, output)),
+        Bench::HandshakeClient => handshake_client(load),
+        Bench::DeflateReceive | Bench::DeflateSend => Err(NO_COMPRESSION),
+    }
+}
+
+type Socket<'a> = WebSocketStream<Wire<'a>>;
+type Make = for<'a> fn(Wire<'a>) -> Socket<'a>;
+
+fn server(wire: Wire<'_>) -> Socket<'_> {
+    ServerBuilder::new().config(Config::default().flush_threshold(READ)).serve(wire)
+}
+
+fn client(wire: Wire<'_>) -> Socket<'_> {
+    ClientBuilder::new().config(Config::default().flush_threshold(READ)).take_over(wire)
+}
+
+#[inline(never)]
+fn receive(make: Make, load: &Load, output: &mut Output) {
+    let mut unused = Output::default();
+    let mut socket = make(Wire::reading(&load.wire, &mut unused));
+    at_once(async {
+        for _ in 0..load.count {
+            output.message(socket.next().await.unwrap().unwrap().as_payload());
+        }
+    });
+}
+
+fn send(load: &Load, make: Make, copies: Copies) -> Ways<'_> {
+    let message = |message: &crate::loads::Message| match message.text {
+        Some(_) => Message::text(message.bytes.clone()),
+        None => Message::binary(message.bytes.clone()),
+    };
+    let messages: Vec<_> = load.messages.iter().map(message).collect();
+    way(move |output| {
+        let mut socket = make(Wire::writing(output, copies));
+        at_once(async {
+            for message in load.order(&messages) {
+                socket.feed(black_box(message).clone()).await.unwrap();
+            }
+            socket.flush().await.unwrap();
+        });
+        output.messages = load.count;
+    })
+}
+
+#[inline(never)]
+fn echo(load: &Load, output: &mut Output) {
+    let mut socket = server(Wire::new(&load.wire, output, Copies::Vectored));
+    at_once(async {
+        for _ in 0..load.count {
+            let message = socket.next().await.unwrap().unwrap();
+            socket.feed(message).await.unwrap();
+        }
+        socket.flush().await.unwrap();
+    });
+    output.messages = load.count;
+}
+
+#[inline(never)]
+fn handshake_server(load: &Load, output: &mut Output) {
+    at_once(async {
+        for _ in 0..load.count {
+            let wire = Wire::new(&load.wire, output, Copies::None);
+            black_box(ServerBuilder::new().accept(wire).await.unwrap());
+            output.messages += 1;
+        }
+    });
+}
+
+/// What its key is drawn from, so that the response to it can be made ready.
+const SEED: u64 = 42;
+
+fn handshake_client(load: &Load) -> Ways<'_> {
+    let builder = ClientBuilder::new().uri(&format!("ws://{HOST}{RESOURCE}")).unwrap();
+    let mut asked = Output { kept: Some(Vec::new()), ..Output::default() };
+    fastrand::seed(SEED);
+    let unanswered = at_once(builder.connect_on(Wire::writing(&mut asked, Copies::None)));
+    assert!(unanswered.is_err());
+    let response = handshakes::response_to(&asked.kept.unwrap());
+    way(move |output| {
+        at_once(async {
+            for _ in 0..load.count {
+                fastrand::seed(SEED);
+                let wire = Wire::new(&response, output, Copies::None);
+                black_box(builder.connect_on(wire).await.unwrap());
+                output.messages += 1;
+            }
+        });
+    })
+}

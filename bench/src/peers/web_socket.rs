@@ -1,0 +1,88 @@
+//! web-socket.
+
+use std::hint::black_box;
+
+use tokio::io::BufReader;
+use web_socket::{DataType, Event, Frame, MessageType, Role, Stream, WebSocket};
+
+use super::{Kind, NO_COMPRESSION, NO_HANDSHAKE, Peer, utf8, way};
+use crate::{
+    loads::{Bench, Load},
+    measure::Output,
+    wire::{Copies, READ, Wire, at_once},
+};
+
+pub const PEER: Peer = Peer {
+    name: "web-socket",
+    kind: Kind::Peer,
+    note: "over a buffered reader; hands out fragments one by one; draws masking keys from `rand`",
+    skips: |load| utf8(load).or(load.fragmented.then_some("does not join fragments")),
+    ways: |load| match load.bench {
+        Bench::ReceiveServer => way(|output| receive(Role::Server, load, output)),
+        Bench::ReceiveClient => way(|output| receive(Role::Client, load, output)),
+        // As a server it writes payloads from where they lie.
+        Bench::SendServer => way(|output| send(Role::Server, Copies::Vectored, load, output)),
+        Bench::SendClient => way(|output| send(Role::Client, Copies::None, load, output)),
+        Bench::Echo if load.fragmented => Err("does not join fragments"),
+        Bench::Echo => way(|output| echo(load, output)),
+        Bench::HandshakeServer | Bench::HandshakeClient => Err(NO_HANDSHAKE),
+        Bench::DeflateReceive | Bench::DeflateSend => Err(NO_COMPRESSION),
+    },
+};
+
+#[inline(never)]
+fn receive(role: Role, load: &Load, output: &mut Output) {
+    let mut unused = Output::default();
+    let wire = Wire::reading(&load.wire, &mut unused);
+    let mut socket = WebSocket::from((BufReader::with_capacity(READ, wire), role));
+    at_once(async {
+        while output.messages < load.count {
+            match socket.recv().await.unwrap() {
+                Event::Data {
+                    ty: DataType::Complete(_) | DataType::Stream(Stream::End(_)),
+                    data,
+                } => {
+                    output.message(&data);
+                }
+                Event::Data { data, .. } => output.part(&data),
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+}
+
+#[inline(never)]
+fn send(role: Role, copies: Copies, load: &Load, output: &mut Output) {
+    let mut socket = WebSocket::from((BufReader::new(Wire::writing(output, copies)), role));
+    at_once(async {
+        for message in load.in_order() {
+            match &black_box(message).text {
+                Some(text) => socket.send(text.as_str()).await.unwrap(),
+                None => socket.send(&*message.bytes).await.unwrap(),
+            }
+        }
+    });
+    drop(socket);
+    output.messages = load.count;
+}
+
+#[inline(never)]
+fn echo(load: &Load, output: &mut Output) {
+    let wire = Wire::new(&load.wire, output, Copies::Vectored);
+    let mut socket = WebSocket::server(BufReader::with_capacity(READ, wire));
+    at_once(async {
+        for _ in 0..load.count {
+            match socket.recv().await.unwrap() {
+                Event::Data { ty: DataType::Complete(kind), data } => {
+                    // Text goes out as the bytes that came in.
+                    let opcode = if kind == MessageType::Text { 1 } else { 2 };
+                    let frame = Frame { fin: true, opcode, data: &data };
+                    socket.send(frame).await.unwrap();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+    drop(socket);
+    output.messages = load.count;
+}
