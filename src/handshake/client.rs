@@ -93,13 +93,17 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
             };
             // Judged before it is taken, so that a bad response stays in the input.
             let (line, block) = StatusLine::parse(head)?;
-            let headers = parse_headers::<HEADERS>(block)?;
-            // RFC 9110 §15.2: an interim response other than a 101 announces the final one.
-            if matches!(line.status, 100 | 102..=199) {
+            let agreed = parse_headers::<HEADERS, _>(block, |lines| {
+                // RFC 9110 §15.2: an interim response other than a 101 announces the final one.
+                if matches!(line.status, 100 | 102..=199) {
+                    return Ok(None);
+                }
+                self.expected.judge(line.status, line.version, lines).map(Some)
+            })?;
+            let Some(agreed) = agreed else {
                 self.scanner.skip();
                 continue;
-            }
-            let agreed = self.expected.judge(line.status, line.version, headers)?;
+            };
             // The same lines once more, now borrowed from the caller's buffer.
             let (line, block) = StatusLine::parse(self.scanner.take(input))?;
             let headers = Headers::new(block);

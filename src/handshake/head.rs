@@ -1,8 +1,8 @@
 //! The bytes of a head (RFC 9112 §2 to §5): where it ends, its first line, its header block.
 
-use core::{mem, str};
+use core::{mem, slice, str};
 
-use super::headers::{Headers, is_token};
+use super::headers::is_token;
 use super::target::Resource;
 use crate::error::HandshakeError;
 
@@ -67,6 +67,11 @@ impl Scanner {
             return Err(HandshakeError::InputShrank);
         }
         while self.place != Place::Behind {
+            if matches!(self.place, Place::FirstLine | Place::HeaderLine) {
+                let end = input.len().min(self.limit);
+                let run = plain_run(input.get(self.scanned..end).unwrap_or_default());
+                self.scanned = self.scanned.saturating_add(run);
+            }
             // §10.4: the limit is on all bytes up to the end of the head.
             if self.scanned >= self.limit {
                 return Err(HandshakeError::HeadTooLarge);
@@ -122,6 +127,28 @@ impl Scanner {
             _ => Some(Place::FirstLine),
         }
     }
+}
+
+/// How many bytes at the front are no control bytes: eight are looked at in one step.
+fn plain_run(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xFF;
+    const HIGH: u64 = ONES << 7;
+    let mut run = 0;
+    for word in bytes.chunks(8) {
+        let Ok(word) = <[u8; 8]>::try_from(word) else { break };
+        let word = u64::from_le_bytes(word);
+        // The lowest high bit set here is that of the first byte below 0x20, or equal to 0x7F: a borrow
+        // goes to the bytes above only.
+        let below = word.wrapping_sub(ONES * 0x20) & !word;
+        let delete = word ^ (ONES * 0x7F);
+        let found = (below | delete.wrapping_sub(ONES) & !delete) & HIGH;
+        if found != 0 {
+            return run + (found.trailing_zeros() / 8) as usize;
+        }
+        run += 8;
+    }
+    let tail = bytes.get(run..).unwrap_or_default();
+    run + tail.iter().take_while(|byte| !byte.is_ascii_control()).count()
 }
 
 /// The first line of a request (RFC 9112 §3), or the pseudo-header fields that stand in its place
@@ -200,15 +227,28 @@ impl StatusLine {
     }
 }
 
-/// Validates a block of header lines, with room for `HEADERS` of them.
-pub(super) fn parse_headers<const HEADERS: usize>(
-    block: &[u8],
-) -> Result<Headers<'_>, HandshakeError> {
+/// Header lines that were parsed: each line's name and value.
+#[derive(Clone)]
+pub(super) struct Parsed<'s, 'h>(slice::Iter<'s, httparse::Header<'h>>);
+
+impl<'h> Iterator for Parsed<'_, 'h> {
+    type Item = (&'h str, &'h [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|line| (line.name, line.value))
+    }
+}
+
+/// Parses a block of header lines, with room for `HEADERS` of them, and judges what they say.
+pub(super) fn parse_headers<'h, const HEADERS: usize, T>(
+    block: &'h [u8],
+    judge: impl FnOnce(Parsed<'_, 'h>) -> Result<T, HandshakeError>,
+) -> Result<T, HandshakeError> {
     let mut slots = [httparse::EMPTY_HEADER; HEADERS];
     match httparse::parse_headers(block, &mut slots) {
         // The scanner decided where the head ends, and the parser has to see the same end.
-        Ok(httparse::Status::Complete((length, _))) if length == block.len() => {
-            Ok(Headers::new(block))
+        Ok(httparse::Status::Complete((length, lines))) if length == block.len() => {
+            judge(Parsed(lines.iter()))
         }
         Err(httparse::Error::TooManyHeaders) => Err(HandshakeError::TooManyHeaders),
         // RFC 9112 §5.1, §5.2: no space in front of the colon, no folded line.

@@ -66,7 +66,9 @@ impl<const HEADERS: usize> ServerHandshake<HEADERS> {
         };
         // Judged before it is taken, so that a bad request stays in the input.
         let (line, block) = RequestLine::parse(head)?;
-        let Request { accept, .. } = Request::judged(line, parse_headers::<HEADERS>(block)?)?;
+        let accept = parse_headers::<HEADERS, _>(block, |lines| {
+            Request::judged(line, lines).map(|request| request.accept)
+        })?;
         // The same lines once more, now borrowed from the caller's buffer.
         let (line, block) = RequestLine::parse(self.scanner.take(input))?;
         Ok(Some(Request { line, headers: Headers::new(block), accept }))
