@@ -1,0 +1,86 @@
+//! The memory of idle server connections: `memory [--json]`.
+//!
+//! Counted are the bytes of the value and those that it has asked the allocator for. The transport
+//! has no heap, and one byte in the value.
+
+mod counting;
+mod ours;
+mod peers;
+mod wire;
+
+use std::process::ExitCode;
+
+use counting::in_use;
+use wire::{ECHO, written};
+
+/// How many connections of ours are held at once, and of each peer.
+const OURS: usize = 1_000_000;
+const PEERS: usize = 1_000;
+/// What one connection of ours may take, without any heap.
+const BAR: usize = 320;
+
+struct Cost {
+    value: usize,
+    heap: f64,
+}
+
+/// What each of `count` connections takes that are held at once.
+fn cost<T>(count: usize, mut connection: impl FnMut() -> T) -> Cost {
+    // What is allocated once for all is there before.
+    drop(connection());
+    let mut kept = Vec::with_capacity(count);
+    let before = in_use();
+    kept.extend(std::iter::repeat_with(&mut connection).take(count));
+    Cost { value: size_of::<T>(), heap: (in_use() - before) as f64 / count as f64 }
+}
+
+/// The same, of connections that each write an echo.
+fn peer<T>(connection: impl FnMut() -> T) -> Cost {
+    let before = written();
+    let cost = cost(PEERS, connection);
+    assert_eq!(written() - before, (PEERS + 1) * ECHO.len());
+    cost
+}
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a clock");
+    let _inside = runtime.enter();
+    let json = std::env::args().nth(1).is_some_and(|argument| argument == "--json");
+    let new = cost(OURS, ours::new);
+    let good = new.value <= BAR && new.heap == 0.0;
+    let rows = [
+        ("websocket-proto, new", OURS, new),
+        ("websocket-proto", OURS, cost(OURS, ours::echoed)),
+        ("websocket-proto, compressing", OURS, cost(OURS, ours::compressed())),
+        ("tungstenite", PEERS, peer(|| peers::tungstenite(None))),
+        ("tungstenite, reading 4 KiB", PEERS, peer(|| peers::tungstenite(Some(4 << 10)))),
+        ("tokio-tungstenite", PEERS, peer(peers::tokio_tungstenite)),
+        ("fastwebsockets", PEERS, peer(peers::fastwebsockets)),
+        ("tokio-websockets", PEERS, peer(peers::tokio_websockets)),
+        ("soketto", PEERS, peer(peers::soketto)),
+        ("sockudo-ws", PEERS, peer(peers::sockudo)),
+        ("yawc", PEERS, peer(peers::yawc)),
+    ];
+    if !json {
+        println!(
+            "bytes of an idle connection{:>16}{:>12}{:>12}{:>12}",
+            "held", "value", "heap", "both"
+        );
+    }
+    for (name, held, Cost { value, heap }) in rows {
+        let both = value as f64 + heap;
+        if json {
+            println!(
+                r#"{{"bench":"memory","peer":"{name}","connections":{held},"value":{value},"heap":{heap:.1}}}"#
+            );
+        } else {
+            println!("{name:32}{held:>11}{value:>12}{heap:>12.1}{both:>12.1}");
+        }
+    }
+    if good {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("an idle connection takes more than {BAR} bytes, or heap");
+    ExitCode::FAILURE
+}
