@@ -158,7 +158,11 @@ pub(super) fn write_headers<'a>(
     headers: impl Iterator<Item = (&'a str, impl fmt::Display)>,
 ) -> fmt::Result {
     for (name, value) in headers {
-        write!(head, "{name}: {value}\r\n")?;
+        // One value at a time: formatting several things at once takes longer.
+        head.write_str(name)?;
+        head.write_str(": ")?;
+        write!(head, "{value}")?;
+        head.write_str("\r\n")?;
     }
     head.write_str("\r\n")
 }
