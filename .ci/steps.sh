@@ -140,7 +140,7 @@ step_tools() {
 
 step_fmt() {
   local manifest
-  for manifest in Cargo.toml fuzz/Cargo.toml bench/Cargo.toml .ci/*/Cargo.toml; do
+  for manifest in Cargo.toml fuzz/Cargo.toml bench/Cargo.toml bench/*/Cargo.toml .ci/*/Cargo.toml; do
     cargo fmt --check --manifest-path "$manifest"
   done
 }

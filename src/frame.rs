@@ -202,12 +202,12 @@ impl Short {
     pub(crate) fn decode(bytes: &[u8], masked: bool) -> Option<Self> {
         let (&[first, second], rest) = bytes.split_first_chunk()?;
         // A wrong MASK bit makes this a length over 127.
-        let short = second ^ if masked { MASK } else { 0 };
-        let (width, length) = match short {
-            0..=125 => (0, short.into()),
+        let (width, length) = match second ^ if masked { MASK } else { 0 } {
+            short @ 0..=125 => (0, short.into()),
             126 => (2, u16::from_be_bytes(*rest.first_chunk()?)),
             _ => return None,
         };
+        // §5.2: a length takes the shortest form that holds it.
         if width > 0 && length <= 125 {
             return None;
         }

@@ -1,6 +1,6 @@
 //! Masking (§5.3): every byte of a payload is XORed with the key byte at its position modulo four.
 //!
-//! The words are plain `u64`s in safe code, which the compiler turns into vector instructions. A
+//! The words are plain integers in safe code, which the compiler turns into vector instructions. A
 //! key that has been rotated by the bytes already masked continues in the next piece of a frame.
 
 /// XORs `data` with `key`, whose first byte meets the first byte of `data`.
@@ -10,34 +10,27 @@ pub(crate) fn apply(data: &mut [u8], key: [u8; 4]) {
     let wide = u128::from(narrow) * 0x1_0000_0001_0000_0001_0000_0001;
     let mut blocks = data.chunks_exact_mut(16);
     for block in &mut blocks {
-        if let Ok(block) = <&mut [u8; 16]>::try_from(block) {
-            *block = (u128::from_ne_bytes(*block) ^ wide).to_ne_bytes();
-        }
+        apply_front(block, |word| (u128::from_ne_bytes(word) ^ wide).to_ne_bytes());
     }
-    let mut rest = blocks.into_remainder();
-    if rest.len() >= 8 {
-        let (front, behind) = rest.split_at_mut(8);
-        if let Ok(block) = <&mut [u8; 8]>::try_from(front) {
-            *block = (u64::from_ne_bytes(*block) ^ wide as u64).to_ne_bytes();
-        }
-        rest = behind;
+    let rest = blocks.into_remainder();
+    let rest = apply_front(rest, |word| (u64::from_ne_bytes(word) ^ wide as u64).to_ne_bytes());
+    let rest = apply_front(rest, |word| (u32::from_ne_bytes(word) ^ narrow).to_ne_bytes());
+    for (byte, key) in rest.iter_mut().zip(key) {
+        *byte ^= key;
     }
-    if rest.len() >= 4 {
-        let (front, behind) = rest.split_at_mut(4);
-        if let Ok(block) = <&mut [u8; 4]>::try_from(front) {
-            *block = (u32::from_ne_bytes(*block) ^ narrow).to_ne_bytes();
-        }
-        rest = behind;
+}
+
+/// Masks the first `N` bytes, if there are so many, and gives those behind them.
+#[inline(always)]
+fn apply_front<const N: usize>(
+    data: &mut [u8],
+    mask: impl FnOnce([u8; N]) -> [u8; N],
+) -> &mut [u8] {
+    let (front, behind) = data.split_at_mut(if data.len() < N { 0 } else { N });
+    if let Ok(word) = <&mut [u8; N]>::try_from(front) {
+        *word = mask(*word);
     }
-    if let [a, more @ ..] = rest {
-        *a ^= key[0];
-        if let [b, more @ ..] = more {
-            *b ^= key[1];
-            if let [c, ..] = more {
-                *c ^= key[2];
-            }
-        }
-    }
+    behind
 }
 
 /// The key as the byte behind `masked` further bytes meets it.

@@ -149,7 +149,11 @@ impl Receiver {
 
     /// Goes on behind text that the straight path found to be invalid.
     #[cold]
-    pub(crate) fn invalid_message<'i>(&mut self, data: &'i [u8], valid: usize) -> Option<Event<'i>> {
+    pub(crate) fn invalid_message<'i>(
+        &mut self,
+        data: &'i [u8],
+        valid: usize,
+    ) -> Option<Event<'i>> {
         self.delivered = 0;
         self.invalid_text(data, valid)
     }

@@ -133,22 +133,21 @@ impl Scanner {
 fn plain_run(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 0xFF;
     const HIGH: u64 = ONES << 7;
-    let mut run = 0;
-    for word in bytes.chunks(8) {
-        let Ok(word) = <[u8; 8]>::try_from(word) else { break };
-        let word = u64::from_le_bytes(word);
+    let mut run = 0_usize;
+    while let Some(word) = bytes.get(run..).and_then(|rest| rest.first_chunk()) {
+        let word = u64::from_le_bytes(*word);
         // The lowest high bit set here is that of the first byte below 0x20, or equal to 0x7F: a borrow
         // goes to the bytes above only.
         let below = word.wrapping_sub(ONES * 0x20) & !word;
         let delete = word ^ (ONES * 0x7F);
         let found = (below | delete.wrapping_sub(ONES) & !delete) & HIGH;
         if found != 0 {
-            return run + (found.trailing_zeros() / 8) as usize;
+            return run.saturating_add((found.trailing_zeros() / 8) as usize);
         }
-        run += 8;
+        run = run.saturating_add(8);
     }
     let tail = bytes.get(run..).unwrap_or_default();
-    run + tail.iter().take_while(|byte| !byte.is_ascii_control()).count()
+    run.saturating_add(tail.iter().take_while(|byte| !byte.is_ascii_control()).count())
 }
 
 /// The first line of a request (RFC 9112 §3), or the pseudo-header fields that stand in its place
