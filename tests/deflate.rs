@@ -147,7 +147,7 @@ fn r7692_6_e_fragments_are_joined_wherever_they_are_cut() {
     let bytes = "41 01 F2 / 00 01 48 / 00 01 CD / 00 01 C9 / 00 01 C9 / 00 01 07 / 80 01 00";
     check_both(bytes, &["text <Hello>"], "");
     // A Close in the middle gives the message up.
-    check_both("41 03 F2 48 CD / 88 02 03 E8", &["close 1000 "], "88 02 03 E8");
+    check_both("41 03 F2 48 CD / 88 02 03 E8", &["text <He", "close 1000 "], "88 02 03 E8");
 }
 
 #[test]

@@ -1,54 +1,139 @@
-//! Arbitrary bytes as compressed messages: every way to receive them gives the same, and a naive
-//! inflater agrees.
+//! Arbitrary bytes as compressed messages, in every way to receive them and with several cuts: what a
+//! naive inflater and the standard library's judgement of UTF-8 make of them.
+//!
+//! The bytes in front of a fault that the limit allows are delivered, of text those in front of a
+//! byte that none can have. Then that byte fails the connection, else the first byte over the limit,
+//! else the fault.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
 
 use common::deflate::{Mode, drive_inflated};
-use common::{Keys, frame, inflate::inflate, show};
+use common::{Canonical, Keys, frame, inflate::inflate};
 use libfuzzer_sys::fuzz_target;
+use websocket_proto::Violation::{self, InvalidPayload, InvalidUtf8, MessageTooBig};
 use websocket_proto::{Agreed, Client, Config, Connection, Deflate, ZlibDecompress};
 
-fuzz_target!(|input: (bool, u8, Vec<Vec<&[u8]>>)| {
-    let (takeover, cut, messages) = input;
-    let deflate = Deflate { server_no_context_takeover: !takeover, ..Deflate::new() };
-    let agreed = Agreed { deflate: Some(deflate) };
-    let (mut wire, mut window, mut expected) = (Vec::new(), Vec::new(), Vec::new());
-    for fragments in messages.iter().filter(|fragments| !fragments.is_empty()) {
-        for (at, fragment) in fragments.iter().enumerate() {
-            let fin = if at + 1 == fragments.len() { 0x80 } else { 0x00 };
-            wire.extend(frame(fin | if at == 0 { 0x42 } else { 0x00 }, fragment));
-        }
-        let mut payload = fragments.concat();
-        if !payload.is_empty() && !payload.ends_with(&[0, 0, 0xFF, 0xFF]) {
-            payload.extend([0, 0, 0xFF, 0xFF]);
-        }
+const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
+
+/// What is delivered of a message that inflates to `data`, and how it fails; `whole` tells that there
+/// is no fault behind.
+fn judge(text: bool, data: &[u8], limit: usize, whole: bool) -> (&[u8], Option<Violation>) {
+    let fits = &data[..limit.min(data.len())];
+    let error = if text { str::from_utf8(fits).err() } else { None };
+    let delivered = error.map_or(fits, |error| &fits[..error.valid_up_to()]);
+    let failed = match error {
+        Some(error) if error.error_len().is_some() => Some(InvalidUtf8),
+        _ if data.len() > limit => Some(MessageTooBig),
+        _ if !whole => Some(InvalidPayload),
+        error => error.map(|_| InvalidUtf8),
+    };
+    (delivered, failed)
+}
+
+#[derive(Default)]
+struct Expected {
+    messages: Vec<String>,
+    /// What is delivered of the message that fails.
+    part: Vec<String>,
+    /// How it fails: in one of these ways.
+    failed: Vec<String>,
+}
+
+fn expect(messages: &[(bool, Vec<&[u8]>)], takeover: bool, shared: bool, limit: usize) -> Expected {
+    let (mut expected, mut window) = (Expected::default(), Vec::new());
+    // The most compressed bytes of a frame, and of what is gathered for a shared codec.
+    let most = limit + limit / 8 + 64;
+    for (text, fragments) in messages {
+        let refused = match fragments.iter().position(|fragment| fragment.len() > most) {
+            _ if shared && fragments.concat().len() > most => Some(0),
+            refused => refused,
+        };
+        let payload = fragments[..refused.unwrap_or(fragments.len())].concat();
         if !takeover {
             window.clear();
         }
+        let mut again = window.clone();
         let start = window.len();
-        let valid = inflate(&payload, &mut window).is_some();
-        if window.len() - start > 1 << 20 {
-            expected.push("failed MessageTooBig".to_owned());
-        } else if valid {
-            expected.push(format!("binary <{}>", show(&window[start..])));
-            continue;
-        } else {
-            expected.push("failed InvalidPayload".to_owned());
+        let mut whole = inflate(&payload, &mut window).is_some();
+        if !payload.is_empty() && !payload.ends_with(&TAIL) {
+            // What the sender left out completes a block, and is none of its data.
+            whole = inflate(&[&payload, &TAIL[..]].concat(), &mut again).is_some()
+                && again.len() == window.len();
         }
-        break;
+        let (delivered, failed) = judge(*text, &window[start..], limit, whole && refused.is_none());
+        let failed = match (failed, refused) {
+            // The naive inflater does not tell data that is corrupt from data that was to go on.
+            (Some(InvalidPayload), Some(_)) if !whole => vec![InvalidPayload, MessageTooBig],
+            (Some(InvalidPayload), Some(_)) => vec![MessageTooBig],
+            (failed, _) => Vec::from_iter(failed),
+        };
+        if failed.is_empty() || !delivered.is_empty() {
+            let (kind, mut line) = (if *text { "text" } else { "binary" }, Canonical::default());
+            line.piece(kind, delivered, true, failed.is_empty());
+            expected.part = line.finish();
+        }
+        if !failed.is_empty() {
+            let show = |violation: &Violation| format!("failed {violation:?}");
+            expected.failed = failed.iter().map(show).collect();
+            break;
+        }
+        expected.messages.append(&mut expected.part);
     }
-    for mode in [Mode::Pieces, Mode::Own, Mode::Shared] {
-        if mode == Mode::Shared && takeover {
-            continue;
+    expected
+}
+
+fuzz_target!(|input: (u8, u8, Vec<Vec<&[u8]>>)| {
+    let (flags, cut, messages) = input;
+    let takeover = flags & 1 != 0;
+    let limit = match usize::from(flags >> 3) {
+        0 => 1 << 20,
+        tens => 10 * (tens - 1),
+    };
+    let messages: Vec<_> = messages
+        .into_iter()
+        .filter(|fragments| !fragments.is_empty())
+        .zip([flags & 2 != 0, flags & 4 != 0].into_iter().cycle())
+        .map(|(fragments, text)| (text, fragments))
+        .collect();
+    let mut wire = Vec::new();
+    for (text, fragments) in &messages {
+        for (at, fragment) in fragments.iter().enumerate() {
+            let first = if at > 0 {
+                0x00
+            } else if *text {
+                0x41
+            } else {
+                0x42
+            };
+            let fin = if at + 1 == fragments.len() { 0x80 } else { 0x00 };
+            wire.extend(frame(fin | first, fragment));
         }
-        for size in [usize::from(cut).max(1), wire.len().max(1)] {
-            let config = Config::new().max_message(1 << 20);
+    }
+    let deflate = Deflate { server_no_context_takeover: !takeover, ..Deflate::new() };
+    let (agreed, config) =
+        (Agreed { deflate: Some(deflate) }, Config::new().max_message(limit as u64));
+    let own = expect(&messages, takeover, false, limit);
+    let shared = (!takeover).then(|| expect(&messages, takeover, true, limit));
+    let modes =
+        [(Mode::Pieces, Some(&own)), (Mode::Own, Some(&own)), (Mode::Shared, shared.as_ref())];
+    for (mode, expected) in modes {
+        let Some(expected) = expected else { continue };
+        for size in [1, usize::from(cut).max(1), wire.len().max(1)] {
             let mut client = Connection::new(Client(Keys::default()), &config, agreed);
             let codec = ZlibDecompress::new();
-            let outcome = drive_inflated(&mut client, mode, codec, wire.chunks(size));
-            assert_eq!(outcome.events, expected, "{mode:?}, reads of {size}");
+            let mut events =
+                drive_inflated(&mut client, mode, codec, wire.chunks(size)).events.into_iter();
+            let part = if mode == Mode::Pieces { &expected.part[..] } else { &[] };
+            for event in expected.messages.iter().chain(part) {
+                assert_eq!(events.next().as_ref(), Some(event), "{mode:?}, reads of {size}");
+            }
+            if !expected.failed.is_empty() {
+                let event = events.next().unwrap_or_default();
+                assert!(expected.failed.contains(&event), "{event}, {mode:?}, reads of {size}");
+            }
+            assert_eq!(events.next(), None, "{mode:?}, reads of {size}");
         }
     }
 });

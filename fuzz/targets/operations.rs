@@ -1,19 +1,26 @@
-//! Any calls on a connected pair, over a wire that cuts and delays: what one side sends the other
-//! receives, whatever fails changes nothing, and both come to the same end.
+//! Any calls on a connected pair, over a wire that cuts and delays: each side receives what the other
+//! sent before its Close, nothing else, in this order; a call that fails has a reason to, writes
+//! nothing, and leaves what the connection tells of itself. Once all has arrived, and neither side was
+//! cut off, both are open, or both end cleanly with the code that the other one sent.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
 
-use std::collections::VecDeque;
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+    str,
+};
 
 use arbitrary::Arbitrary;
 use common::Keys;
 use libfuzzer_sys::fuzz_target;
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Config, Connection, Data, Deflate, Deflater, Inflater,
-    Message, Messages, Prepared, Role, SendError, Server, SliceOutput, State, WindowBits,
-    ZlibCompress, ZlibDecompress,
+    Initiator, Kind, MaskSource, Message, Messages, NextStep, Prepared, Role, SendError, Server,
+    SliceOutput, State, Storage, WindowBits, ZlibCompress, ZlibDecompress,
 };
 
 #[derive(Arbitrary, Clone, Debug)]
@@ -24,176 +31,343 @@ enum Call<'a> {
     Compressed(&'a str),
     CompressedFragment(&'a [u8], bool),
     NoRoom(&'a str, u8),
+    /// A fragment whose payload the caller writes, as text or not.
+    Frame(&'a [u8], bool, bool),
     Ping(&'a [u8]),
     Pong(&'a [u8]),
     Close(u16, &'a str),
     Deliver(u8),
+    /// How many masking keys there are from now on: three at most, or no end of them.
+    Keys(u8),
     Eof,
     Abort,
 }
 
-struct Side<R> {
-    connection: Connection<R>,
-    messages: Messages,
-    inflater: Inflater<ZlibDecompress>,
-    deflater: Deflater<ZlibCompress>,
-    /// Sent, and on the way to the other side.
-    wire: VecDeque<u8>,
-    /// Messages that the other side has to receive, and the one that is open.
-    expected: VecDeque<Vec<u8>>,
-    open: Vec<u8>,
+/// A source of so many keys.
+struct Few(Keys, Rc<Cell<usize>>);
+
+impl MaskSource for Few {
+    fn mask_key(&mut self) -> Option<[u8; 4]> {
+        self.1.set(self.1.get().checked_sub(1)?);
+        self.0.mask_key()
+    }
 }
 
-impl<R: Role> Side<R> {
-    fn new(role: R, agreed: Agreed) -> Self {
+trait OwnFrame {
+    fn own_frame(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        last: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError>;
+}
+
+impl OwnFrame for Connection<Server> {
+    fn own_frame(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        last: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        let data = match kind {
+            Kind::Text => Data::Text(str::from_utf8(payload).map_err(|_| SendError::InvalidUtf8)?),
+            Kind::Binary => Data::Binary(payload),
+        };
+        out.extend_from_slice(&self.frame(data, last)?);
+        out.extend(payload);
+        Ok(())
+    }
+}
+
+impl OwnFrame for Connection<Client<Few>> {
+    fn own_frame(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        last: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        let mut masked = payload.to_vec();
+        let header = self.frame_in_place(kind, last, &mut masked);
+        if header.is_err() {
+            assert_eq!(masked, payload);
+        }
+        out.extend_from_slice(&header?);
+        out.extend(masked);
+        Ok(())
+    }
+}
+
+struct Codecs {
+    inflater: Inflater<ZlibDecompress>,
+    deflater: Deflater<ZlibCompress>,
+}
+
+impl Codecs {
+    fn new(shared: bool) -> Rc<RefCell<Self>> {
+        let (inflate, deflate) = (ZlibDecompress::new(), ZlibCompress::new(1));
+        Rc::new(RefCell::new(if shared {
+            Codecs {
+                inflater: Inflater::shared(inflate),
+                deflater: Deflater::shared(deflate).threshold(3),
+            }
+        } else {
+            Codecs {
+                inflater: Inflater::own(inflate),
+                deflater: Deflater::own(deflate).threshold(3),
+            }
+        }))
+    }
+}
+
+struct Side<R, S> {
+    connection: Connection<R>,
+    messages: Messages<S>,
+    /// Its own, or also those of the other side.
+    codecs: Rc<RefCell<Codecs>>,
+    /// How many masking keys it has; a server needs none.
+    keys: Rc<Cell<usize>>,
+    /// Sent, and on the way to the other side.
+    wire: VecDeque<u8>,
+    /// What the other side has to receive, and the message that is open.
+    expected: VecDeque<(&'static str, Vec<u8>)>,
+    open: Option<Vec<u8>>,
+}
+
+impl<R: Role, S: Storage> Side<R, S>
+where
+    Connection<R>: OwnFrame,
+{
+    fn new(
+        role: R,
+        keys: Rc<Cell<usize>>,
+        agreed: Agreed,
+        messages: Messages<S>,
+        codecs: Rc<RefCell<Codecs>>,
+    ) -> Self {
         Side {
             connection: Connection::new(role, &Config::new(), agreed),
-            messages: Messages::new(),
-            inflater: Inflater::own(ZlibDecompress::new()),
-            deflater: Deflater::own(ZlibCompress::new(1)).threshold(3),
+            messages,
+            codecs,
+            keys,
             wire: VecDeque::new(),
             expected: VecDeque::new(),
-            open: Vec::new(),
+            open: None,
         }
     }
 
+    fn told(&self) -> (State, NextStep, bool) {
+        let connection = &self.connection;
+        (connection.state(), connection.next_step(), connection.wants_transmit())
+    }
+
     fn call(&mut self, call: &Call<'_>) {
-        let Side { connection, deflater, expected, open, .. } = self;
-        let mut out = Vec::new();
-        let before = (connection.state(), connection.next_step(), connection.wants_transmit());
-        let whole = |data: Data<'_>| Some((data.as_bytes().to_vec(), true));
-        let (result, sent) = match call {
-            Call::Text(text) => (connection.send_text(text, &mut out), whole(Data::Text(text))),
+        let (before, dry) = (self.told(), self.keys.get() == 0);
+        let Side { connection, expected, open, .. } = self;
+        let (deflater, mut out) = (&mut self.codecs.borrow_mut().deflater, Vec::new());
+        let (text, binary) = (|text| Data::Text(text), |data| Data::Binary(data));
+        let (result, sent) = match *call {
+            Call::Text(data) => (connection.send_text(data, &mut out), Some((text(data), true))),
             Call::Binary(data) => {
-                (connection.send_binary(data, &mut out), whole(Data::Binary(data)))
+                (connection.send_binary(data, &mut out), Some((binary(data), true)))
             }
-            Call::Compressed(text) => {
-                let data = Data::Text(text);
-                (connection.send_compressed(data, deflater, &mut out), whole(data))
+            Call::Compressed(data) => {
+                let result = connection.send_compressed(text(data), deflater, &mut out);
+                (result, Some((text(data), true)))
             }
-            Call::Fragment(text, last) => {
-                let result = connection.send_fragment(Data::Text(text), *last, &mut out);
-                (result, Some((text.as_bytes().to_vec(), *last)))
+            Call::Fragment(data, last) => {
+                let result = connection.send_fragment(text(data), last, &mut out);
+                (result, Some((text(data), last)))
             }
             Call::CompressedFragment(data, last) => {
-                let result = connection.send_compressed_fragment(
-                    Data::Binary(data),
-                    *last,
-                    deflater,
-                    &mut out,
-                );
-                (result, Some((data.to_vec(), *last)))
+                let data = binary(data);
+                let result = connection.send_compressed_fragment(data, last, deflater, &mut out);
+                (result, Some((data, last)))
             }
-            Call::NoRoom(text, room) => {
-                let mut memory = vec![0; usize::from(*room)];
+            Call::NoRoom(data, room) => {
+                let mut memory = vec![0; usize::from(room)];
                 let mut small = SliceOutput::new(&mut memory);
-                let result = connection.send_compressed(Data::Text(text), deflater, &mut small);
+                let result = connection.send_compressed(text(data), deflater, &mut small);
                 out.extend_from_slice(small.written());
-                (result, whole(Data::Text(text)))
+                (result, Some((text(data), true)))
             }
-            Call::Ping(payload) => (connection.ping(payload, &mut out), None),
+            Call::Frame(data, is_text, last) => {
+                let kind = if is_text { Kind::Text } else { Kind::Binary };
+                let result = connection.own_frame(kind, data, last, &mut out);
+                let data = match str::from_utf8(data) {
+                    Ok(data) if is_text => text(data),
+                    _ => binary(data),
+                };
+                (result, Some((data, last)))
+            }
+            Call::Ping(payload) => {
+                let result = connection.ping(payload, &mut out);
+                if result.is_ok() {
+                    expected.push_back(("ping", payload.to_vec()));
+                }
+                (result, None)
+            }
             Call::Pong(payload) => (connection.pong(payload, &mut out), None),
             Call::Close(code, reason) => {
-                let close = CloseCode::new(*code).map(|code| CloseFrame::truncated(code, reason));
+                let close = CloseCode::new(code).map(|code| CloseFrame::truncated(code, reason));
                 (connection.close(close.as_ref(), &mut out), None)
             }
             Call::Abort => {
                 connection.abort();
                 (Ok(()), None)
             }
-            Call::Deliver(_) | Call::Eof => unreachable!("not of one side"),
+            Call::Keys(_) | Call::Deliver(_) | Call::Eof => unreachable!("not a call on one side"),
         };
-        match (result, sent) {
-            (Ok(()), Some((data, last))) => {
-                open.extend(data);
-                if last {
-                    expected.push_back(std::mem::take(open));
-                }
+        if let (Ok(()), Some((data, last))) = (result, sent) {
+            open.get_or_insert_default().extend(data.as_bytes());
+            if last {
+                expected.push_back((show(data.kind()), open.take().unwrap_or_default()));
             }
-            (Ok(()), None) => {}
-            (Err(error), _) => {
-                assert!(out.is_empty());
-                let after =
-                    (connection.state(), connection.next_step(), connection.wants_transmit());
-                assert_eq!(before, after);
-                let room = matches!(call, Call::NoRoom(..));
-                assert!(!matches!(error, SendError::Codec | SendError::NoMaskKey));
-                assert!(room || error != SendError::Full);
+        }
+        if let Err(error) = result {
+            assert!(out.is_empty());
+            assert_eq!(before, self.told());
+            assert!(match (error, call) {
+                (SendError::NoMaskKey, _) => self.keys.get() == 0,
+                (SendError::Full, call) => matches!(call, Call::NoRoom(..)),
+                (SendError::InvalidUtf8, Call::Frame(data, true, _)) =>
+                    str::from_utf8(data).is_err(),
+                (SendError::ControlTooLong, Call::Ping(payload) | Call::Pong(payload)) =>
+                    payload.len() > 125,
+                (SendError::InvalidCloseCode, Call::Close(code, _)) => *code == 1010,
+                (SendError::MessageOpen, _) => before.0 == State::Open && self.open.is_some(),
+                (SendError::Closing, _) => before.0 != State::Open,
+                _ => false,
+            });
+        }
+        assert!(!dry || out.is_empty(), "a frame without a key");
+        self.wire.extend(out);
+    }
+
+    /// Sends what is owed, as far as there are keys.
+    fn transmit(&mut self) {
+        let (before, dry) = (self.told(), self.keys.get() == 0);
+        let mut out = Vec::new();
+        match self.connection.transmit(&mut out) {
+            Ok(()) => {
+                assert!(!self.connection.wants_transmit());
+                assert!(!dry || out.is_empty(), "a frame without a key");
+            }
+            error => {
+                assert_eq!((error, self.keys.get()), (Err(SendError::NoMaskKey), 0));
+                assert_eq!((before, out.len()), (self.told(), 0));
             }
         }
         self.wire.extend(out);
     }
 
     /// Brings some bytes from the other side, which may not be read any more.
-    fn deliver<S>(&mut self, other: &mut Side<S>, count: usize) {
+    fn deliver<P, T>(&mut self, other: &mut Side<P, T>, count: usize) {
         let count = count.min(other.wire.len());
         let mut bytes: Vec<u8> = other.wire.drain(..count).collect();
         let mut input = &mut bytes[..];
-        let mut out = Vec::new();
-        while let Some(message) =
-            self.messages.receive_inflated(&mut self.connection, &mut self.inflater, &mut input)
-        {
-            match message {
-                Message::Text(text) => {
-                    assert_eq!(other.expected.pop_front().as_deref(), Some(text.as_bytes()));
-                }
-                Message::Binary(data) => {
-                    assert_eq!(other.expected.pop_front().as_deref(), Some(data));
-                }
-                Message::Failed(violation) => panic!("{violation:?}"),
-                _ => {}
-            }
-            self.connection.transmit(&mut out).unwrap();
+        let codecs = Rc::clone(&self.codecs);
+        loop {
+            let inflater = &mut codecs.borrow_mut().inflater;
+            let received =
+                match self.messages.receive_inflated(&mut self.connection, inflater, &mut input) {
+                    None => break,
+                    Some(Message::Text(text)) => ("text", text.as_bytes().to_vec()),
+                    Some(Message::Binary(data)) => ("binary", data.to_vec()),
+                    Some(Message::Ping(payload)) => ("ping", payload.to_vec()),
+                    Some(Message::Pong(_)) => continue,
+                    Some(Message::Close(_)) => {
+                        assert!(other.expected.is_empty());
+                        self.transmit();
+                        continue;
+                    }
+                    Some(other) => panic!("{other:?}"),
+                };
+            assert_eq!(other.expected.pop_front(), Some(received));
+            self.transmit();
         }
         assert!(input.is_empty());
-        self.wire.extend(out);
+        self.transmit();
     }
 
-    fn eof<S>(&mut self, other: &Side<S>) {
+    fn eof<P, T>(&mut self, other: &Side<P, T>) {
         if other.wire.is_empty() {
             self.connection.receive_eof();
         }
     }
 }
 
-fuzz_target!(|input: (u8, Vec<(bool, Call<'_>)>)| {
+const fn show(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "text",
+        Kind::Binary => "binary",
+    }
+}
+
+fuzz_target!(|input: (u16, Vec<(bool, Call<'_>)>)| {
     let (flags, calls) = input;
-    let bits = |bits: u8| WindowBits::new(8 + bits % 8);
-    let agreed = Agreed {
-        deflate: (flags & 1 != 0).then_some(Deflate {
-            server_no_context_takeover: flags & 2 != 0,
-            client_no_context_takeover: flags & 4 != 0,
-            server_max_window_bits: bits(flags >> 3),
-            client_max_window_bits: bits(flags >> 5),
-        }),
+    let bits = |bits: u16| WindowBits::new(8 + (bits % 8) as u8);
+    let deflate = Deflate {
+        server_no_context_takeover: flags & 2 != 0,
+        client_no_context_takeover: flags & 4 != 0,
+        server_max_window_bits: bits(flags >> 3),
+        client_max_window_bits: bits(flags >> 6),
     };
-    let mut server = Side::new(Server, agreed);
-    let mut client = Side::new(Client(Keys::default()), agreed);
+    let agreed = Agreed { deflate: (flags & 1 != 0).then_some(deflate) };
+    let shared = flags & 0x206 == 0x206;
+    let keys = Rc::new(Cell::new(usize::MAX));
+    let (codecs, mut memory) = (Codecs::new(shared), vec![0; 1 << 20]);
+    let other = if shared { Rc::clone(&codecs) } else { Codecs::new(false) };
+    let no_need = Rc::new(Cell::new(usize::MAX));
+    let mut server = Side::new(Server, no_need, agreed, Messages::new(), codecs);
+    let source = Client(Few(Keys::default(), Rc::clone(&keys)));
+    let lent = Messages::lent(&mut memory);
+    let mut client = Side::new(source, Rc::clone(&keys), agreed, lent, other);
     let prepared = Prepared::new(Data::Text("to all"));
     for (to_server, call) in &calls {
         match (to_server, call) {
             (true, Call::Deliver(count)) => server.deliver(&mut client, usize::from(*count)),
             (false, Call::Deliver(count)) => client.deliver(&mut server, usize::from(*count)),
+            (_, Call::Keys(count)) => {
+                keys.set(if *count < 128 { usize::from(count % 4) } else { usize::MAX });
+            }
             (true, Call::Eof) => server.eof(&client),
             (false, Call::Eof) => client.eof(&server),
             (true, call) => {
                 server.call(call);
                 if let Ok(frame) = server.connection.prepared(&prepared) {
                     server.wire.extend(frame);
-                    server.expected.push_back(b"to all".to_vec());
+                    server.expected.push_back(("text", b"to all".to_vec()));
                 }
             }
             (false, call) => client.call(call),
         }
     }
     // Everything arrives in the end.
+    keys.set(usize::MAX);
     for _ in 0..4 {
         server.deliver(&mut client, usize::MAX);
         client.deliver(&mut server, usize::MAX);
     }
-    assert!(!server.connection.wants_transmit() && !client.connection.wants_transmit());
-    let open = [server.connection.state(), client.connection.state()] == [State::Open; 2];
-    if open {
+    assert!(server.wire.is_empty() && client.wire.is_empty());
+    let cut_off = calls.iter().any(|(_, call)| matches!(call, Call::Eof | Call::Abort));
+    let told = (server.told(), client.told());
+    let open = (State::Open, NextStep::Continue, false);
+    if !cut_off || told == (open, open) {
         assert!(server.expected.is_empty() && client.expected.is_empty());
+    }
+    if !cut_off && told != (open, open) {
+        let server_ends = (State::Closing, NextStep::ShutdownWrite, false);
+        assert_eq!(told, (server_ends, (State::Closing, NextStep::AwaitEof, false)));
+        client.connection.receive_eof();
+        assert_eq!(client.connection.next_step(), NextStep::Drop);
+        server.connection.receive_eof();
+        assert_eq!(server.connection.next_step(), NextStep::Drop);
+        let ends = (server.connection.closure().unwrap(), client.connection.closure().unwrap());
+        assert!(ends.0.clean && ends.1.clean);
+        assert_eq!((ends.0.sent, ends.1.sent), (Some(ends.1.code), Some(ends.0.code)));
+        assert!([ends.0, ends.1].iter().any(|end| end.initiator == Some(Initiator::Local)));
     }
 });

@@ -60,10 +60,12 @@ pub fn drive_inflated<'c, R: Role, D: Decompress>(
         }
         assert!(input.is_empty(), "`None` means that the input is empty");
     }
+    pieces.abandon(&mut canonical);
     Outcome { events: canonical.finish(), output }
 }
 
-/// Joins pieces to whole messages, and checks that each stands where it says.
+/// Joins pieces to whole messages, also around control frames, and checks that each stands where it
+/// says. A message that is never finished comes as one piece, in front of what ended it.
 #[derive(Default)]
 pub struct Pieces {
     open: Option<(&'static str, Vec<u8>)>,
@@ -75,11 +77,8 @@ impl Pieces {
             Event::Text(text) => ("text", text.as_bytes(), text.first(), text.last()),
             Event::Binary(data) => ("binary", &**data, data.first(), data.last()),
             event => {
-                // What was delivered of a message that is never finished.
-                if matches!(event, Event::Failed(_)) {
-                    if let Some((what, message)) = self.open.take() {
-                        canonical.piece(what, &message, true, false);
-                    }
+                if matches!(event, Event::Close(_) | Event::Failed(_)) {
+                    self.abandon(canonical);
                 }
                 return canonical.push(event);
             }
@@ -93,6 +92,13 @@ impl Pieces {
             canonical.piece(what, &message, true, true);
         } else {
             self.open = Some((what, message));
+        }
+    }
+
+    /// The open message is not finished.
+    fn abandon(&mut self, canonical: &mut Canonical) {
+        if let Some((what, message)) = self.open.take() {
+            canonical.piece(what, &message, true, false);
         }
     }
 }

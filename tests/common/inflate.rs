@@ -60,7 +60,8 @@ impl Code {
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// Appends what `data` inflates to, blocks that follow a final one included, to `out`, which is also
-/// the window; `None` unless it is whole blocks, to the last bit. Tells the farthest reference.
+/// the window; `None` unless it is whole blocks, to the last bit, and then what is in front of the
+/// fault was appended. Tells the farthest reference.
 pub fn inflate(data: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     let mut bits = Bits { bytes: data, at: 0 };
     let mut farthest = 0;
@@ -73,7 +74,12 @@ pub fn inflate(data: &[u8], out: &mut Vec<u8>) -> Option<usize> {
                 if length != !check & 0xFFFF {
                     return None;
                 }
-                out.extend_from_slice(data.get(bits.at / 8..)?.get(..length)?);
+                let stored = data.get(bits.at / 8..)?;
+                let (stored, _) = stored.split_at_checked(length).unwrap_or((stored, &[]));
+                out.extend_from_slice(stored);
+                if stored.len() < length {
+                    return None;
+                }
                 bits.at += 8 * length;
                 continue;
             }
