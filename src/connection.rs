@@ -185,12 +185,15 @@ impl<R: Role> Connection<R> {
     /// call behind it returns [`Event::Failed`].
     #[inline]
     pub fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
-        let place = Place { first: true, last: true };
-        match self.whole_message(input) {
-            Some(Whole::Text(text)) => Some(Event::Text(Text { text: Repr::Slice(text), place })),
-            Some(Whole::Binary(data)) => Some(Event::Binary(Binary { data, place })),
-            behind => self.receive_staged(behind, input),
-        }
+        let (text, last) = match self.whole_message(input) {
+            Some(Whole::Binary(data)) => {
+                return Some(Event::Binary(Binary { data, place: Place::WHOLE }));
+            }
+            Some(Whole::Text(text)) => (text, true),
+            Some(Whole::Invalid(front)) if !front.is_empty() => (front, false),
+            _ => return self.receive_staged(input),
+        };
+        Some(Event::Text(Text { text: Repr::Slice(text), place: Place { first: true, last } }))
     }
 
     /// The straight path of [`receive`](Connection::receive).
@@ -202,18 +205,11 @@ impl<R: Role> Connection<R> {
         whole
     }
 
+    /// The way of all other input.
     #[inline(never)]
-    pub(crate) fn receive_staged<'i>(
-        &mut self,
-        behind: Option<Whole<'i>>,
-        input: &mut &'i mut [u8],
-    ) -> Option<Event<'i>> {
+    pub(crate) fn receive_staged<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let before = input.len();
-        let event = match behind {
-            Some(Whole::Invalid(data, valid)) => self.receiver.invalid_message(data, valid),
-            _ => None,
-        };
-        let event = event.or_else(|| self.receiver.receive(!R::CLIENT, input));
+        let event = self.receiver.receive(!R::CLIENT, input);
         self.received = self.received.wrapping_add(before.wrapping_sub(input.len()) as u32);
         let event = event?;
         match &event {
@@ -293,7 +289,7 @@ impl<R: Role> Connection<R> {
     ) -> Result<(), SendError> {
         let first = self.check_message(data.kind())?;
         let frame = Frame { first, payload: data.as_bytes() };
-        self.sender.emit(frame, &mut self.role, out)
+        self.sender.emit_data(frame, &mut self.role, out)
     }
 
     /// Appends one fragment of a message, the last one if `last` (§5.4).
@@ -314,7 +310,7 @@ impl<R: Role> Connection<R> {
         let message = Open::plain(data.kind());
         let first = self.sender.first_byte(message, last)?;
         let frame = Frame { first, payload: data.as_bytes() };
-        self.sender.emit(frame, &mut self.role, out)?;
+        self.sender.emit_data(frame, &mut self.role, out)?;
         self.sender.sent(message, last);
         Ok(())
     }
@@ -361,7 +357,7 @@ impl<R: Role> Connection<R> {
         if payload.len() > MAX_CONTROL {
             return Err(SendError::ControlTooLong);
         }
-        self.sender.emit(Frame::control(opcode, payload), &mut self.role, out)
+        self.sender.emit(Some(Frame::control(opcode, payload)), &mut self.role, out)
     }
 
     /// Appends a Close: starts the closing handshake (§7.1.2), or answers the peer's in place of
@@ -403,7 +399,7 @@ impl<R: Role> Connection<R> {
             let _ = body.try_extend_from_slice(reason.as_bytes());
         }
         let frame = Frame::control(Opcode::Close, &body);
-        self.sender.emit(frame, &mut self.role, out)?;
+        self.sender.emit(Some(frame), &mut self.role, out)?;
         self.close = OurClose::Sent(code);
         self.initiator.get_or_insert(Initiator::Local);
         Ok(())
@@ -456,7 +452,7 @@ impl<R: Role> Connection<R> {
     pub fn transmit(&mut self, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
         match self.close {
             OurClose::Owed(code) => self.send_close(code, "", out),
-            _ if self.sender.owes_pong() => self.sender.emit_pong(&mut self.role, out),
+            _ if self.sender.owes_pong() => self.sender.emit(None, &mut self.role, out),
             _ => Ok(()),
         }
     }

@@ -83,6 +83,8 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    pub(crate) const WHOLE: Self = Place { first: true, last: true };
+
     pub(crate) const fn is_whole(self) -> bool {
         self.first && self.last
     }

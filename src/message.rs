@@ -167,15 +167,15 @@ impl<S: Storage> Messages<S> {
         codec: impl Codec<'m>,
         input: &mut &'i mut [u8],
     ) -> Option<Message<'m>> {
-        let mut behind = None;
         if self.holds == Holds::Nothing {
             match connection.whole_message(input) {
                 Some(Whole::Text(text)) => return Some(Message::Text(text)),
                 Some(Whole::Binary(data)) => return Some(Message::Binary(data)),
-                other => behind = other,
+                // What is valid of a message that is not is of no use as a whole one.
+                Some(Whole::Invalid(_)) | None => {}
             }
         }
-        self.receive_staged(connection, codec, behind, input)
+        self.receive_staged(connection, codec, input)
     }
 
     #[inline(never)]
@@ -183,14 +183,13 @@ impl<S: Storage> Messages<S> {
         &'m mut self,
         connection: &mut Connection<R>,
         mut codec: impl Codec<'m>,
-        mut behind: Option<Whole<'i>>,
         input: &mut &'i mut [u8],
     ) -> Option<Message<'m>> {
         if matches!(self.holds, Holds::Whole) {
             self.clear();
         }
         loop {
-            let gathered = match connection.receive_staged(behind.take(), input)? {
+            let gathered = match connection.receive_staged(input)? {
                 Event::Text(text) => {
                     let place = text.place;
                     match text.text {
@@ -273,9 +272,8 @@ impl<S: Storage> Messages<S> {
         }
         let push = |storage: &mut S| storage.push_data(data);
         self.gather(connection, Holds::Compressed(kind), place, push)?;
-        let whole = Place { first: true, last: true };
         if place.last {
-            codec.inflate(connection, self.storage.data(), kind, whole)
+            codec.inflate(connection, self.storage.data(), kind, Place::WHOLE)
         } else {
             Ok(false)
         }

@@ -69,8 +69,8 @@ struct Message {
 pub(crate) enum Whole<'i> {
     Text(&'i str),
     Binary(&'i mut [u8]),
-    /// It should be text, but only so many of its first bytes are UTF-8.
-    Invalid(&'i [u8], usize),
+    /// It should be text, but only this much of its front is. The stages tell the rest.
+    Invalid(&'i str),
 }
 
 impl Receiver {
@@ -118,7 +118,7 @@ impl Receiver {
     /// `input`. Where it gives `None`, [`receive`](Receiver::receive) goes on.
     #[inline]
     pub(crate) fn whole_message<'i>(
-        &self,
+        &mut self,
         masked: bool,
         input: &mut &'i mut [u8],
     ) -> Option<Whole<'i>> {
@@ -143,19 +143,16 @@ impl Receiver {
         }
         Some(match utf8::validate(payload) {
             Ok(text) => Whole::Text(text),
-            Err(valid) => Whole::Invalid(payload, valid),
+            Err(valid) => Whole::Invalid(self.invalid_message(payload, valid)),
         })
     }
 
-    /// Goes on behind text that the straight path found to be invalid.
+    /// A message of text of which only the first `valid` bytes are UTF-8: these. What is wrong is
+    /// found by the next step.
     #[cold]
-    pub(crate) fn invalid_message<'i>(
-        &mut self,
-        data: &'i [u8],
-        valid: usize,
-    ) -> Option<Event<'i>> {
-        self.delivered = 0;
-        self.invalid_text(data, valid)
+    fn invalid_message<'i>(&mut self, data: &'i [u8], valid: usize) -> &'i str {
+        self.stage = Stage::InvalidText;
+        data.get(..valid).and_then(|text| utf8::validate(text).ok()).unwrap_or_default()
     }
 
     /// The next event, by way of the stages. Behind a Close or a failure it is the connection that
@@ -359,6 +356,8 @@ impl Receiver {
         Place { first, last }
     }
 
+    // Not inlined: its copies of a payload stay off the stack of data.
+    #[inline(never)]
     fn control<'i>(
         &mut self,
         opcode: Opcode,

@@ -131,38 +131,37 @@ impl Sender {
         self.message = (!last).then_some(message);
     }
 
-    /// Appends the Pong that is owed and then `frame`: both or nothing.
+    /// Appends the Pong that is owed and then a data frame: both or nothing.
     #[inline]
-    pub(crate) fn emit<R: Role>(
+    pub(crate) fn emit_data<R: Role>(
         &mut self,
         frame: Frame<'_>,
         role: &mut R,
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
         if self.owes_pong() {
-            let keys = self.reserve(Some(frame.payload.len()), role, out)?;
-            self.append(keys, Some(frame), out);
-        } else {
-            out.reserve(size::<R>(frame.payload.len()))?;
-            frame.append(role.mask_key()?, out);
+            return self.emit(Some(frame), role, out);
         }
+        out.reserve(size::<R>(frame.payload.len()))?;
+        frame.append(role.mask_key()?, out);
         Ok(())
     }
 
-    /// Appends the Pong that is owed.
-    pub(crate) fn emit_pong<R: Role>(
+    /// Appends the Pong that is owed and then `frame`: both or nothing.
+    #[inline(never)]
+    pub(crate) fn emit<R: Role>(
         &mut self,
+        frame: Option<Frame<'_>>,
         role: &mut R,
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        let keys = self.reserve(None, role, out)?;
-        self.append(keys, None, out);
+        let keys = self.reserve(frame.map(|frame| frame.payload.len()), role, out)?;
+        self.append(keys, frame, out);
         Ok(())
     }
 
     /// Makes room for the Pong that is owed and for a frame with a payload of at most `length`
     /// bytes, and draws the keys of both. What comes behind it cannot fail.
-    #[inline(never)]
     pub(crate) fn reserve<R: Role>(
         &self,
         length: Option<usize>,
@@ -181,7 +180,6 @@ impl Sender {
     }
 
     /// Appends the Pong that is owed and then `frame`, for which room was made.
-    #[inline(never)]
     pub(crate) fn append(
         &mut self,
         keys: Keys,
