@@ -14,7 +14,7 @@ mod codecs;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 use websocket_proto::handshake::Offer;
-use websocket_proto::{Data, Message, Messages, NextStep};
+use websocket_proto::{Data, Deflate, Message, Messages, NextStep};
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,8 +30,12 @@ fn main() -> io::Result<()> {
         }
     };
     let url = url.trim_end_matches('/');
-    let ways = codecs::ways(deflate, takeover).map_err(io::Error::other)?;
-    let offer = Offer::new().deflate(ways);
+    let mut ways = codecs::ways(deflate, takeover).map_err(io::Error::other)?.to_vec();
+    if takeover {
+        // Where the suite wants no takeover, it takes an offer only that says so by itself.
+        ways.push(Deflate::new());
+    }
+    let offer = Offer::new().deflate(&ways);
     let mut codecs = codecs::Shared::new();
     let mut run = |url: String, echo| run(&url, &offer, &mut codecs, echo);
 

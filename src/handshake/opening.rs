@@ -56,7 +56,9 @@ impl<'o> Offer<'o> {
     }
 
     /// Ways to compress messages, the one that is liked best first (RFC 7692 §5). A server may
-    /// choose one, with these parameters or tighter ones, or none. Which, and whether at all, is in
+    /// choose one, with these parameters or tighter ones, or none. Its answer does not say which it
+    /// is to, so the client keeps what it has promised in each that the answer fits: one is enough
+    /// unless they differ in what they ask of the server. What came of it, if anything, is in
     /// [`Agreed::deflate`](crate::Agreed::deflate); a client that cannot go on without closes with
     /// [`MANDATORY_EXTENSION`](crate::CloseCode::MANDATORY_EXTENSION).
     #[must_use]
