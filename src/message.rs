@@ -405,13 +405,15 @@ impl sealed::Storage for Heap {
     }
 
     fn push_text(&mut self, piece: &str) -> Result<(), Full> {
-        self.text.try_reserve(piece.len()).map_err(|_| Full)?;
+        let more = growth(self.text.len(), self.text.capacity(), piece.len(), self.keep);
+        self.text.try_reserve_exact(more).map_err(|_| Full)?;
         self.text.push_str(piece);
         Ok(())
     }
 
     fn push_data(&mut self, piece: &[u8]) -> Result<(), Full> {
-        self.data.try_reserve(piece.len()).map_err(|_| Full)?;
+        let more = growth(self.data.len(), self.data.capacity(), piece.len(), self.keep);
+        self.data.try_reserve_exact(more).map_err(|_| Full)?;
         self.data.extend_from_slice(piece);
         Ok(())
     }
@@ -423,6 +425,19 @@ impl sealed::Storage for Heap {
     fn data(&self) -> &[u8] {
         &self.data
     }
+}
+
+/// How much room to make for `more` bytes behind `length`: storage grows by doubling, but not beyond
+/// what may be kept as long as a message fits there.
+#[cfg(feature = "alloc")]
+fn growth(length: usize, capacity: usize, more: usize, keep: usize) -> usize {
+    let needed = length.saturating_add(more);
+    if needed <= capacity {
+        return more;
+    }
+    let double = capacity.saturating_mul(2);
+    let wanted = if needed <= keep { double.min(keep) } else { double };
+    wanted.max(needed).saturating_sub(length)
 }
 
 impl sealed::Storage for Lent<'_> {

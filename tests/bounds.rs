@@ -222,19 +222,26 @@ fn t10_a_declared_length_reserves_nothing() {
 
 #[test]
 fn storage_is_kept_up_to_what_was_asked() {
-    for opcode in [0x01, 0x02] {
-        for (length, kept) in [(64, 64), (65, 0)] {
+    // The lengths of the fragments. Doubled from the second on, the last two would take 96 bytes.
+    for (lengths, kept) in
+        [(&[64][..], 64), (&[65], 0), (&[24, 24, 16], 64), (&[24, 24, 17], 0), (&[24, 20], 48)]
+    {
+        for opcode in [0x01, 0x02] {
             let mut connection =
                 Connection::new(Client(Keys::default()), &Config::new(), Agreed::new());
             let mut messages = Messages::keeping(64);
             let in_use = IN_USE.get();
-            let mut frame =
-                [&[opcode, length][..], &vec![b'a'; length.into()], &[0x80, 0]].concat();
-            let mut input = &mut frame[..];
+            let mut frames = Vec::new();
+            for (at, &length) in lengths.iter().enumerate() {
+                frames.extend([if at == 0 { opcode } else { 0x00 }, length]);
+                frames.extend(vec![b'a'; length.into()]);
+            }
+            frames.extend([0x80, 0]);
+            let mut input = &mut frames[..];
             assert!(messages.receive(&mut connection, &mut input).is_some());
             assert!(messages.receive(&mut connection, &mut input).is_none());
-            drop(frame);
-            assert_eq!(IN_USE.get() - in_use, kept, "a message of {length}");
+            drop(frames);
+            assert_eq!(IN_USE.get() - in_use, kept, "a message of {lengths:?}");
         }
     }
 }
