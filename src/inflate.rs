@@ -31,8 +31,8 @@ pub trait Decompress {
     /// # Errors
     ///
     /// [`InflateError`] tells whether it was the bytes or the memory. What was inflated in front of a
-    /// fault is told first, by `Ok`, and the fault by the next call: else how much of a message is
-    /// delivered before it fails depends on how its bytes were cut.
+    /// fault is told first, by an `Ok` that leaves some of the input, and the fault by the next call:
+    /// else what is delivered before a message fails depends on how its bytes were cut.
     fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, InflateError>;
 
     /// Takes the `end` of a message, which gives no output, and tells whether a block ends with it: a

@@ -199,10 +199,13 @@ impl Decompress for ZlibDecompress {
             state.remember(room.get(..made).unwrap_or_default());
             consumed += taken;
             produced += made;
-            // What came in front of a fault is told first: asked again, zlib finds the fault again.
+            // What came in front of a fault is told first. Its bytes are left, so that we are asked
+            // again, and zlib finds the fault again.
             let status = match status {
                 Ok(status) => status,
-                Err(_) if produced > 0 => return Ok(Progress { consumed, produced }),
+                Err(_) if produced > 0 => {
+                    return Ok(Progress { consumed: consumed - taken, produced });
+                }
                 Err(_) => return Err(InflateError::Corrupt),
             };
             let ended = status == Status::StreamEnd;

@@ -1346,6 +1346,10 @@ fn t09_compressed_text_fails_at_the_first_byte_that_no_code_point_has() {
         let events = ["text <ok", "failed InvalidUtf8"];
         check(TAKEOVER, &Config::new(), &input, &events, FAIL_1007);
     }
+    // So does what is corrupt, whether or not something came in front of it in the same read.
+    let corrupt = "41 08 00 02 00 FD FF 6F 6B 07 / 89 00";
+    let events = ["text <ok", "failed InvalidPayload"];
+    check(TAKEOVER, &Config::new(), corrupt, &events, FAIL_1007);
     // One that is only cut fails where its message ends.
     let cut = "41 0A 00 05 00 FA FF 6F 6B F0 9F 98 / 89 00 / 80 01 00";
     check_both(cut, &["ping ", "text <ok", "failed InvalidUtf8"], "8A 00 88 02 03 EF");
