@@ -28,12 +28,9 @@ pub trait Decompress {
     /// A final block does not end the stream: what follows it begins with the next byte, and refers
     /// to the same window (RFC 7692 §7.2.3.5).
     ///
-    /// # Errors
-    ///
-    /// [`InflateError`] tells whether it was the bytes or the memory. What was inflated in front of a
-    /// fault is told first, by an `Ok` that leaves some of the input, and the fault by the next call:
-    /// else what is delivered before a message fails depends on how its bytes were cut.
-    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, InflateError>;
+    /// A fault is told with what was inflated in front of it, or by the next call where the output
+    /// was full: else what is delivered before a message fails depends on how its bytes were cut.
+    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Progress;
 
     /// Takes the `end` of a message, which gives no output, and tells whether a block ends with it: a
     /// message that ends elsewhere was cut short.
@@ -43,8 +40,8 @@ pub trait Decompress {
     /// something else: nearly always for bytes of the message, or for an error.
     fn finish(&mut self, end: &[u8]) -> bool {
         [end, &EMPTY_BLOCK].into_iter().all(|block| {
-            let taken = Progress { consumed: block.len(), produced: 0 };
-            self.decompress(block, &mut [0]) == Ok(taken)
+            let taken = Progress { consumed: block.len(), produced: 0, fault: None };
+            self.decompress(block, &mut [0]) == taken
         })
     }
 }
@@ -56,6 +53,8 @@ pub struct Progress {
     pub consumed: usize,
     /// Bytes that were written to the front of the output.
     pub produced: usize,
+    /// Why nothing can come behind them.
+    pub fault: Option<InflateError>,
 }
 
 /// Why compressed bytes were not inflated.
@@ -373,13 +372,7 @@ impl<D: Decompress> Inflater<D> {
         let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
         let most = most.min(room.len()).min(usize::try_from(left).unwrap_or(usize::MAX));
         let (output, _) = room.split_at_mut(most);
-        let Progress { consumed, produced } = match self.codec.decompress(input, output) {
-            Ok(progress) => progress,
-            Err(error) => {
-                self.fault = Some(error.into());
-                return (0, true);
-            }
-        };
+        let Progress { consumed, produced, fault } = self.codec.decompress(input, output);
         let (consumed, produced) = (consumed.min(input.len()), produced.min(most));
         self.full = produced == most;
         self.filled += produced;
@@ -387,6 +380,8 @@ impl<D: Decompress> Inflater<D> {
         if self.inflated() > limit {
             self.filled = self.filled.saturating_sub(1);
             self.fault = Some(Violation::MessageTooBig);
+        } else if let Some(fault) = fault {
+            self.fault = Some(fault.into());
         } else if consumed == 0 && produced == 0 && !drained {
             // A codec that does nothing and is not done will never be.
             self.fault = Some(Violation::InternalError);

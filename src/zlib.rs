@@ -163,13 +163,12 @@ impl Inflating {
     }
 
     /// Goes on behind a final block, with the window that was (RFC 7692 §7.2.3.5).
-    fn restart(&mut self) -> Result<(), InflateError> {
+    fn restart(&mut self) -> Result<(), zlib_rs::InflateError> {
         self.inflate.reset(false);
-        let (newer, older) =
-            self.history.split_at_checked(self.next).ok_or(InflateError::Corrupt)?;
+        let (newer, older) = self.history.split_at(self.next.min(self.history.len()));
         for part in [older, newer] {
             if !part.is_empty() {
-                self.inflate.set_dictionary(part).map_err(|_| InflateError::Corrupt)?;
+                self.inflate.set_dictionary(part)?;
             }
         }
         Ok(())
@@ -183,13 +182,16 @@ impl Decompress for ZlibDecompress {
         }
     }
 
-    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, InflateError> {
+    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
         if self.state.is_none() {
             self.state = Inflating::new();
         }
-        let state = self.state.as_mut().ok_or(InflateError::Memory)?;
-        let (mut consumed, mut produced) = (0, 0);
+        let mut progress = Progress { consumed: 0, produced: 0, fault: None };
+        let Some(state) = &mut self.state else {
+            return Progress { fault: Some(InflateError::Memory), ..progress };
+        };
         loop {
+            let Progress { consumed, produced, .. } = progress;
             let (rest, room) = (input.get(consumed..), output.get_mut(produced..));
             let (rest, room) = (rest.unwrap_or_default(), room.unwrap_or_default());
             let (before_in, before_out) = (state.inflate.total_in(), state.inflate.total_out());
@@ -197,25 +199,17 @@ impl Decompress for ZlibDecompress {
             let taken = (state.inflate.total_in() - before_in) as usize;
             let made = (state.inflate.total_out() - before_out) as usize;
             state.remember(room.get(..made).unwrap_or_default());
-            consumed += taken;
-            produced += made;
-            // What came in front of a fault is told first. Its bytes are left, so that we are asked
-            // again, and zlib finds the fault again.
-            let status = match status {
-                Ok(status) => status,
-                Err(_) if produced > 0 => {
-                    return Ok(Progress { consumed: consumed - taken, produced });
-                }
-                Err(_) => return Err(InflateError::Corrupt),
-            };
-            let ended = status == Status::StreamEnd;
-            if ended {
-                state.restart()?;
+            progress.consumed += taken;
+            progress.produced += made;
+            let ended = status == Ok(Status::StreamEnd);
+            if status.is_err() || ended && state.restart().is_err() {
+                progress.fault = Some(InflateError::Corrupt);
+                return progress;
             }
             // What ended may have been found to have ended before.
             let stuck = taken + made == 0 && !ended;
-            if consumed >= input.len() || produced >= output.len() || stuck {
-                return Ok(Progress { consumed, produced });
+            if progress.consumed >= input.len() || progress.produced >= output.len() || stuck {
+                return progress;
             }
         }
     }

@@ -1132,8 +1132,8 @@ fn a_codec_that_fails_or_lies_sends_nothing_and_harms_nothing() {
     struct Teller(usize, usize);
     impl Decompress for Teller {
         fn reset(&mut self) {}
-        fn decompress(&mut self, _: &[u8], _: &mut [u8]) -> Result<Progress, InflateError> {
-            Ok(Progress { consumed: self.0, produced: self.1 })
+        fn decompress(&mut self, _: &[u8], _: &mut [u8]) -> Progress {
+            Progress { consumed: self.0, produced: self.1, fault: None }
         }
     }
     let hello = frames(HELLO, true);
@@ -1175,7 +1175,7 @@ impl Decompress for Miniz {
         *self = Miniz::new();
     }
 
-    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, InflateError> {
+    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
         use miniz_oxide::inflate::{TINFLStatus, core::decompress, core::inflate_flags::*};
         let (mut consumed, mut produced) = (0, 0);
         loop {
@@ -1185,7 +1185,7 @@ impl Decompress for Miniz {
             self.due -= give;
             produced += give;
             if self.due > 0 || produced == output.len() {
-                return Ok(Progress { consumed, produced });
+                return Progress { consumed, produced, fault: None };
             }
             self.at %= self.window.len();
             let flags = TINFL_FLAG_HAS_MORE_INPUT;
@@ -1199,16 +1199,42 @@ impl Decompress for Miniz {
                 TINFLStatus::Done => *self.state = Default::default(),
                 TINFLStatus::HasMoreOutput => {}
                 TINFLStatus::NeedsMoreInput if made == 0 => {
-                    return Ok(Progress { consumed, produced });
+                    return Progress { consumed, produced, fault: None };
                 }
                 TINFLStatus::NeedsMoreInput => {}
-                _ => return Err(InflateError::Corrupt),
+                _ => {
+                    let fault = Some(InflateError::Corrupt);
+                    return Progress { consumed, produced, fault };
+                }
             }
             if status == TINFLStatus::Done && made == 0 && consumed == input.len() {
-                return Ok(Progress { consumed, produced });
+                return Progress { consumed, produced, fault: None };
             }
         }
     }
+}
+
+#[test]
+fn t09_a_fault_behind_a_full_output_needs_no_more_input() {
+    /// Fills what it is given once, and finds the fault in what it then has left.
+    #[derive(Default)]
+    struct Full(bool);
+    impl Decompress for Full {
+        fn reset(&mut self) {}
+        fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
+            let again = std::mem::replace(&mut self.0, true);
+            let produced = if again { 1 } else { output.len() };
+            output[..produced].fill(b'a');
+            let fault = again.then_some(InflateError::Corrupt);
+            Progress { consumed: input.len(), produced, fault }
+        }
+    }
+    // A fragment that is not the last, and a Ping that is never read.
+    let wire = frames("42 01 00 / 89 00", true);
+    let mut connection = Connection::new(Server, &Config::new(), TAKEOVER);
+    let outcome = drive_inflated(&mut connection, Mode::Pieces, Full::default(), [&wire[..]]);
+    assert_eq!(outcome.events, ["binary <61*16385", "failed InvalidPayload"]);
+    assert_eq!(show(&outcome.output), FAIL_1007);
 }
 
 #[test]
