@@ -363,16 +363,15 @@ impl Output for Queue {
         Ok(())
     }
 
-    fn append(&mut self, bytes: &[u8]) -> &mut [u8] {
+    fn append(&mut self, bytes: &[u8]) {
         self.waiting += bytes.len();
         // A part that is being written stays as it is, or it might never end.
         let begun = self.parts.len() == 1 && self.written > 0;
         if begun || !matches!(self.parts.back(), Some(Part::Own(_))) {
             self.parts.push_back(Part::Own(Vec::new()));
         }
-        let Some(Part::Own(own)) = self.parts.back_mut() else { return &mut [] };
-        let start = own.len();
-        own.extend(bytes);
-        &mut own[start..]
+        if let Some(Part::Own(own)) = self.parts.back_mut() {
+            own.extend(bytes);
+        }
     }
 }

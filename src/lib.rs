@@ -44,7 +44,7 @@ pub use frame::FrameHeader;
 #[cfg(feature = "alloc")]
 pub use inflate::{Decompress, InflateError, Inflater, Progress};
 pub use message::{Heap, Lent, Message, Messages, Storage};
-pub use output::{BLOCK, Full, Output, SliceOutput};
+pub use output::{Full, Output, SliceOutput};
 #[cfg(feature = "alloc")]
 pub use prepared::Prepared;
 #[cfg(feature = "random")]

@@ -1,36 +1,64 @@
 //! Masking (§5.3): every byte of a payload is XORed with the key byte at its position modulo four.
 //!
-//! The words are plain integers in safe code, which the compiler turns into vector instructions. A
-//! key that has been rotated by the bytes already masked continues in the next piece of a frame.
+//! Blocks are plain arrays in safe code, which the compiler turns into vector instructions. A key that
+//! has been rotated by the bytes already masked continues in the next piece of a frame.
 
 /// XORs `data` with `key`, whose first byte meets the first byte of `data`.
 #[inline]
 pub(crate) fn apply(data: &mut [u8], key: [u8; 4]) {
-    let narrow = u32::from_ne_bytes(key);
-    let wide = u128::from(narrow) * 0x1_0000_0001_0000_0001_0000_0001;
-    let mut blocks = data.chunks_exact_mut(16);
-    for block in &mut blocks {
-        apply_front(block, |word| (u128::from_ne_bytes(word) ^ wide).to_ne_bytes());
-    }
-    let rest = blocks.into_remainder();
-    let rest = apply_front(rest, |word| (u64::from_ne_bytes(word) ^ wide as u64).to_ne_bytes());
-    let rest = apply_front(rest, |word| (u32::from_ne_bytes(word) ^ narrow).to_ne_bytes());
+    let rest = apply_blocks::<64>(data, key);
+    let rest = apply_blocks::<16>(rest, key);
+    let rest = apply_blocks::<4>(rest, key);
     for (byte, key) in rest.iter_mut().zip(key) {
         *byte ^= key;
     }
 }
 
-/// Masks the first `N` bytes, if there are so many, and gives those behind them.
+/// Masks as many blocks of `N` bytes as there are, and gives what is behind them.
 #[inline(always)]
-fn apply_front<const N: usize>(
-    data: &mut [u8],
-    mask: impl FnOnce([u8; N]) -> [u8; N],
-) -> &mut [u8] {
-    let (front, behind) = data.split_at_mut(if data.len() < N { 0 } else { N });
-    if let Ok(word) = <&mut [u8; N]>::try_from(front) {
-        *word = mask(*word);
+fn apply_blocks<const N: usize>(data: &mut [u8], key: [u8; 4]) -> &mut [u8] {
+    let mut blocks = data.chunks_exact_mut(N);
+    for block in &mut blocks {
+        if let Ok(block) = <&mut [u8; N]>::try_from(block) {
+            *block = masked(*block, key);
+        }
     }
-    behind
+    blocks.into_remainder()
+}
+
+/// Hands `data`, XORed as by [`apply`], to `put` in blocks.
+#[inline]
+pub(crate) fn copy(data: &[u8], key: [u8; 4], mut put: impl FnMut(&[u8])) {
+    let rest = copy_blocks::<256>(data, key, &mut put);
+    let rest = copy_blocks::<64>(rest, key, &mut put);
+    let rest = copy_blocks::<16>(rest, key, &mut put);
+    let rest = copy_blocks::<4>(rest, key, &mut put);
+    for (byte, key) in rest.iter().zip(key) {
+        put(&[byte ^ key]);
+    }
+}
+
+/// As [`apply_blocks`], for a copy.
+#[inline(always)]
+fn copy_blocks<const N: usize>(data: &[u8], key: [u8; 4], mut put: impl FnMut(&[u8])) -> &[u8] {
+    let mut blocks = data.chunks_exact(N);
+    for block in &mut blocks {
+        if let Ok(block) = <[u8; N]>::try_from(block) {
+            put(&masked(block, key));
+        }
+    }
+    blocks.remainder()
+}
+
+/// Masks a block of whole words.
+#[inline(always)]
+fn masked<const N: usize>(mut block: [u8; N], key: [u8; 4]) -> [u8; N] {
+    for word in block.chunks_exact_mut(4) {
+        if let Ok(word) = <&mut [u8; 4]>::try_from(word) {
+            *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+        }
+    }
+    block
 }
 
 /// The key as the byte behind `masked` further bytes meets it.
@@ -42,12 +70,12 @@ pub(crate) fn rotate(mut key: [u8; 4], masked: usize) -> [u8; 4] {
 
 #[cfg(test)]
 mod tests {
-    use super::{apply, rotate};
+    use super::{apply, copy, rotate};
 
     #[test]
     fn t51_equals_the_byte_loop_at_every_offset_and_length() {
         let key = [0x37, 0xFA, 0x21, 0x3D];
-        let plain: [u8; 96] = core::array::from_fn(|i| (i as u8).wrapping_mul(0x9D));
+        let plain: [u8; 700] = core::array::from_fn(|i| (i as u8).wrapping_mul(0x9D));
         for start in 0..16 {
             for end in start..plain.len() {
                 let mut wordwise = plain;
@@ -56,7 +84,12 @@ mod tests {
                 for (i, byte) in bytewise[start..end].iter_mut().enumerate() {
                     *byte ^= key[i % 4];
                 }
-                assert_eq!(wordwise, bytewise, "{start}..{end}");
+                assert!(wordwise == bytewise, "{start}..{end}");
+                let mut rest = &bytewise[start..end];
+                copy(&plain[start..end], key, |block| {
+                    rest = rest.strip_prefix(block).expect("the next bytes");
+                });
+                assert!(rest.is_empty(), "{start}..{end}");
             }
         }
     }

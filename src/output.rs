@@ -8,9 +8,7 @@ use core::{error, fmt};
 /// `BytesMut` (feature `bytes`). Methods that send first [`reserve`](Output::reserve) room for all
 /// that they will write, then [`append`](Output::append) it; when there is no room they write nothing.
 ///
-/// The other side sees what an implementation makes of this: one that promises room it does not
-/// have loses bytes, one that hands back other bytes than it stored leaves a client's frames
-/// unmasked. Nothing here panics for it.
+/// One that promises room it does not have loses bytes; nothing here panics for it.
 pub trait Output {
     /// Makes room for `additional` more bytes, or changes nothing.
     ///
@@ -19,15 +17,11 @@ pub trait Output {
     /// [`Full`] when there is no such room.
     fn reserve(&mut self, additional: usize) -> Result<(), Full>;
 
-    /// Appends `bytes` and hands back the stored copy, all of it and nothing else, so that a client
-    /// can mask it in place while it is in the processor's cache.
+    /// Appends `bytes`, within the room that was reserved.
     ///
-    /// Called only within the room that was reserved, with at most [`BLOCK`] bytes at a time.
-    fn append(&mut self, bytes: &[u8]) -> &mut [u8];
+    /// What a client masks comes in many small parts: this should be quick, and may be inlined.
+    fn append(&mut self, bytes: &[u8]);
 }
-
-/// The most bytes that one [`Output::append`] is called with: 4 KiB.
-pub const BLOCK: usize = 4096;
 
 /// An [`Output`] has no room for what should be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,15 +82,12 @@ impl Output for SliceOutput<'_> {
         }
     }
 
-    fn append(&mut self, bytes: &[u8]) -> &mut [u8] {
+    fn append(&mut self, bytes: &[u8]) {
         let room = self.memory.get_mut(self.written..).unwrap_or_default();
-        let length = bytes.len().min(room.len());
-        self.written = self.written.saturating_add(length);
-        let (stored, _) = room.split_at_mut(length);
-        for (to, from) in stored.iter_mut().zip(bytes) {
+        for (to, from) in room.iter_mut().zip(bytes) {
             *to = *from;
         }
-        stored
+        self.written = self.written.saturating_add(bytes.len().min(room.len()));
     }
 }
 
@@ -108,10 +99,8 @@ impl Output for alloc::vec::Vec<u8> {
     }
 
     #[inline]
-    fn append(&mut self, bytes: &[u8]) -> &mut [u8] {
-        let start = self.len();
+    fn append(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
-        self.get_mut(start..).unwrap_or_default()
     }
 }
 
@@ -126,18 +115,9 @@ impl Output for bytes::BytesMut {
         Ok(())
     }
 
-    fn append(&mut self, bytes: &[u8]) -> &mut [u8] {
-        let start = self.len();
+    #[inline]
+    fn append(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
-        self.get_mut(start..).unwrap_or_default()
-    }
-}
-
-/// Appends `bytes` in blocks of at most [`BLOCK`] bytes.
-#[inline]
-pub(crate) fn append_all(out: &mut (impl Output + ?Sized), bytes: &[u8]) {
-    for block in bytes.chunks(BLOCK) {
-        out.append(block);
     }
 }
 
@@ -151,7 +131,7 @@ mod tests {
         assert_eq!(Output::reserve(&mut out, usize::MAX), Err(Full));
         assert_eq!(Output::reserve(&mut out, isize::MAX as usize), Err(Full));
         assert_eq!(Output::reserve(&mut out, 100), Ok(()));
-        assert_eq!(out.append(b"cd"), b"cd");
+        out.append(b"cd");
         assert_eq!(out, &b"abcd"[..]);
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     event::{ControlPayload, Kind},
     frame::{FIN, Opcode, RSV1, encode},
     mask,
-    output::{BLOCK, Output},
+    output::Output,
     role::Role,
 };
 
@@ -53,15 +53,10 @@ impl<'a> Frame<'a> {
 
     #[inline(always)]
     fn append(self, key: Option<[u8; 4]>, out: &mut (impl Output + ?Sized)) {
-        encode(self.first, self.payload.len(), key, |header| {
-            out.append(header);
-        });
-        for block in self.payload.chunks(BLOCK) {
-            let stored = out.append(block);
-            if let Some(key) = key {
-                // §5.3: every block but the last is a multiple of four, so the key stays in step.
-                mask::apply(stored, key);
-            }
+        encode(self.first, self.payload.len(), key, |header| out.append(header));
+        match key {
+            Some(key) => mask::copy(self.payload, key, |block| out.append(block)),
+            None => out.append(self.payload),
         }
     }
 }

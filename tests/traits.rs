@@ -256,7 +256,7 @@ impl Output for NoRoom {
         Err(Full)
     }
 
-    fn append(&mut self, _: &[u8]) -> &mut [u8] {
+    fn append(&mut self, _: &[u8]) {
         panic!("appended without room")
     }
 }

@@ -6,7 +6,7 @@ use super::fields::{Form, is_lower_token, is_protected};
 use super::headers::{is_field_value, is_token};
 use crate::{
     error::{HandshakeError, HeadError},
-    output::{Full, Output, append_all},
+    output::{Full, Output},
 };
 
 /// Appends a response that refuses the handshake: an authentication challenge, a redirect, 403 for
@@ -129,7 +129,7 @@ pub(super) fn emit(
     write(&mut head).map_err(|_| Full)?;
     out.reserve(head.0.saturating_add(body.len()))?;
     write(&mut Append(out)).map_err(|_| Full)?;
-    append_all(out, body);
+    out.append(body);
     Ok(())
 }
 
@@ -182,7 +182,7 @@ struct Append<'o, O: ?Sized>(&'o mut O);
 
 impl<O: Output + ?Sized> Write for Append<'_, O> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        append_all(self.0, text.as_bytes());
+        self.0.append(text.as_bytes());
         Ok(())
     }
 }
