@@ -635,3 +635,22 @@ impl<M: MaskSource> Connection<Client<M>> {
         Ok(FrameHeader::encode(first, payload.len(), key))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Connection, Whole};
+    use crate::{Agreed, Client, Config};
+
+    /// It is only quicker than the stages, so nothing but this shows that it is taken.
+    #[test]
+    fn the_straight_path_takes_a_message_that_lies_whole_in_the_input() {
+        let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+        let mut buffer = *b"\x81\x02hi\x82\x01b\x02\x01c";
+        let mut input = &mut buffer[..];
+        assert!(matches!(connection.whole_message(&mut input), Some(Whole::Text("hi"))));
+        assert!(matches!(connection.whole_message(&mut input), Some(Whole::Binary([b'b']))));
+        // A fragment is not for it.
+        assert!(connection.whole_message(&mut input).is_none());
+        assert_eq!(input, b"\x02\x01c");
+    }
+}

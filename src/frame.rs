@@ -284,3 +284,31 @@ impl AsRef<[u8]> for FrameHeader {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{FrameHeader, Short};
+
+    /// It is only quicker than the stages, so nothing but this shows that it is taken.
+    #[test]
+    fn the_straight_path_takes_each_length_in_its_shortest_form() {
+        for masked in [false, true] {
+            let key = masked.then_some([1, 2, 3, 4]);
+            for length in [0, 1, 125, 126, 127, 0xFFFF] {
+                let bytes = FrameHeader::encode(0x82, length, key);
+                let header = Short::decode(&bytes, masked).expect("a short header");
+                assert_eq!((header.first, header.length), (0x82, length));
+                assert_eq!((header.header, header.key), (bytes.len(), key.unwrap_or_default()));
+                assert!(Short::decode(&bytes, !masked).is_none());
+                let (_, cut) = bytes.split_last().expect("bytes");
+                assert!(Short::decode(cut, masked).is_none());
+            }
+            let mask = if masked { 0x80 } else { 0 };
+            for length in [[126, 0, 125], [127, 0, 0]] {
+                let [form, a, b] = length;
+                let bytes = [0x82, mask | form, a, b, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0];
+                assert!(Short::decode(&bytes, masked).is_none(), "{length:?}");
+            }
+        }
+    }
+}

@@ -1276,6 +1276,30 @@ fn a_deflater_keeps_as_much_memory_as_it_was_told() {
 }
 
 #[test]
+fn pieces_are_short_also_in_the_memory_of_a_long_message() {
+    let (mut sender, mut receiver) = (server(NO_TAKEOVER), client(NO_TAKEOVER));
+    let (mut deflater, mut inflater) =
+        (Deflater::own(deflater()), Inflater::own(ZlibDecompress::new()));
+    let data = Data::Binary(&[7; 60_000]);
+    let (mut out, mut messages) = (Vec::new(), Messages::new());
+    sender.send_compressed(data, &mut deflater, &mut out).unwrap();
+    let message = messages.receive_inflated(&mut receiver, &mut inflater, &mut &mut out[..]);
+    assert!(matches!(message, Some(Message::Binary(whole)) if whole.len() == 60_000));
+
+    out.clear();
+    sender.send_compressed(data, &mut deflater, &mut out).unwrap();
+    let Some(Event::Compressed(mut piece)) = receiver.receive(&mut &mut out[..]) else {
+        panic!("it is compressed");
+    };
+    let mut lengths = Vec::new();
+    while let Some(event) = inflater.inflate(&mut receiver, &mut piece) {
+        let Event::Binary(data) = event else { panic!("{event:?}") };
+        lengths.push(data.len());
+    }
+    assert_eq!(lengths, [16_384, 16_384, 16_384, 10_848]);
+}
+
+#[test]
 fn an_inflater_keeps_as_much_memory_as_it_was_told() {
     // What it begins with.
     const FIRST: usize = 4096;
