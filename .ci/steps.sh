@@ -265,6 +265,23 @@ step_linear_work() {
       exit faults > 0 || !control || loads != wanted - 1 }' "$cache/work.out"
 }
 
+# The instructions of the hot calls, which are those of one compiler: each has its limit.
+step_instructions() {
+  needs valgrind
+  local manifest=bench/instructions/Cargo.toml compiler version result
+  compiler=$(sed -n 's/.*those of Rust \([0-9.]*\) on .*/\1/p' bench/instructions/README.md)
+  [[ $(rustc --version) == "rustc $compiler."* ]] || skip "the limits are those of Rust $compiler, and this is $(rustc --version)"
+  version=$(sed -n 's/^gungraun = "=\(.*\)"$/\1/p' "$manifest")
+  [ "$(gungraun-runner --version)" = "gungraun-runner $version" ] ||
+    cargo install --locked --root "$cache/cargo" "gungraun-runner@$version"
+  export CARGO_TARGET_DIR=$cache/target-instructions
+  result=$(cargo bench --manifest-path "$manifest") || { echo "$result"; die "a call takes more instructions"; }
+  echo "$result"
+  [ "$(grep -c 'Instructions:' <<<"$result")" -eq "$(grep -c '^#\[bench::' bench/instructions/benches/instructions.rs)" ] ||
+    die "not all were counted"
+  note "$(tail -n 1 <<<"$result")"
+}
+
 step_package() {
   cargo package --allow-dirty
   local files file

@@ -1,0 +1,202 @@
+//! How many instructions the hot calls take: see the README.
+
+use std::hint::black_box;
+
+use gungraun::{
+    Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
+};
+use websocket_proto::{
+    Agreed, Client, Config, Connection, Data, Messages, Role, Server,
+    handshake::{Accept, ClientHandshake, Offer, Response, ServerHandshake, Target},
+};
+
+/// How many messages a run has; its instructions are those of all.
+const MESSAGES: usize = 100;
+
+const REQUEST: &str = "GET /chat?room=7 HTTP/1.1\r\n\
+    Host: server.example.com\r\n\
+    Connection: Upgrade\r\n\
+    Pragma: no-cache\r\n\
+    Cache-Control: no-cache\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\n\
+    Upgrade: websocket\r\n\
+    Origin: https://server.example.com\r\n\
+    Sec-WebSocket-Version: 13\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\n\
+    Accept-Language: en-GB,en;q=0.9\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// The expected count and a tolerance of 3 %, within which compilers may differ.
+fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
+    let limit = instructions + instructions * 3 / 100;
+    LibraryBenchmarkConfig::default()
+        .tool(Callgrind::default().hard_limits([(EventKind::Ir, limit)]))
+        .clone()
+}
+
+fn client() -> Connection<Client<fn() -> [u8; 4]>> {
+    Connection::new(Client(|| [0x37, 0xFA, 0x21, 0x3D]), &Config::new(), Agreed::new())
+}
+
+fn server() -> Connection<Server> {
+    Connection::new(Server, &Config::new(), Agreed::new())
+}
+
+fn text(length: usize) -> String {
+    "The quick brown fox jumps over the lazy dog. ".chars().cycle().take(length).collect()
+}
+
+fn greek(length: usize) -> String {
+    "αβγδε".chars().cycle().take(length / 2).collect()
+}
+
+/// A connection, and what it receives or sends.
+struct Case<R> {
+    connection: Connection<R>,
+    messages: Messages,
+    payload: String,
+    binary: bool,
+    bytes: Vec<u8>,
+}
+
+impl<R: Role> Case<R> {
+    fn data(&self) -> Data<'_> {
+        match self.binary {
+            true => Data::Binary(self.payload.as_bytes()),
+            false => Data::Text(&self.payload),
+        }
+    }
+
+    fn new(connection: Connection<R>, payload: String, binary: bool) -> Self {
+        Case { connection, messages: Messages::new(), payload, binary, bytes: Vec::new() }
+    }
+
+    /// Receives what `sender` sends, in so many fragments a message.
+    fn receives<S: Role>(mut self, mut sender: Connection<S>, fragments: usize) -> Self {
+        let mut bytes = Vec::new();
+        for _ in 0..MESSAGES {
+            for fragment in 1..=fragments {
+                sender.send_fragment(self.data(), fragment == fragments, &mut bytes).unwrap();
+            }
+        }
+        self.bytes = bytes;
+        self
+    }
+
+    /// Sends into memory that is there.
+    fn sends(mut self) -> Self {
+        self.bytes = Vec::with_capacity(MESSAGES * (self.payload.len() + 14));
+        self
+    }
+}
+
+fn at_server(payload: String, binary: bool) -> Case<Server> {
+    Case::new(server(), payload, binary).receives(client(), 1)
+}
+
+fn at_client(payload: String, binary: bool) -> Case<Client<fn() -> [u8; 4]>> {
+    Case::new(client(), payload, binary).receives(server(), 1)
+}
+
+fn receive<R: Role>(mut case: Case<R>) -> Case<R> {
+    let mut input = &mut case.bytes[..];
+    while let Some(message) = case.messages.receive(&mut case.connection, &mut input) {
+        black_box(message);
+    }
+    case
+}
+
+fn send<R: Role>(mut case: Case<R>) -> Case<R> {
+    for _ in 0..MESSAGES {
+        let sent = match case.binary {
+            true => case.connection.send_binary(case.payload.as_bytes(), &mut case.bytes),
+            false => case.connection.send_text(&case.payload, &mut case.bytes),
+        };
+        black_box(sent).unwrap();
+    }
+    case
+}
+
+#[library_benchmark]
+#[bench::binary_16(args = (at_server(text(16), true)), config = at_most(13_416))]
+#[bench::text_32(args = (at_server(text(32), false)), config = at_most(27_591))]
+#[bench::text_125(args = (at_server(text(125), false)), config = at_most(31_346))]
+#[bench::text_1024(args = (at_server(text(1024), false)), config = at_most(52_246))]
+#[bench::multi_byte_1024(args = (at_server(greek(1024), false)), config = at_most(122_746))]
+#[bench::binary_16384(args = (at_server(text(16384), true)), config = at_most(358_616))]
+#[bench::fragments_4_of_1024(args = (Case::new(server(), greek(1024), false).receives(client(), 4)), config = at_most(771_327))]
+fn receive_server(case: Case<Server>) -> Case<Server> {
+    receive(case)
+}
+
+#[library_benchmark]
+#[bench::binary_16(args = (at_client(text(16), true)), config = at_most(7817))]
+#[bench::text_125(args = (at_client(text(125), false)), config = at_most(20_447))]
+#[bench::text_1024(args = (at_client(text(1024), false)), config = at_most(26_447))]
+fn receive_client(case: Case<Client<fn() -> [u8; 4]>>) -> Case<Client<fn() -> [u8; 4]>> {
+    receive(case)
+}
+
+#[library_benchmark]
+#[bench::binary_16(args = (Case::new(server(), text(16), true).sends()), config = at_most(10_705))]
+#[bench::text_125(args = (Case::new(server(), text(125), false).sends()), config = at_most(11_805))]
+fn send_server(case: Case<Server>) -> Case<Server> {
+    send(case)
+}
+
+#[library_benchmark]
+#[bench::binary_16(args = (Case::new(client(), text(16), true).sends()), config = at_most(16_205))]
+#[bench::text_125(args = (Case::new(client(), text(125), false).sends()), config = at_most(26_905))]
+#[bench::text_1024(args = (Case::new(client(), text(1024), false).sends()), config = at_most(47_205))]
+fn send_client(case: Case<Client<fn() -> [u8; 4]>>) -> Case<Client<fn() -> [u8; 4]>> {
+    send(case)
+}
+
+fn handshake_memory(head: &str) -> (Vec<u8>, Vec<u8>) {
+    (head.into(), Vec::with_capacity(1024))
+}
+
+fn response() -> String {
+    let mut out = Vec::new();
+    let (mut head, _) = handshake_memory(REQUEST);
+    let mut handshake = ServerHandshake::new();
+    let request = handshake.receive(&mut &mut head[..]).unwrap().unwrap();
+    request.accept(&Accept::new(), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[library_benchmark]
+#[bench::request_of_a_browser(args = (REQUEST), setup = handshake_memory, config = at_most(15_449))]
+fn handshake_server((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
+    let mut handshake = ServerHandshake::new();
+    let request = handshake.receive(&mut &mut head[..]).unwrap().unwrap();
+    black_box(request.accept(&Accept::new(), &mut out).unwrap());
+    (head, out)
+}
+
+#[library_benchmark]
+#[bench::response(args = (&response()), setup = handshake_memory, config = at_most(13_292))]
+fn handshake_client((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
+    let target = Target::parse("ws://server.example.com/chat?room=7").unwrap();
+    let offer = Offer::new();
+    // The nonce of RFC 6455 §1.3, whose response it is.
+    let nonce = *b"the sample nonce";
+    let mut handshake = ClientHandshake::start(&target, &offer, nonce, &mut out).unwrap();
+    let response = handshake.receive(&mut &mut head[..]).unwrap();
+    assert!(matches!(black_box(response), Some(Response::Accepted(_))));
+    (head, out)
+}
+
+library_benchmark_group!(
+    name = hot_calls,
+    benchmarks = [
+        receive_server,
+        receive_client,
+        send_server,
+        send_client,
+        handshake_server,
+        handshake_client,
+    ]
+);
+
+main!(library_benchmark_groups = hot_calls);
