@@ -198,6 +198,8 @@ impl<D: Decompress> Inflater<D> {
         self.over = true;
         self.release();
         self.forget();
+        // A piece that was begun is not gone on with.
+        self.serial = self.serial.wrapping_add(1).max(1);
     }
 
     /// The next inflated piece of what [`Connection::receive`] gave, as the events that it gives for

@@ -188,6 +188,7 @@ impl<S: Storage> Messages<S> {
         if matches!(self.holds, Holds::Whole) {
             self.clear();
         }
+        let limit = connection.max_message();
         loop {
             let gathered = match connection.receive_staged(input)? {
                 Event::Text(text) => {
@@ -200,7 +201,7 @@ impl<S: Storage> Messages<S> {
                         }
                         _ => {}
                     }
-                    let push = |storage: &mut S| storage.push_text(&text);
+                    let push = |storage: &mut S| storage.push_text(&text, limit);
                     match self.gather(connection, Holds::Part(Kind::Text), place, push) {
                         Ok(()) if place.last => return Some(Message::Text(self.storage.text())),
                         gathered => gathered,
@@ -211,7 +212,7 @@ impl<S: Storage> Messages<S> {
                     if place.is_whole() && matches!(self.holds, Holds::Nothing) {
                         return Some(Message::Binary(data.data));
                     }
-                    let push = |storage: &mut S| storage.push_data(&data);
+                    let push = |storage: &mut S| storage.push_data(&data, limit);
                     match self.gather(connection, Holds::Part(Kind::Binary), place, push) {
                         Ok(()) if place.last => return Some(Message::Binary(self.storage.data())),
                         gathered => gathered,
@@ -270,7 +271,7 @@ impl<S: Storage> Messages<S> {
         if (self.storage.len() as u64).saturating_add(data.len() as u64) > most {
             return Err(Violation::MessageTooBig);
         }
-        let push = |storage: &mut S| storage.push_data(data);
+        let push = |storage: &mut S| storage.push_data(data, most);
         self.gather(connection, Holds::Compressed(kind), place, push)?;
         if place.last {
             codec.inflate(connection, self.storage.data(), kind, Place::WHOLE)
@@ -378,8 +379,9 @@ mod sealed {
     pub trait Storage {
         fn len(&self) -> usize;
         fn clear(&mut self);
-        fn push_text(&mut self, piece: &str) -> Result<(), Full>;
-        fn push_data(&mut self, piece: &[u8]) -> Result<(), Full>;
+        /// Appends to what can become `limit` bytes.
+        fn push_text(&mut self, piece: &str, limit: u64) -> Result<(), Full>;
+        fn push_data(&mut self, piece: &[u8], limit: u64) -> Result<(), Full>;
         /// What was pushed with `push_text`.
         fn text(&self) -> &str;
         /// What was pushed with `push_data`.
@@ -404,15 +406,15 @@ impl sealed::Storage for Heap {
         }
     }
 
-    fn push_text(&mut self, piece: &str) -> Result<(), Full> {
-        let more = growth(self.text.len(), self.text.capacity(), piece.len(), self.keep);
+    fn push_text(&mut self, piece: &str, limit: u64) -> Result<(), Full> {
+        let more = self.growth(self.text.len(), self.text.capacity(), piece.len(), limit);
         self.text.try_reserve_exact(more).map_err(|_| Full)?;
         self.text.push_str(piece);
         Ok(())
     }
 
-    fn push_data(&mut self, piece: &[u8]) -> Result<(), Full> {
-        let more = growth(self.data.len(), self.data.capacity(), piece.len(), self.keep);
+    fn push_data(&mut self, piece: &[u8], limit: u64) -> Result<(), Full> {
+        let more = self.growth(self.data.len(), self.data.capacity(), piece.len(), limit);
         self.data.try_reserve_exact(more).map_err(|_| Full)?;
         self.data.extend_from_slice(piece);
         Ok(())
@@ -427,17 +429,19 @@ impl sealed::Storage for Heap {
     }
 }
 
-/// How much room to make for `more` bytes behind `length`: storage grows by doubling, but not beyond
-/// what may be kept as long as a message fits there.
 #[cfg(feature = "alloc")]
-fn growth(length: usize, capacity: usize, more: usize, keep: usize) -> usize {
-    let needed = length.saturating_add(more);
-    if needed <= capacity {
-        return more;
+impl Heap {
+    /// How much room to make for `more` bytes behind `length`: storage grows by doubling, but not
+    /// beyond the limit, nor beyond what may be kept as long as a message fits there.
+    fn growth(&self, length: usize, capacity: usize, more: usize, limit: u64) -> usize {
+        let needed = length.saturating_add(more);
+        if needed <= capacity {
+            return more;
+        }
+        let most = if needed <= self.keep { self.keep } else { usize::MAX };
+        let most = most.min(usize::try_from(limit).unwrap_or(usize::MAX));
+        capacity.saturating_mul(2).min(most).max(needed).saturating_sub(length)
     }
-    let double = capacity.saturating_mul(2);
-    let wanted = if needed <= keep { double.min(keep) } else { double };
-    wanted.max(needed).saturating_sub(length)
 }
 
 impl sealed::Storage for Lent<'_> {
@@ -449,11 +453,11 @@ impl sealed::Storage for Lent<'_> {
         self.length = 0;
     }
 
-    fn push_text(&mut self, piece: &str) -> Result<(), Full> {
-        self.push_data(piece.as_bytes())
+    fn push_text(&mut self, piece: &str, limit: u64) -> Result<(), Full> {
+        self.push_data(piece.as_bytes(), limit)
     }
 
-    fn push_data(&mut self, piece: &[u8]) -> Result<(), Full> {
+    fn push_data(&mut self, piece: &[u8], _: u64) -> Result<(), Full> {
         let room = self.buffer.get_mut(self.length..).ok_or(Full)?;
         let (place, _) = room.split_at_mut_checked(piece.len()).ok_or(Full)?;
         place.copy_from_slice(piece);

@@ -420,6 +420,52 @@ mod compressed {
         }
     }
 
+    /// One of a length that the limit just allows, which does not compress, in reads that cut it.
+    #[test]
+    fn r6455_10_4_a_a_gathered_message_takes_twice_the_limit_at_most_while_memory_grows() {
+        for limit in [100_000, 1_060_000, 4_300_000] {
+            let noise = common::random(limit);
+            let config = Config::new().max_message(limit as u64);
+            // The wire of a shared inflater, which is whole before it inflates, is there too.
+            let eighth = limit + limit / 8 + 64;
+            for (agreed, own, most) in [
+                (Agreed::new(), true, 2 * limit),
+                (TAKEOVER, true, 2 * limit),
+                (NO_TAKEOVER, false, 2 * limit + eighth),
+            ] {
+                let mut peer = Connection::new(Client(Keys::default()), &Config::new(), agreed);
+                let mut wire = Vec::new();
+                if agreed.deflate.is_some() {
+                    let mut deflater = Deflater::own(ZlibCompress::new(1)).threshold(0);
+                    peer.send_compressed(Data::Binary(&noise), &mut deflater, &mut wire).unwrap();
+                } else {
+                    peer.send_binary(&noise, &mut wire).unwrap();
+                }
+                let codec = ZlibDecompress::new();
+                let mut inflater = if own { Inflater::own(codec) } else { Inflater::shared(codec) };
+                let mut connection = Connection::new(Server, &config, agreed);
+                let (_, peak) = allocations(|| {
+                    let mut messages = Messages::new();
+                    let mut whole = 0;
+                    for read in wire.chunks_mut(4096) {
+                        match messages.receive_inflated(
+                            &mut connection,
+                            &mut inflater,
+                            &mut &mut read[..],
+                        ) {
+                            None => {}
+                            Some(Message::Binary(data)) => whole += data.len(),
+                            other => panic!("{other:?}"),
+                        }
+                    }
+                    assert_eq!(whole, limit);
+                });
+                let codec = if agreed.deflate.is_some() { 80 << 10 } else { 0 };
+                assert!(peak <= (most + codec) as isize, "{peak} bytes for {limit}, own {own}");
+            }
+        }
+    }
+
     #[test]
     fn an_idle_connection_without_takeover_costs_what_one_without_compression_does() {
         let mut inflater = Inflater::shared(ZlibDecompress::new());
