@@ -644,13 +644,18 @@ mod tests {
     /// It is only quicker than the stages, so nothing but this shows that it is taken.
     #[test]
     fn the_straight_path_takes_a_message_that_lies_whole_in_the_input() {
-        let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
-        let mut buffer = *b"\x81\x02hi\x82\x01b\x02\x01c";
+        let config = Config::new().max_message(2);
+        let mut connection = Connection::new(Client(|| [0; 4]), &config, Agreed::new());
+        let mut buffer = *b"\x82\x01b\x81\x02hi";
         let mut input = &mut buffer[..];
-        assert!(matches!(connection.whole_message(&mut input), Some(Whole::Text("hi"))));
         assert!(matches!(connection.whole_message(&mut input), Some(Whole::Binary([b'b']))));
-        // A fragment is not for it.
-        assert!(connection.whole_message(&mut input).is_none());
-        assert_eq!(input, b"\x02\x01c");
+        // As long as the limit and the input allow.
+        assert!(matches!(connection.whole_message(&mut input), Some(Whole::Text("hi"))));
+        // Neither is a fragment, nor what is too long, for it.
+        for mut buffer in [*b"\x02\x01c\x00", *b"\x82\x03ab"] {
+            let mut input = &mut buffer[..];
+            assert!(connection.whole_message(&mut input).is_none());
+            assert_eq!(input.len(), 4);
+        }
     }
 }

@@ -366,7 +366,7 @@ impl<D: Decompress> Inflater<D> {
     /// Inflates some of `input` into as much of the room behind what is there: how many bytes were
     /// taken, and whether there is nothing left to be done for `input`, for one because of a fault.
     fn step(&mut self, input: &[u8], most: usize, limit: u64) -> (usize, bool) {
-        if self.fault.is_some() || input.is_empty() && !self.full {
+        if input.is_empty() && !self.full {
             return (0, true);
         }
         // §10.4: one byte over the limit is enough to know.
@@ -436,7 +436,7 @@ impl<D: Decompress> Inflater<D> {
             if self.filled == self.buffer.len() {
                 let limit = usize::try_from(connection.max_message()).unwrap_or(usize::MAX);
                 let double = self.filled.saturating_mul(2).max(4 << 10);
-                self.grow(double.min(limit.saturating_add(1)).max(self.filled + 1))?;
+                self.grow(double.min(limit.saturating_add(1)))?;
             }
             let (consumed, drained) = self.step(input, STEP, connection.max_message());
             input = input.get(consumed..).unwrap_or_default();

@@ -73,6 +73,17 @@ fn a_whole_message_is_handed_through_without_a_copy() {
         panic!("a binary message is there");
     };
     assert_eq!(data.as_ptr(), range.start.wrapping_add(6));
+
+    // Nor is one of a length that takes 64 bits.
+    for first in [0x81, 0x82] {
+        let mut buffer = common::frame(first, &[b'a'; 70_000]);
+        let start = buffer.as_ptr();
+        match messages.receive(&mut connection, &mut &mut buffer[..]) {
+            Some(Message::Text(text)) => assert_eq!(text.as_ptr(), start.wrapping_add(10)),
+            Some(Message::Binary(data)) => assert_eq!(data.as_ptr(), start.wrapping_add(10)),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]
