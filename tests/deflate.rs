@@ -1263,6 +1263,22 @@ fn another_codec_can_be_brought() {
 }
 
 #[test]
+fn a_level_of_0_stores_and_a_higher_one_makes_less_of_a_text() {
+    let text = common::text(20_000);
+    let payload = |level| {
+        let mut deflater = Deflater::own(ZlibCompress::new(level));
+        let out = sent(&mut server(TAKEOVER), |server, out| {
+            server.send_compressed(Data::Text(&text), &mut deflater, out)
+        });
+        payloads(&out).concat()
+    };
+    let stored = payload(0);
+    assert!(stored.windows(1000).any(|part| part == &text.as_bytes()[..1000]));
+    assert!(payload(1).len() < stored.len() && payload(9).len() < payload(1).len());
+    assert_eq!(payload(10), payload(9));
+}
+
+#[test]
 fn a_deflater_keeps_as_much_memory_as_it_was_told() {
     let bound = Deflater::shared(ZlibCompress::new(1)).bound(1000);
     for (keep, kept) in [(0, 0), (bound - 1, 0), (bound, bound), (bound + 1, bound)] {
