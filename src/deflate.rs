@@ -8,7 +8,7 @@ use crate::{
     connection::Connection,
     error::SendError,
     event::Data,
-    frame::RSV1,
+    frame::first_byte,
     output::Output,
     role::Role,
     send::{Frame, Open},
@@ -225,13 +225,14 @@ impl<R: Role> Connection<R> {
             Some(context) if plain.len() >= deflater.threshold => context,
             _ => return self.send(data, out),
         };
-        let first = self.check_message(data.kind())?;
+        self.check_message(data.kind())?;
         let bound = deflater.bound(plain.len());
         let (role, sender) = self.sending();
         let keys = sender.reserve(Some(bound), role, out)?;
         let payload = deflater.compress(context, plain, true, true);
-        let sent = payload
-            .map(|payload| sender.append(keys, Some(Frame { first: first | RSV1, payload }), out));
+        // RFC 7692 §6: RSV1 tells that it is compressed.
+        let first = first_byte(true, true, data.kind().into());
+        let sent = payload.map(|payload| sender.append(keys, Some(Frame { first, payload }), out));
         deflater.release();
         sent
     }

@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// FIN: this frame ends its message.
-pub(crate) const FIN: u8 = 0x80;
+const FIN: u8 = 0x80;
 /// The first reserved bit, which RFC 7692 gives to compressed messages.
-pub(crate) const RSV1: u8 = 0x40;
+const RSV1: u8 = 0x40;
 /// The reserved bits that no extension of this crate uses.
 const RSV2_RSV3: u8 = 0x30;
 /// MASK: the payload is masked, its key ends the header.
@@ -47,6 +47,14 @@ impl Opcode {
     const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
     }
+}
+
+/// The first byte of a frame.
+#[inline]
+pub(crate) const fn first_byte(fin: bool, rsv1: bool, opcode: Opcode) -> u8 {
+    let fin = if fin { FIN } else { 0 };
+    let rsv1 = if rsv1 { RSV1 } else { 0 };
+    fin | rsv1 | opcode as u8
 }
 
 impl From<Kind> for Opcode {

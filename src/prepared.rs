@@ -8,7 +8,7 @@ use crate::{
     deflate::{Compress, Context, Deflater},
     error::SendError,
     event::{Data, Kind},
-    frame::{FIN, FrameHeader, Opcode, RSV1},
+    frame::{FrameHeader, first_byte},
     role::Server,
 };
 
@@ -87,9 +87,8 @@ impl Prepared {
 
     fn encode(kind: Kind, window: Option<WindowBits>, payload: &[u8]) -> Self {
         // RFC 7692 §6: RSV1 tells that it is compressed.
-        let rsv1 = if window.is_some() { RSV1 } else { 0 };
-        let header =
-            FrameHeader::encode(FIN | rsv1 | Opcode::from(kind) as u8, payload.len(), None);
+        let first = first_byte(true, window.is_some(), kind.into());
+        let header = FrameHeader::encode(first, payload.len(), None);
         Prepared { kind, window, frame: [&header, payload].concat() }
     }
 }

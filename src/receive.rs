@@ -12,14 +12,14 @@ use crate::{
     config::{Agreed, Config},
     error::Violation,
     event::{Binary, Compressed, ControlPayload, Event, Kind, Place, Repr, Text},
-    frame::{Expected, FIN, Header, Opcode, Short},
+    frame::{Expected, Header, Opcode, Short, first_byte},
     mask, utf8,
 };
 
 /// The first byte of a whole text message.
-const WHOLE_TEXT: u8 = FIN | Opcode::Text as u8;
+const WHOLE_TEXT: u8 = first_byte(true, false, Opcode::Text);
 /// The first byte of a whole binary message.
-const WHOLE_BINARY: u8 = FIN | Opcode::Binary as u8;
+const WHOLE_BINARY: u8 = first_byte(true, false, Opcode::Binary);
 
 #[derive(Debug)]
 pub(crate) struct Receiver {

@@ -3,7 +3,7 @@
 use crate::{
     error::SendError,
     event::{ControlPayload, Kind},
-    frame::{FIN, Opcode, RSV1, encode},
+    frame::{Opcode, encode, first_byte},
     mask,
     output::Output,
     role::Role,
@@ -48,7 +48,7 @@ pub(crate) struct Frame<'a> {
 impl<'a> Frame<'a> {
     /// A control frame: never fragmented (§5.5).
     pub(crate) const fn control(opcode: Opcode, payload: &'a [u8]) -> Self {
-        Frame { first: FIN | opcode as u8, payload }
+        Frame { first: first_byte(true, false, opcode), payload }
     }
 
     #[inline(always)]
@@ -103,19 +103,18 @@ impl Sender {
     #[inline]
     pub(crate) fn first_byte(&self, message: Open, last: bool) -> Result<u8, SendError> {
         let opcode = match self.message {
-            None if message.compressed => Opcode::from(message.kind) as u8 | RSV1,
-            None => Opcode::from(message.kind) as u8,
-            Some(open) if open == message => Opcode::Continuation as u8,
+            None => Opcode::from(message.kind),
+            Some(open) if open == message => Opcode::Continuation,
             Some(_) => return Err(SendError::MessageOpen),
         };
-        Ok(opcode | if last { FIN } else { 0 })
+        Ok(first_byte(last, message.compressed && self.message.is_none(), opcode))
     }
 
     /// The first byte of a message in one frame, which no other may be open for (§5.4).
     #[inline]
     pub(crate) fn whole_first_byte(&self, kind: Kind) -> Result<u8, SendError> {
         match self.message {
-            None => Ok(FIN | Opcode::from(kind) as u8),
+            None => Ok(first_byte(true, false, kind.into())),
             Some(_) => Err(SendError::MessageOpen),
         }
     }

@@ -1263,6 +1263,23 @@ fn another_codec_can_be_brought() {
 }
 
 #[test]
+fn t35_the_room_of_a_codec_is_an_eighth_and_a_sixteenth_more_and_one_that_is_full_lacks_the_end() {
+    let mut codec = deflater();
+    for length in [0, 16, 1600, 1 << 20] {
+        assert_eq!(codec.bound(length), length + length / 8 + length / 16 + 64);
+    }
+    let text = common::text(2000);
+    let mut room = vec![0; codec.bound(text.len())];
+    let mut compress = |room: &mut [u8]| {
+        codec.reset(WindowBits::MAX);
+        codec.compress(text.as_bytes(), room)
+    };
+    let written = compress(&mut room).unwrap();
+    assert_eq!(compress(&mut room[..written + 1]), Some(written));
+    assert_eq!(compress(&mut room[..written]), None);
+}
+
+#[test]
 fn a_level_of_0_stores_and_a_higher_one_makes_less_of_a_text() {
     let text = common::text(20_000);
     let payload = |level| {
