@@ -268,3 +268,20 @@ fn what_owes_nothing_asks_an_output_for_nothing() {
     connection.fail(Violation::PolicyViolation);
     assert_eq!(connection.transmit(&mut NoRoom), Err(SendError::Full));
 }
+
+#[test]
+fn header_lines_and_values_of_extensions_show_and_compare_as_text() {
+    let mut head = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Extensions: x; a=\"b\\c\"\r\nX-Bytes: \xFF\"\r\n\r\n"
+        .to_vec();
+    let mut handshake = ServerHandshake::new();
+    let request = handshake.receive(&mut &mut head[..]).unwrap().unwrap();
+    let (name, value) = request.extensions().next().unwrap().params().next().unwrap();
+    let value = value.unwrap();
+    assert_eq!((name, value.to_string().as_str()), ("a", "bc"));
+    assert!(value == "bc" && value == *"bc" && value != "b" && value != *"bcd");
+    let shown = format!("{:?}", request.headers());
+    assert!(shown.starts_with("{\"Host\": \"h\", "), "{shown}");
+    assert!(shown.ends_with("\"X-Bytes\": \"\\xff\\\"\"}"), "{shown}");
+}
