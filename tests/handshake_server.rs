@@ -583,7 +583,7 @@ fn r6455_4_3_c_r6455_4_3_e_r6455_9_a_r6455_9_b_r6455_4_2_2_i_extensions_have_the
     assert_eq!(seen.extensions, ["foo; a", "bar; b", "foo"]);
     let bad = [
         "", ",", ";", "x;", "x; =1", "x; a=", "x; a=;b", "x; a=,y", "x; a=\"b c\"", "x; a=\"\"",
-        "x; a=\"b", "x; a=\"b\\\"", "x; a=\"b\\", "x; a=\"b,c\"", "x; a=\"b;c\"", "x; a=\"\\\\\"",
+        "x; a=\"b", "x; a=\"b\\\"", "x; a=\"b\\", "x; a=\"b,c\"", "x; a=\"b;c\"", "x; a=\"\\\\\"", "x; a=\"\\\\b\"",
         "x; a=\"\\\"\"", "x; a=b\"c\"", "x; a=\"b\"c", "x y", "x; a b", "x=1", "x; a==1",
         "x; a=b=c", "\"x\"", "x; \"a\"", "x; a='b c'", "x\u{e9}", "x; a=\"\u{e9}\"",
         "permessage-deflate, ;x", "permessage-deflate; client_max_window_bits, x y",
