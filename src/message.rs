@@ -1,6 +1,6 @@
 //! Whole messages out of pieces (§5.4, §6.2).
 
-use core::{fmt, str};
+use core::fmt;
 
 #[cfg(feature = "alloc")]
 use crate::inflate::{Decompress, Inflater};
@@ -13,6 +13,7 @@ use crate::{
     output::Full,
     receive::Whole,
     role::Role,
+    utf8,
 };
 
 /// A whole message, or a control event that came between two fragments.
@@ -467,7 +468,7 @@ impl sealed::Storage for Lent<'_> {
 
     fn text(&self) -> &str {
         // Only whole strings were pushed, which the type of a byte buffer does not remember.
-        str::from_utf8(self.data()).unwrap_or_default()
+        utf8::validate(self.data()).unwrap_or_default()
     }
 
     fn data(&self) -> &[u8] {

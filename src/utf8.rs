@@ -6,6 +6,8 @@
 use core::str;
 
 use arrayvec::ArrayString;
+#[cfg(feature = "simd")]
+use ascii::{AsAsciiStr, AsciiStr};
 
 /// The first bytes, at most three, of a code point whose end has not arrived.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,10 +95,22 @@ fn is_cut(bytes: &[u8]) -> bool {
 #[inline]
 pub(crate) fn validate(text: &[u8]) -> Result<&str, usize> {
     #[cfg(feature = "simd")]
-    if let Ok(text) = simdutf8::basic::from_utf8(text) {
+    if let Some(text) = quickly(text) {
         return Ok(text);
     }
     str::from_utf8(text).map_err(|error| error.valid_up_to())
+}
+
+/// `text` as a string if it is found to be one quickly. Short text, for which simdutf8 has no vectors
+/// and core goes byte by byte, is ASCII nearly always.
+#[cfg(feature = "simd")]
+#[inline]
+fn quickly(text: &[u8]) -> Option<&str> {
+    if text.len() < 64 {
+        text.as_ascii_str().ok().map(AsciiStr::as_str)
+    } else {
+        simdutf8::basic::from_utf8(text).ok()
+    }
 }
 
 /// The length of the sequence that `lead` begins; 1 for a byte that begins none.
@@ -107,5 +121,21 @@ const fn width(lead: u8) -> usize {
         0xE0..=0xEF => 3,
         0xF0..=0xF4 => 4,
         _ => 1,
+    }
+}
+
+#[cfg(all(test, feature = "simd"))]
+mod tests {
+    use super::quickly;
+
+    /// It is only quicker than core, so nothing but this shows what it takes.
+    #[test]
+    fn short_text_is_taken_as_ascii_and_long_text_as_any() {
+        let (ascii, other) = ([[b'a'; 2]; 40], [[0xC3, 0xA9]; 40]);
+        for (length, any) in [(0, true), (2, false), (62, false), (64, true), (80, true)] {
+            let taken = |text: &[u8]| text.get(..length).and_then(quickly).is_some();
+            assert!(taken(ascii.as_flattened()), "{length}");
+            assert_eq!(taken(other.as_flattened()), any, "{length}");
+        }
     }
 }

@@ -118,21 +118,21 @@ fn send<R: Role>(mut case: Case<R>) -> Case<R> {
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (at_server(text(16), true)), config = at_most(13_416))]
-#[bench::text_32(args = (at_server(text(32), false)), config = at_most(27_591))]
-#[bench::text_125(args = (at_server(text(125), false)), config = at_most(31_346))]
-#[bench::text_1024(args = (at_server(text(1024), false)), config = at_most(52_246))]
-#[bench::multi_byte_1024(args = (at_server(greek(1024), false)), config = at_most(122_746))]
-#[bench::binary_16384(args = (at_server(text(16384), true)), config = at_most(358_616))]
-#[bench::fragments_4_of_1024(args = (Case::new(server(), greek(1024), false).receives(client(), 4)), config = at_most(771_327))]
+#[bench::binary_16(args = (at_server(text(16), true)), config = at_most(14_225))]
+#[bench::text_32(args = (at_server(text(32), false)), config = at_most(17_525))]
+#[bench::text_125(args = (at_server(text(125), false)), config = at_most(32_255))]
+#[bench::text_1024(args = (at_server(text(1024), false)), config = at_most(53_255))]
+#[bench::multi_byte_1024(args = (at_server(greek(1024), false)), config = at_most(123_755))]
+#[bench::binary_16384(args = (at_server(text(16384), true)), config = at_most(359_525))]
+#[bench::fragments_4_of_1024(args = (Case::new(server(), greek(1024), false).receives(client(), 4)), config = at_most(771_245))]
 fn receive_server(case: Case<Server>) -> Case<Server> {
     receive(case)
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (at_client(text(16), true)), config = at_most(7817))]
-#[bench::text_125(args = (at_client(text(125), false)), config = at_most(20_447))]
-#[bench::text_1024(args = (at_client(text(1024), false)), config = at_most(26_447))]
+#[bench::binary_16(args = (at_client(text(16), true)), config = at_most(8426))]
+#[bench::text_125(args = (at_client(text(125), false)), config = at_most(21_356))]
+#[bench::text_1024(args = (at_client(text(1024), false)), config = at_most(27_656))]
 fn receive_client(case: Case<Client<fn() -> [u8; 4]>>) -> Case<Client<fn() -> [u8; 4]>> {
     receive(case)
 }
