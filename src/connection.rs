@@ -264,7 +264,7 @@ impl<R: Role> Connection<R> {
         text: &str,
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        self.send(Data::Text(text), out)
+        self.send(Kind::Text, text.as_bytes(), out)
     }
 
     /// Appends a binary message in one frame, behind the Pong that may be owed (§5.6, §6.1).
@@ -278,17 +278,17 @@ impl<R: Role> Connection<R> {
         data: &[u8],
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        self.send(Data::Binary(data), out)
+        self.send(Kind::Binary, data, out)
     }
 
     #[inline]
     pub(crate) fn send(
         &mut self,
-        data: Data<'_>,
+        kind: Kind,
+        payload: &[u8],
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        let first = self.check_message(data.kind())?;
-        let frame = Frame { first, payload: data.as_bytes() };
+        let frame = Frame { first: self.check_message(kind)?, payload };
         self.sender.emit_data(frame, &mut self.role, out)
     }
 
