@@ -3,15 +3,63 @@
 //! Blocks are plain arrays in safe code, which the compiler turns into vector instructions. A key that
 //! has been rotated by the bytes already masked continues in the next piece of a frame.
 
+/// From this length on, a few bytes in front are masked by themselves, so that the blocks behind them
+/// are aligned: a vector that lies across two lines of the cache takes twice as long.
+pub(crate) const LONG: usize = 2048;
+/// The alignment of the vectors that every 64-bit processor has.
+const VECTOR: usize = 16;
+
 /// XORs `data` with `key`, whose first byte meets the first byte of `data`.
 #[inline]
 pub(crate) fn apply(data: &mut [u8], key: [u8; 4]) {
-    let rest = apply_blocks::<64>(data, key);
-    let rest = apply_blocks::<16>(rest, key);
-    let rest = apply_blocks::<4>(rest, key);
-    for (byte, key) in rest.iter_mut().zip(key) {
-        *byte ^= key;
+    if data.len() >= LONG {
+        apply_aligned(data, key);
+    } else {
+        apply_words(data, key);
     }
+}
+
+/// As [`apply`], for who does not know whether there is a key: one of zeros, as every frame of a server
+/// has here, changes nothing.
+pub(crate) fn unmask(data: &mut [u8], key: [u8; 4]) {
+    if key != [0; 4] {
+        apply(data, key);
+    }
+}
+
+#[inline(never)]
+fn apply_aligned(data: &mut [u8], key: [u8; 4]) {
+    let front = to_alignment(data.as_ptr());
+    if let Some((front, rest)) = data.split_at_mut_checked(front) {
+        let rest_key = rotate(key, front.len());
+        apply_words(front, key);
+        apply_words(apply_blocks::<256>(rest, rest_key), rest_key);
+    }
+}
+
+#[inline(always)]
+fn apply_words(data: &mut [u8], key: [u8; 4]) {
+    if data.len() < 16 {
+        let rest = apply_blocks::<4>(data, key);
+        for (byte, key) in rest.iter_mut().zip(key) {
+            *byte ^= key;
+        }
+        return;
+    }
+    // The last block is read before it is changed, and written over the end of those in front of it:
+    // small writes there would have to be finished before what comes next can read over them.
+    let mut last = *data.last_chunk::<16>().unwrap_or(&[0; 16]);
+    mask_words(&mut last, rotate(key, data.len()));
+    let rest = apply_blocks::<64>(data, key);
+    apply_blocks::<16>(rest, key);
+    if let Some(place) = data.last_chunk_mut() {
+        *place = last;
+    }
+}
+
+/// How many bytes lie between this one and one that is aligned for vectors: 15 at most.
+pub(crate) fn to_alignment(byte: *const u8) -> usize {
+    byte.align_offset(VECTOR) % VECTOR
 }
 
 /// Masks as many blocks of `N` bytes as there are, and gives what is behind them.
@@ -20,7 +68,7 @@ fn apply_blocks<const N: usize>(data: &mut [u8], key: [u8; 4]) -> &mut [u8] {
     let mut blocks = data.chunks_exact_mut(N);
     for block in &mut blocks {
         if let Ok(block) = <&mut [u8; N]>::try_from(block) {
-            *block = masked(*block, key);
+            mask_words(block, key);
         }
     }
     blocks.into_remainder()
@@ -43,8 +91,10 @@ pub(crate) fn copy(data: &[u8], key: [u8; 4], mut put: impl FnMut(&[u8])) {
 fn copy_blocks<const N: usize>(data: &[u8], key: [u8; 4], mut put: impl FnMut(&[u8])) -> &[u8] {
     let mut blocks = data.chunks_exact(N);
     for block in &mut blocks {
-        if let Ok(block) = <[u8; N]>::try_from(block) {
-            put(&masked(block, key));
+        if let Ok(block) = <&[u8; N]>::try_from(block) {
+            let mut out = *block;
+            mask_words(&mut out, key);
+            put(&out);
         }
     }
     blocks.remainder()
@@ -52,32 +102,45 @@ fn copy_blocks<const N: usize>(data: &[u8], key: [u8; 4], mut put: impl FnMut(&[
 
 /// Masks a block of whole words.
 #[inline(always)]
-fn masked<const N: usize>(mut block: [u8; N], key: [u8; 4]) -> [u8; N] {
+fn mask_words<const N: usize>(block: &mut [u8; N], key: [u8; 4]) {
     for word in block.chunks_exact_mut(4) {
         if let Ok(word) = <&mut [u8; 4]>::try_from(word) {
-            *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+            *word = masked(word, key);
         }
     }
-    block
+}
+
+/// The whole words of `data`, masked, and what is behind them as it was.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+pub(crate) fn words(data: &[u8], key: [u8; 4]) -> (impl Iterator<Item = [u8; 4]>, &[u8]) {
+    let words = data.chunks_exact(4);
+    let rest = words.remainder();
+    (words.map(move |word| masked(word.try_into().unwrap_or(&[0; 4]), key)), rest)
+}
+
+/// A word, masked.
+#[inline(always)]
+const fn masked(word: &[u8; 4], key: [u8; 4]) -> [u8; 4] {
+    (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes()
 }
 
 /// The key as the byte behind `masked` further bytes meets it.
 #[inline]
-pub(crate) fn rotate(mut key: [u8; 4], masked: usize) -> [u8; 4] {
-    key.rotate_left(masked % 4);
-    key
+pub(crate) const fn rotate(key: [u8; 4], masked: usize) -> [u8; 4] {
+    u32::from_be_bytes(key).rotate_left(8 * (masked % 4) as u32).to_be_bytes()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{apply, copy, rotate};
+    use super::{LONG, apply, copy, rotate};
 
     #[test]
     fn t51_equals_the_byte_loop_at_every_offset_and_length() {
         let key = [0x37, 0xFA, 0x21, 0x3D];
-        let plain: [u8; 700] = core::array::from_fn(|i| (i as u8).wrapping_mul(0x9D));
+        let plain: [u8; LONG + 300] = core::array::from_fn(|i| (i as u8).wrapping_mul(0x9D));
         for start in 0..16 {
-            for end in start..plain.len() {
+            for end in (start..700).chain(start + LONG - 40..plain.len()) {
                 let mut wordwise = plain;
                 let mut bytewise = plain;
                 apply(&mut wordwise[start..end], key);

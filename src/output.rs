@@ -1,6 +1,8 @@
-//! Where outbound bytes go: the caller's storage behind a trait of two methods.
+//! Where outbound bytes go: the caller's storage behind a trait.
 
 use core::{error, fmt};
+
+use crate::mask;
 
 /// Storage for outbound bytes, lent by the caller to every method that sends.
 ///
@@ -18,9 +20,16 @@ pub trait Output {
     fn reserve(&mut self, additional: usize) -> Result<(), Full>;
 
     /// Appends `bytes`, within the room that was reserved.
-    ///
-    /// What a client masks comes in many small parts: this should be quick, and may be inlined.
     fn append(&mut self, bytes: &[u8]);
+
+    /// Appends `bytes` masked: each XORed with the byte of `key` at its position modulo four (§5.3),
+    /// within the room that was reserved.
+    ///
+    /// What is provided appends many small parts, so [`append`](Output::append) should be quick.
+    #[inline]
+    fn append_masked(&mut self, bytes: &[u8], key: [u8; 4]) {
+        mask::copy(bytes, key, |block| self.append(block));
+    }
 }
 
 /// An [`Output`] has no room for what should be written.
@@ -102,6 +111,31 @@ impl Output for alloc::vec::Vec<u8> {
     fn append(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
+
+    #[inline]
+    fn append_masked(&mut self, bytes: &[u8], key: [u8; 4]) {
+        if bytes.len() < 256 {
+            mask::copy(bytes, key, |block| self.extend_from_slice(block));
+        } else {
+            append_long(self, bytes, key);
+        }
+    }
+}
+
+/// Appends what is masked, in one pass.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+fn append_long(out: &mut alloc::vec::Vec<u8>, bytes: &[u8], key: [u8; 4]) {
+    let front = match bytes.len() {
+        mask::LONG.. => mask::to_alignment(out.as_ptr_range().end),
+        _ => 0,
+    };
+    let (front, rest) = bytes.split_at_checked(front).unwrap_or_default();
+    mask::copy(front, key, |block| out.extend_from_slice(block));
+    let key = mask::rotate(key, front.len());
+    let (words, rest) = mask::words(rest, key);
+    out.extend(words.flatten());
+    mask::copy(rest, key, |block| out.extend_from_slice(block));
 }
 
 #[cfg(feature = "bytes")]

@@ -4,7 +4,6 @@ use crate::{
     error::SendError,
     event::{ControlPayload, Kind},
     frame::{Opcode, encode, first_byte},
-    mask,
     output::Output,
     role::Role,
 };
@@ -55,7 +54,7 @@ impl<'a> Frame<'a> {
     fn append(self, key: Option<[u8; 4]>, out: &mut (impl Output + ?Sized)) {
         encode(self.first, self.payload.len(), key, |header| out.append(header));
         match key {
-            Some(key) => mask::copy(self.payload, key, |block| out.append(block)),
+            Some(key) => out.append_masked(self.payload, key),
             None => out.append(self.payload),
         }
     }

@@ -564,6 +564,44 @@ fn an_output_is_called_within_its_contract_and_one_that_lies_does_no_harm() {
 }
 
 #[test]
+fn t51_what_is_masked_into_an_output_is_the_same_at_every_place_and_length() {
+    /// Has no way of its own to mask.
+    struct Plain(Vec<u8>);
+    impl Output for Plain {
+        fn reserve(&mut self, _: usize) -> Result<(), Full> {
+            Ok(())
+        }
+        fn append(&mut self, bytes: &[u8]) {
+            self.0.extend_from_slice(bytes);
+        }
+    }
+    let payload = common::random(2200);
+    for length in (0..40).chain([63, 64, 65, 255, 256, 257]).chain(2040..2070).chain([2200]) {
+        for place in 0..17 {
+            let (payload, before) = (&payload[..length], vec![7; place]);
+            let frame = common::mask_with(&common::frame(0x82, payload), [1, 2, 3, 4]);
+            let expected = [&before[..], &frame].concat();
+            let send = |out: &mut dyn Output| {
+                let mut connection =
+                    Connection::new(Client(|| [1, 2, 3, 4]), &Config::new(), Agreed::new());
+                connection.send_binary(payload, out).unwrap();
+            };
+            let mut vector = before.clone();
+            send(&mut vector);
+            assert!(vector == expected, "{length} behind {place}");
+            let mut plain = Plain(before.clone());
+            send(&mut plain);
+            assert!(plain.0 == expected, "{length} behind {place}");
+            let mut memory = vec![0; expected.len()];
+            let mut slice = SliceOutput::new(&mut memory);
+            slice.append(&before);
+            send(&mut slice);
+            assert!(slice.written() == expected, "{length} behind {place}");
+        }
+    }
+}
+
+#[test]
 fn fail_owes_the_close_of_its_violation_once() {
     let codes = [
         (Violation::InvalidPayload, "88 02 03 EF"),

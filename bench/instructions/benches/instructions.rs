@@ -118,20 +118,20 @@ fn send<R: Role>(mut case: Case<R>) -> Case<R> {
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (at_server(text(16), true)), config = at_most(14_225))]
-#[bench::text_32(args = (at_server(text(32), false)), config = at_most(17_525))]
-#[bench::text_125(args = (at_server(text(125), false)), config = at_most(32_255))]
-#[bench::text_1024(args = (at_server(text(1024), false)), config = at_most(53_255))]
-#[bench::multi_byte_1024(args = (at_server(greek(1024), false)), config = at_most(123_755))]
-#[bench::binary_16384(args = (at_server(text(16384), true)), config = at_most(359_525))]
+#[bench::binary_16(args = (at_server(text(16), true)), config = at_most(14_021))]
+#[bench::text_32(args = (at_server(text(32), false)), config = at_most(17_321))]
+#[bench::text_125(args = (at_server(text(125), false)), config = at_most(29_651))]
+#[bench::text_1024(args = (at_server(text(1024), false)), config = at_most(53_151))]
+#[bench::multi_byte_1024(args = (at_server(greek(1024), false)), config = at_most(123_651))]
+#[bench::binary_16384(args = (at_server(text(16384), true)), config = at_most(344_671))]
 #[bench::fragments_4_of_1024(args = (Case::new(server(), greek(1024), false).receives(client(), 4)), config = at_most(771_245))]
 fn receive_server(case: Case<Server>) -> Case<Server> {
     receive(case)
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (at_client(text(16), true)), config = at_most(8426))]
-#[bench::text_125(args = (at_client(text(125), false)), config = at_most(21_356))]
+#[bench::binary_16(args = (at_client(text(16), true)), config = at_most(8422))]
+#[bench::text_125(args = (at_client(text(125), false)), config = at_most(21_352))]
 #[bench::text_1024(args = (at_client(text(1024), false)), config = at_most(27_656))]
 fn receive_client(case: Case<Client<fn() -> [u8; 4]>>) -> Case<Client<fn() -> [u8; 4]>> {
     receive(case)
@@ -145,9 +145,9 @@ fn send_server(case: Case<Server>) -> Case<Server> {
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (Case::new(client(), text(16), true).sends()), config = at_most(16_205))]
-#[bench::text_125(args = (Case::new(client(), text(125), false).sends()), config = at_most(26_905))]
-#[bench::text_1024(args = (Case::new(client(), text(1024), false).sends()), config = at_most(47_205))]
+#[bench::binary_16(args = (Case::new(client(), text(16), true).sends()), config = at_most(15_905))]
+#[bench::text_125(args = (Case::new(client(), text(125), false).sends()), config = at_most(26_605))]
+#[bench::text_1024(args = (Case::new(client(), text(1024), false).sends()), config = at_most(46_005))]
 fn send_client(case: Case<Client<fn() -> [u8; 4]>>) -> Case<Client<fn() -> [u8; 4]>> {
     send(case)
 }
