@@ -42,11 +42,25 @@ pub(super) fn is_key(text: &[u8]) -> bool {
 /// The Sec-WebSocket-Accept that answers a key: made from the key's text, not from what it stands
 /// for (§4.2.2).
 pub(super) fn accept_for(key: &[u8]) -> ArrayString<28> {
+    let mut text = [0; 28];
+    // The lengths fit: 20 bytes make 28 characters.
+    let _ = STANDARD.encode_slice(hash(key), &mut text);
+    ArrayString::from_byte_string(&text).unwrap_or_default()
+}
+
+/// SHA-1 of the key and the GUID behind it.
+#[cfg(not(feature = "sha1"))]
+fn hash(key: &[u8]) -> [u8; 20] {
     let mut hash = sha1_smol::Sha1::new();
     hash.update(key);
     hash.update(GUID);
-    let mut text = [0; 28];
-    // The lengths fit: 20 bytes make 28 characters.
-    let _ = STANDARD.encode_slice(hash.digest().bytes(), &mut text);
-    ArrayString::from_byte_string(&text).unwrap_or_default()
+    hash.digest().bytes()
+}
+
+/// SHA-1 of the key and the GUID behind it.
+#[cfg(feature = "sha1")]
+fn hash(key: &[u8]) -> [u8; 20] {
+    use sha1::Digest as _;
+
+    sha1::Sha1::new().chain_update(key).chain_update(GUID).finalize().into()
 }
