@@ -187,11 +187,17 @@ impl<R: Role> Connection<R> {
     pub fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let (text, last) = match self.whole_message(input) {
             Some(Whole::Binary(data)) => {
-                return Some(Event::Binary(Binary { data, place: Place::WHOLE }));
+                return Some(Event::Binary(Binary::new(data, Place::WHOLE)));
             }
             Some(Whole::Text(text)) => (text, true),
             Some(Whole::Invalid(front)) if !front.is_empty() => (front, false),
-            _ => return self.receive_staged(input),
+            _ => {
+                let mut event = self.receive_staged(input);
+                if let Some(Event::Binary(data)) = &mut event {
+                    data.unmask();
+                }
+                return event;
+            }
         };
         Some(Event::Text(Text { text: Repr::Slice(text), place: Place { first: true, last } }))
     }
@@ -205,7 +211,22 @@ impl<R: Role> Connection<R> {
         whole
     }
 
-    /// The way of all other input.
+    /// Whether `input` is the front of a message that will lie whole in `capacity` bytes.
+    pub(crate) fn is_front(&self, input: &[u8], capacity: usize) -> bool {
+        self.receiver.is_front(!R::CLIENT, input, capacity)
+    }
+
+    /// Counts bytes that were received and left in the input.
+    pub(crate) const fn count(&mut self, left: usize) {
+        self.received = self.received.wrapping_add(left as u32);
+    }
+
+    /// Counts them no more, since they come again.
+    pub(crate) const fn discount(&mut self, left: usize) {
+        self.received = self.received.wrapping_sub(left as u32);
+    }
+
+    /// The way of all other input. A piece of a binary message is not unmasked yet.
     #[inline(never)]
     pub(crate) fn receive_staged<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let before = input.len();

@@ -7,7 +7,7 @@ use core::{
 
 use arrayvec::ArrayString;
 
-use crate::{close::CloseFrame, error::Violation};
+use crate::{close::CloseFrame, error::Violation, mask};
 
 /// The longest payload of a control frame (§5.5).
 pub(crate) const MAX_CONTROL: usize = 125;
@@ -134,10 +134,23 @@ impl Deref for Text<'_> {
 #[derive(Debug)]
 pub struct Binary<'i> {
     pub(crate) data: &'i mut [u8],
+    /// What is still to be done to it before a caller sees it: zeros once it is unmasked.
+    pub(crate) key: [u8; 4],
     pub(crate) place: Place,
 }
 
 impl<'i> Binary<'i> {
+    /// A piece that is not masked.
+    pub(crate) const fn new(data: &'i mut [u8], place: Place) -> Self {
+        Binary { data, key: [0; 4], place }
+    }
+
+    /// Unmasks it where it lies.
+    pub(crate) fn unmask(&mut self) {
+        mask::unmask(self.data, self.key);
+        self.key = [0; 4];
+    }
+
     /// Whether this is the first piece of its message.
     pub const fn first(&self) -> bool {
         self.place.first

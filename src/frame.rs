@@ -19,6 +19,9 @@ const RSV2_RSV3: u8 = 0x30;
 /// MASK: the payload is masked, its key ends the header.
 pub(crate) const MASK: u8 = 0x80;
 
+/// The longest header: two bytes, a length of 64 bits, a masking key.
+pub(crate) const MAX_HEADER: usize = 14;
+
 /// What a frame is (§5.2), valued as on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -239,7 +242,7 @@ pub(crate) const fn compressed_limit(limit: u64) -> u64 {
 /// Made by [`Connection::frame`](crate::Connection::frame) and
 /// [`Connection::frame_in_place`](crate::Connection::frame_in_place); derefs to the bytes.
 #[derive(Debug, PartialEq, Eq)]
-pub struct FrameHeader(ArrayVec<u8, 14>);
+pub struct FrameHeader(ArrayVec<u8, MAX_HEADER>);
 
 impl FrameHeader {
     /// `first` is the header's first byte: FIN and the opcode.

@@ -73,6 +73,12 @@
 //! they arrive, of messages of any size, in constant memory: for files, proxies, parsers.
 //! [`Messages`](crate::Messages) joins them: for everything else. Use one `Messages` per connection.
 //!
+//! **One buffer, or one for each connection.** Since nothing stays in the input, one read buffer serves all
+//! connections, and a message that a read has cut is gathered by a second copy. Where connections are few
+//! or messages are long, a buffer of its own for each connection saves that copy:
+//! [`Messages::receive_in_place`](crate::Messages::receive_in_place) leaves there what will lie whole in it.
+//! Its text is judged once it is whole, not as it comes.
+//!
 //! # Wrapping it for an async runtime
 //!
 //! Put the connection and its output under one lock, share it between a task that reads and one that

@@ -315,7 +315,7 @@ impl<D: Decompress> Inflater<D> {
     fn event(&mut self, kind: Kind, length: usize, place: Place) -> Result<Event<'_>, Violation> {
         let data = self.buffer.get_mut(..length).unwrap_or_default();
         if kind == Kind::Binary {
-            return Ok(Event::Binary(Binary { data, place }));
+            return Ok(Event::Binary(Binary::new(data, place)));
         }
         let data: &[u8] = data;
         match utf8::validate(data) {

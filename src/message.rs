@@ -4,12 +4,15 @@ use core::fmt;
 
 #[cfg(feature = "alloc")]
 use crate::inflate::{Decompress, Inflater};
+#[cfg(feature = "alloc")]
+use crate::output::Output;
 use crate::{
     close::CloseFrame,
     connection::Connection,
     error::Violation,
     event::{Compressed, ControlPayload, Event, Kind, Place, Repr},
     frame::compressed_limit,
+    mask,
     output::Full,
     receive::Whole,
     role::Role,
@@ -74,6 +77,8 @@ enum Holds {
     Compressed(Kind),
     /// A message that was handed out: the storage is free.
     Whole,
+    /// Nothing; so many bytes of a message were left in the input.
+    Front(usize),
 }
 
 /// Storage on the heap, which grows as pieces arrive and is given back when it has become large.
@@ -141,7 +146,61 @@ impl<S: Storage> Messages<S> {
         connection: &mut Connection<R>,
         input: &mut &'i mut [u8],
     ) -> Option<Message<'m>> {
-        self.receive_by(connection, NoCodec, input)
+        self.receive_by(connection, NoCodec, input, 0)
+    }
+
+    /// As [`receive`](Messages::receive), for who keeps a buffer of `capacity` bytes for each
+    /// connection: a message that is cut by the end of the input, and will lie whole in that buffer,
+    /// is left in the input instead of being gathered, which saves a copy.
+    ///
+    /// `None` means that what is left of the input is the front of such a message, or empty. Move it
+    /// to the front of the buffer and read on behind it; there is room, since it is shorter than
+    /// `capacity`. Give no more than the length of the buffer as `capacity`.
+    ///
+    /// The header of such a message is judged as early as ever, its text when it is whole. Messages
+    /// that are longer, fragmented or compressed are received as by [`receive`](Messages::receive).
+    ///
+    /// ```
+    /// # use std::io::{self, Read};
+    /// # use websocket_proto::{Agreed, Client, Config, Connection, Message, Messages};
+    /// # fn receive(stream: &mut impl Read, seen: &mut Vec<String>) -> io::Result<()> {
+    /// # let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+    /// # let mut messages = Messages::new();
+    /// let mut buffer = vec![0; 64 << 10];
+    /// let mut filled = 0;
+    /// loop {
+    ///     match stream.read(&mut buffer[filled..])? {
+    ///         0 => break,
+    ///         length => filled += length,
+    ///     }
+    ///     let (capacity, mut input) = (buffer.len(), &mut buffer[..filled]);
+    ///     while let Some(message) =
+    ///         messages.receive_in_place(&mut connection, &mut input, capacity)
+    ///     {
+    ///         // ...
+    /// #       if let Message::Text(text) = message { seen.push(text.into()) }
+    ///     }
+    ///     let taken = filled - input.len();
+    ///     if taken > 0 {
+    ///         buffer.copy_within(taken..filled, 0);
+    ///         filled -= taken;
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// # let mut seen = Vec::new();
+    /// # let stream = &b"\x81\x05He"[..];
+    /// # receive(&mut stream.chain(&b"llo\x81\x02hi"[..]), &mut seen)?;
+    /// # assert_eq!(seen, ["Hello", "hi"]);
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    #[inline]
+    pub fn receive_in_place<'m, 'i: 'm, R: Role>(
+        &'m mut self,
+        connection: &mut Connection<R>,
+        input: &mut &'i mut [u8],
+        capacity: usize,
+    ) -> Option<Message<'m>> {
+        self.receive_by(connection, NoCodec, input, capacity)
     }
 
     /// As [`receive`](Messages::receive), where messages may be compressed (RFC 7692 §7.2.2): those
@@ -158,7 +217,7 @@ impl<S: Storage> Messages<S> {
         input: &mut &'i mut [u8],
     ) -> Option<Message<'m>> {
         inflater.release();
-        self.receive_by(connection, inflater, input)
+        self.receive_by(connection, inflater, input, 0)
     }
 
     #[inline]
@@ -167,13 +226,23 @@ impl<S: Storage> Messages<S> {
         connection: &mut Connection<R>,
         codec: impl Codec<'m>,
         input: &mut &'i mut [u8],
+        capacity: usize,
     ) -> Option<Message<'m>> {
+        if self.holds != Holds::Nothing {
+            self.settle(connection);
+        }
         if self.holds == Holds::Nothing {
             match connection.whole_message(input) {
                 Some(Whole::Text(text)) => return Some(Message::Text(text)),
                 Some(Whole::Binary(data)) => return Some(Message::Binary(data)),
                 // What is valid of a message that is not is of no use as a whole one.
-                Some(Whole::Invalid(_)) | None => {}
+                Some(Whole::Invalid(_)) => {}
+                None if capacity > 0 && connection.is_front(input, capacity) => {
+                    connection.count(input.len());
+                    self.holds = Holds::Front(input.len());
+                    return None;
+                }
+                None => {}
             }
         }
         self.receive_staged(connection, codec, input)
@@ -186,9 +255,6 @@ impl<S: Storage> Messages<S> {
         mut codec: impl Codec<'m>,
         input: &mut &'i mut [u8],
     ) -> Option<Message<'m>> {
-        if matches!(self.holds, Holds::Whole) {
-            self.clear();
-        }
         let limit = connection.max_message();
         loop {
             let gathered = match connection.receive_staged(input)? {
@@ -208,12 +274,13 @@ impl<S: Storage> Messages<S> {
                         gathered => gathered,
                     }
                 }
-                Event::Binary(data) => {
+                Event::Binary(mut data) => {
                     let place = data.place;
                     if place.is_whole() && matches!(self.holds, Holds::Nothing) {
+                        data.unmask();
                         return Some(Message::Binary(data.data));
                     }
-                    let push = |storage: &mut S| storage.push_data(&data, limit);
+                    let push = |storage: &mut S| storage.push_data(data.data, data.key, limit);
                     match self.gather(connection, Holds::Part(Kind::Binary), place, push) {
                         Ok(()) if place.last => return Some(Message::Binary(self.storage.data())),
                         gathered => gathered,
@@ -246,6 +313,19 @@ impl<S: Storage> Messages<S> {
         }
     }
 
+    /// What was handed out, or left in the input, is so no more.
+    #[cold]
+    fn settle<R: Role>(&mut self, connection: &mut Connection<R>) {
+        match self.holds {
+            Holds::Whole => self.clear(),
+            Holds::Front(left) => {
+                connection.discount(left);
+                self.holds = Holds::Nothing;
+            }
+            Holds::Nothing | Holds::Part(_) | Holds::Compressed(_) => {}
+        }
+    }
+
     fn fail<R: Role>(
         &mut self,
         connection: &mut Connection<R>,
@@ -272,7 +352,7 @@ impl<S: Storage> Messages<S> {
         if (self.storage.len() as u64).saturating_add(data.len() as u64) > most {
             return Err(Violation::MessageTooBig);
         }
-        let push = |storage: &mut S| storage.push_data(data, most);
+        let push = |storage: &mut S| storage.push_data(data, [0; 4], most);
         self.gather(connection, Holds::Compressed(kind), place, push)?;
         if place.last {
             codec.inflate(connection, self.storage.data(), kind, Place::WHOLE)
@@ -382,7 +462,8 @@ mod sealed {
         fn clear(&mut self);
         /// Appends to what can become `limit` bytes.
         fn push_text(&mut self, piece: &str, limit: u64) -> Result<(), Full>;
-        fn push_data(&mut self, piece: &[u8], limit: u64) -> Result<(), Full>;
+        /// Unmasks what it appends.
+        fn push_data(&mut self, piece: &[u8], key: [u8; 4], limit: u64) -> Result<(), Full>;
         /// What was pushed with `push_text`.
         fn text(&self) -> &str;
         /// What was pushed with `push_data`.
@@ -414,10 +495,13 @@ impl sealed::Storage for Heap {
         Ok(())
     }
 
-    fn push_data(&mut self, piece: &[u8], limit: u64) -> Result<(), Full> {
+    fn push_data(&mut self, piece: &[u8], key: [u8; 4], limit: u64) -> Result<(), Full> {
         let more = self.growth(self.data.len(), self.data.capacity(), piece.len(), limit);
         self.data.try_reserve_exact(more).map_err(|_| Full)?;
-        self.data.extend_from_slice(piece);
+        match key {
+            [0, 0, 0, 0] => self.data.extend_from_slice(piece),
+            key => self.data.append_masked(piece, key),
+        }
         Ok(())
     }
 
@@ -455,13 +539,14 @@ impl sealed::Storage for Lent<'_> {
     }
 
     fn push_text(&mut self, piece: &str, limit: u64) -> Result<(), Full> {
-        self.push_data(piece.as_bytes(), limit)
+        self.push_data(piece.as_bytes(), [0; 4], limit)
     }
 
-    fn push_data(&mut self, piece: &[u8], _: u64) -> Result<(), Full> {
+    fn push_data(&mut self, piece: &[u8], key: [u8; 4], _: u64) -> Result<(), Full> {
         let room = self.buffer.get_mut(self.length..).ok_or(Full)?;
         let (place, _) = room.split_at_mut_checked(piece.len()).ok_or(Full)?;
         place.copy_from_slice(piece);
+        mask::unmask(place, key);
         self.length = self.length.saturating_add(piece.len());
         Ok(())
     }

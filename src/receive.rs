@@ -12,7 +12,7 @@ use crate::{
     config::{Agreed, Config},
     error::Violation,
     event::{Binary, Compressed, ControlPayload, Event, Kind, Place, Repr, Text},
-    frame::{Expected, Header, Opcode, Short, first_byte},
+    frame::{Expected, Header, MAX_HEADER, Opcode, Short, first_byte},
     mask, utf8,
 };
 
@@ -122,7 +122,7 @@ impl Receiver {
         masked: bool,
         input: &mut &'i mut [u8],
     ) -> Option<Whole<'i>> {
-        if self.stage != Stage::Header || self.message.open || !self.carry.is_empty() {
+        if !self.is_between_messages() {
             return None;
         }
         let Short { first, header, length, key } = Short::decode(input, masked)?;
@@ -147,6 +147,25 @@ impl Receiver {
         })
     }
 
+    /// Whether `input` is the front of a message that will lie whole in `capacity` bytes: in one frame,
+    /// not compressed, cut by the end of the input.
+    pub(crate) fn is_front(&self, masked: bool, input: &[u8], capacity: usize) -> bool {
+        if !self.is_between_messages() || !matches!(input, [WHOLE_TEXT | WHOLE_BINARY, ..]) {
+            return false;
+        }
+        let whole = match Header::decode(input, self.expected(masked)) {
+            Ok(Some((header, length))) => header.length.saturating_add(length as u64),
+            Ok(None) => MAX_HEADER as u64,
+            Err(_) => return false,
+        };
+        whole <= capacity as u64 && whole > input.len() as u64
+    }
+
+    #[inline]
+    fn is_between_messages(&self) -> bool {
+        self.stage == Stage::Header && !self.message.open && self.carry.is_empty()
+    }
+
     /// A message of text of which only the first `valid` bytes are UTF-8: these. What is wrong is
     /// found by the next step.
     #[cold]
@@ -155,8 +174,8 @@ impl Receiver {
         data.get(..valid).and_then(|text| utf8::validate(text).ok()).unwrap_or_default()
     }
 
-    /// The next event, by way of the stages. Behind a Close or a failure it is the connection that
-    /// [stops](Receiver::stop) this.
+    /// The next event, by way of the stages; a piece of a binary message is not unmasked yet. Behind
+    /// a Close or a failure it is the connection that [stops](Receiver::stop) this.
     pub(crate) fn receive<'i>(
         &mut self,
         masked: bool,
@@ -207,17 +226,7 @@ impl Receiver {
 
     /// The next header, or `None` when the input ends before it does.
     fn header(&mut self, masked: bool, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
-        // Between two frames, what has arrived was delivered but for a code point that is cut.
-        let Message { open, compressed, .. } = self.message;
-        let arrived = if open { self.delivered.saturating_add(self.cut.len() as u64) } else { 0 };
-        let expected = Expected {
-            mask: masked,
-            compression: self.agreed.deflate.is_some(),
-            continuation: open,
-            compressed: open && compressed,
-            arrived,
-            limit: self.limit,
-        };
+        let expected = self.expected(masked);
         if self.carry.is_empty() {
             if let Some((header, length)) = Header::decode(input, expected)? {
                 take(input, length);
@@ -233,6 +242,21 @@ impl Receiver {
             }
         }
         Ok(None)
+    }
+
+    /// What the next header is judged against.
+    fn expected(&self, masked: bool) -> Expected {
+        // Between two frames, what has arrived was delivered but for a code point that is cut.
+        let Message { open, compressed, .. } = self.message;
+        let arrived = if open { self.delivered.saturating_add(self.cut.len() as u64) } else { 0 };
+        Expected {
+            mask: masked,
+            compression: self.agreed.deflate.is_some(),
+            continuation: open,
+            compressed: open && compressed,
+            arrived,
+            limit: self.limit,
+        }
     }
 
     fn begin(&mut self, header: Header) {
@@ -257,17 +281,14 @@ impl Receiver {
         self.message.open = !header.fin;
     }
 
-    /// Takes up to `most` payload bytes of the current frame, unmasked.
-    fn payload<'i>(&mut self, most: usize, input: &mut &'i mut [u8]) -> &'i mut [u8] {
+    /// Takes up to `most` payload bytes of the current frame, and the key that unmasks them.
+    fn payload<'i>(&mut self, most: usize, input: &mut &'i mut [u8]) -> (&'i mut [u8], [u8; 4]) {
         let payload = take(input, most.min(usize::try_from(self.remaining).unwrap_or(usize::MAX)));
-        // A key of zeros, as every server's frame has here, changes nothing.
-        if self.key != [0; 4] {
-            mask::apply(payload, self.key);
-            // §5.3: the key goes on with the next byte of the frame, wherever that comes.
-            self.key = mask::rotate(self.key, payload.len());
-        }
+        let key = self.key;
+        // §5.3: the key goes on with the next byte of the frame, wherever that comes.
+        self.key = mask::rotate(key, payload.len());
         self.remaining = self.remaining.saturating_sub(payload.len() as u64);
-        payload
+        (payload, key)
     }
 
     fn data<'i>(
@@ -276,20 +297,27 @@ impl Receiver {
         input: &mut &'i mut [u8],
     ) -> Result<Option<Event<'i>>, Violation> {
         let joining = self.cut.missing();
-        let data = self.payload(if joining > 0 { joining } else { usize::MAX }, input);
+        let (data, key) = self.payload(if joining > 0 { joining } else { usize::MAX }, input);
         let last = fin && self.remaining == 0;
         if self.remaining == 0 {
             self.stage = Stage::Header;
-        }
-        if joining > 0 {
-            return self.joined_text(data, last);
         }
         // §5.4: an empty fragment changes nothing.
         if data.is_empty() && !last {
             return Ok(None);
         }
-        if self.message.compressed {
-            let (kind, place) = (self.message.kind, self.place(data.len(), last));
+        let Message { kind, compressed, .. } = self.message;
+        if kind == Kind::Binary && !compressed {
+            // Unmasked by who hands it on, or while it is copied.
+            let place = self.place(data.len(), last);
+            return Ok(Some(Event::Binary(Binary { data, key, place })));
+        }
+        mask::unmask(data, key);
+        if joining > 0 {
+            return self.joined_text(data, last);
+        }
+        if compressed {
+            let place = self.place(data.len(), last);
             return Ok(Some(Event::Compressed(Compressed {
                 data,
                 kind,
@@ -298,12 +326,7 @@ impl Receiver {
                 serial: 0,
             })));
         }
-        match self.message.kind {
-            Kind::Binary => {
-                Ok(Some(Event::Binary(Binary { place: self.place(data.len(), last), data })))
-            }
-            Kind::Text => self.text(data, last),
-        }
+        self.text(data, last)
     }
 
     /// A piece of text behind a whole code point.
@@ -363,7 +386,8 @@ impl Receiver {
         opcode: Opcode,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Event<'i>>, Violation> {
-        let data = self.payload(usize::MAX, input);
+        let (data, key) = self.payload(usize::MAX, input);
+        mask::unmask(data, key);
         self.carry.extend(data);
         let whole = self.remaining == 0;
         let close = match opcode {

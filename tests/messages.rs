@@ -6,7 +6,8 @@ mod common;
 
 use common::{cuts, hex};
 use websocket_proto::{
-    Agreed, Client, Config, Connection, Deflate, Lent, Message, Messages, Storage, Violation,
+    Agreed, Client, Config, Connection, Deflate, Lent, Message, Messages, Role, Server, Storage,
+    Violation,
 };
 
 fn client() -> Connection<Client<common::Keys>> {
@@ -84,6 +85,145 @@ fn a_whole_message_is_handed_through_without_a_copy() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// As [`drive`], with a buffer of `capacity` bytes that a message which will fit is left in.
+fn drive_in_place(
+    connection: &mut Connection<impl Role>,
+    capacity: usize,
+    chunks: &[&[u8]],
+) -> Vec<String> {
+    let (mut messages, mut seen) = (Messages::new(), Vec::new());
+    let (mut buffer, mut total) = (Vec::new(), 0);
+    for chunk in chunks {
+        let mut rest = *chunk;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(capacity - buffer.len()));
+            assert!(!now.is_empty(), "there is room behind what was left");
+            buffer.extend_from_slice(now);
+            (rest, total) = (later, total + now.len());
+            let mut input = &mut buffer[..];
+            while let Some(message) = messages.receive_in_place(connection, &mut input, capacity) {
+                seen.push(show(&message));
+            }
+            // What is left has come in, and is counted once, however often it is looked at.
+            assert_eq!(connection.received() as usize, total);
+            assert!(messages.receive_in_place(connection, &mut input, capacity).is_none());
+            assert_eq!(connection.received() as usize, total);
+            let left = input.len();
+            buffer.drain(..buffer.len() - left);
+        }
+    }
+    seen
+}
+
+#[test]
+fn t62_messages_are_the_same_where_they_may_be_left_in_the_input() {
+    let frames = "81 05 48 65 6C 6C 6F / 01 03 61 C3 A9 / 89 01 70 / 80 03 E2 82 AC / 82 00 / 81 00 \
+         / 02 01 01 / 80 01 02 / 82 0E 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E / 81 02 C3 A9";
+    for end in [
+        "88 02 03 E8",
+        "81 02 61 FF",
+        "81 7E 00 01",
+        "83 00",
+        "80 00",
+        "82 7F 00 00 00 01 00 00 00 00",
+    ] {
+        for masked in [false, true] {
+            let input = common::frames(&format!("{frames} / {end}"), masked);
+            let (config, agreed) = (Config::new(), Agreed::new());
+            let drive_both = |capacity: usize, chunks: &[&[u8]]| match masked {
+                true => {
+                    drive_in_place(&mut Connection::new(Server, &config, agreed), capacity, chunks)
+                }
+                false => drive_in_place(&mut client(), capacity, chunks),
+            };
+            let expected = drive_both(input.len(), &[&input]);
+            assert_eq!(expected.len(), 9, "{expected:?}");
+            for chunks in cuts(&input) {
+                for capacity in [1, 2, 7, 14, 16, 20, 22, 100] {
+                    assert_eq!(drive_both(capacity, &chunks), expected, "{capacity} {chunks:02X?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_will_lie_whole_in_the_buffer_is_left_in_the_input() {
+    let left = |bytes: &str, capacity| {
+        let (mut connection, mut messages) = (client(), Messages::new());
+        let mut bytes = hex(bytes);
+        let mut input = &mut bytes[..];
+        assert!(messages.receive_in_place(&mut connection, &mut input, capacity).is_none());
+        !input.is_empty()
+    };
+    // A frame of 7 bytes, and fronts of it; a header of which all is missing but the first byte.
+    assert!(left("82 05 01 02 03 04", 7));
+    assert!(left("82 05", 7));
+    assert!(left("82", 14));
+    assert!(left("81 7E 00", 14));
+    assert!(left("81 7F 00 00 00 00 00 01 00 00 61", 65546));
+    // One that is longer than the buffer, or that may be; a fragment; a control frame.
+    assert!(!left("82 05 01 02 03 04", 6));
+    assert!(!left("82", 13));
+    assert!(!left("81 7F 00 00 00 00 00 01 00 00 61", 65545));
+    assert!(!left("02 05 01 02 03 04", 100));
+    assert!(!left("89 05 01 02 03 04", 100));
+    // Between fragments there is a message to be gathered already, and the next frame belongs to it.
+    assert!(!left("02 00 / 80 05 01 02 03 04", 100));
+
+    // Where it is whole it is handed through, and `receive` takes it just so.
+    for in_place in [true, false] {
+        let (mut connection, mut messages) = (client(), Messages::new());
+        let mut bytes = hex("81 05 48 65 6C 6C 6F");
+        let capacity = bytes.len();
+        let start = bytes.as_ptr();
+        let mut input = &mut bytes[..4];
+        assert!(messages.receive_in_place(&mut connection, &mut input, capacity).is_none());
+        let mut input = &mut bytes[..];
+        let message = match in_place {
+            true => messages.receive_in_place(&mut connection, &mut input, capacity),
+            false => messages.receive(&mut connection, &mut input),
+        };
+        match message {
+            Some(Message::Text("Hello")) => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(input.as_ptr(), start.wrapping_add(capacity));
+        assert_eq!(connection.received(), 7);
+    }
+}
+
+#[test]
+fn t51_long_binary_messages_are_unmasked_while_they_are_gathered() {
+    let payload = common::random(9_000);
+    for start in [0, 1, 2, 3] {
+        let mut wire = common::mask(&common::frame(0x02, &payload[..start]));
+        wire.extend(common::mask_with(&common::frame(0x80, &payload[start..]), [9, 8, 7, 6]));
+        for read in [1, 3, 1000, 2048, 2049, 4095, 8191] {
+            let mut memory = vec![0; payload.len()];
+            assert_eq!(gathered(Messages::new(), &wire, read), payload, "{start} {read}");
+            assert_eq!(
+                gathered(Messages::lent(&mut memory), &wire, read),
+                payload,
+                "{start} {read}"
+            );
+        }
+    }
+}
+
+fn gathered<S: Storage>(mut messages: Messages<S>, wire: &[u8], read: usize) -> Vec<u8> {
+    let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+    for chunk in wire.chunks(read) {
+        let mut buffer = chunk.to_vec();
+        match messages.receive(&mut connection, &mut &mut buffer[..]) {
+            None => {}
+            Some(Message::Binary(data)) => return data.to_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("the message is whole");
 }
 
 #[test]

@@ -110,16 +110,26 @@ fn messages<R: Role>(connection: &mut Connection<R>) {
     let mut messages: Messages<Lent<'_>> = any(Messages::lent(buffer()));
     let mut input = buffer();
     while let Some(message) = Messages::receive(&mut messages, connection, &mut input) {
-        match message {
-            Message::Text(text) => see(text),
-            Message::Binary(data) => see(data),
-            Message::Ping(payload) | Message::Pong(payload) => control_payload(&payload),
-            Message::Close(close) => see(close),
-            Message::Failed(violation) => see(violation),
-            _ => {}
-        }
+        see_message(message);
+    }
+    let capacity = any(0);
+    while let Some(message) =
+        Messages::receive_in_place(&mut messages, connection, &mut input, capacity)
+    {
+        see_message(message);
     }
     see(input);
+}
+
+fn see_message(message: Message<'_>) {
+    match message {
+        Message::Text(text) => see(text),
+        Message::Binary(data) => see(data),
+        Message::Ping(payload) | Message::Pong(payload) => control_payload(&payload),
+        Message::Close(close) => see(close),
+        Message::Failed(violation) => see(violation),
+        _ => {}
+    }
 }
 
 fn send<R: Role>(connection: &mut Connection<R>, out: &mut (impl Output + ?Sized)) {
@@ -151,6 +161,7 @@ fn outputs() {
     while any(true) {
         see(<SliceOutput<'_> as Output>::reserve(&mut out, any(0)));
         see(<SliceOutput<'_> as Output>::append(&mut out, bytes()));
+        see(<SliceOutput<'_> as Output>::append_masked(&mut out, bytes(), any([7; 4])));
         see(SliceOutput::written(&out));
         if any(true) {
             SliceOutput::clear(&mut out);

@@ -1,4 +1,5 @@
-//! Any cut of the same bytes gives the same events and the same output.
+//! Any cut of the same bytes gives the same events and the same output, and the same messages where
+//! those may be left in the input until they are whole.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
@@ -6,7 +7,7 @@ mod common;
 
 use common::{Keys, drive};
 use libfuzzer_sys::fuzz_target;
-use websocket_proto::{Agreed, Client, Config, Connection, Deflate, Role, Server};
+use websocket_proto::{Agreed, Client, Config, Connection, Deflate, Messages, Role, Server};
 
 fn compare<R: Role>(role: fn() -> R, agreed: Agreed, bytes: &[u8], cuts: &[u8]) {
     let new = || Connection::new(role(), &Config::new().max_message(1000), agreed);
@@ -19,7 +20,33 @@ fn compare<R: Role>(role: fn() -> R, agreed: Agreed, bytes: &[u8], cuts: &[u8]) 
         rest = behind;
     }
     chunks.push(rest);
+    assert_eq!(messages(&mut new(), None, &chunks), messages(&mut new(), Some(50), &chunks));
     assert_eq!(whole, drive(&mut new(), chunks));
+}
+
+/// What is received in whole messages, with a buffer of so many bytes for those that are cut.
+fn messages<R: Role>(
+    connection: &mut Connection<R>,
+    capacity: Option<usize>,
+    chunks: &[&[u8]],
+) -> Vec<String> {
+    let (mut messages, mut seen, mut buffer) = (Messages::new(), Vec::new(), Vec::new());
+    for chunk in chunks {
+        for read in chunk.chunks(capacity.map_or(1000, |capacity| capacity / 2)) {
+            buffer.extend_from_slice(read);
+            let mut input = &mut buffer[..];
+            while let Some(message) = match capacity {
+                Some(capacity) => messages.receive_in_place(connection, &mut input, capacity),
+                None => messages.receive(connection, &mut input),
+            } {
+                seen.push(format!("{message:?}"));
+            }
+            let left = input.len();
+            assert!(left < capacity.unwrap_or(1));
+            buffer.drain(..buffer.len() - left);
+        }
+    }
+    seen
 }
 
 fuzz_target!(|input: (&[u8], &[u8])| {

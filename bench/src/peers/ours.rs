@@ -46,6 +46,9 @@ pub const PIECES: Peer = Peer {
     },
 };
 
+/// What a connection has to read into: room for a read behind the front of a message.
+const BUFFER: usize = 64 << 10;
+
 fn client() -> Client<impl FnMut() -> [u8; 4]> {
     let mut keys = Keys::default();
     Client(move || keys.draw())
@@ -55,16 +58,25 @@ fn client() -> Client<impl FnMut() -> [u8; 4]> {
 fn receive<R: Role>(role: R, load: &Load, output: &mut Output) {
     let mut connection = Connection::new(role, &Config::new(), Agreed::new());
     let mut messages = Messages::new();
-    let mut buffer = vec![0; READ];
+    let mut buffer = vec![0; BUFFER];
+    let mut filled = 0;
     for read in reads(&load.wire) {
-        let mut input = &mut buffer[..read.len()];
-        input.copy_from_slice(read);
-        while let Some(message) = messages.receive(&mut connection, &mut input) {
+        buffer[filled..filled + read.len()].copy_from_slice(read);
+        filled += read.len();
+        let mut input = &mut buffer[..filled];
+        while let Some(message) =
+            messages.receive_in_place(&mut connection, &mut input, BUFFER - READ)
+        {
             match message {
                 Message::Text(text) => output.message(text.as_bytes()),
                 Message::Binary(data) => output.message(data),
                 other => panic!("{other:?}"),
             }
+        }
+        let taken = filled - input.len();
+        if taken > 0 {
+            buffer.copy_within(taken..filled, 0);
+            filled -= taken;
         }
     }
 }
@@ -123,12 +135,16 @@ fn send<R: Role>(role: R, load: &Load, output: &mut Output) {
 fn echo(load: &Load, output: &mut Output) {
     let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
     let mut messages = Messages::new();
-    let mut buffer = vec![0; READ];
     let mut out = Vec::new();
+    let mut buffer = vec![0; BUFFER];
+    let mut filled = 0;
     for read in reads(&load.wire) {
-        let mut input = &mut buffer[..read.len()];
-        input.copy_from_slice(read);
-        while let Some(message) = messages.receive(&mut connection, &mut input) {
+        buffer[filled..filled + read.len()].copy_from_slice(read);
+        filled += read.len();
+        let mut input = &mut buffer[..filled];
+        while let Some(message) =
+            messages.receive_in_place(&mut connection, &mut input, BUFFER - READ)
+        {
             match message {
                 Message::Text(text) => connection.send_text(text, &mut out),
                 Message::Binary(data) => connection.send_binary(data, &mut out),
@@ -137,6 +153,11 @@ fn echo(load: &Load, output: &mut Output) {
             .unwrap();
             connection.transmit(&mut out).unwrap();
             output.messages += 1;
+        }
+        let taken = filled - input.len();
+        if taken > 0 {
+            buffer.copy_within(taken..filled, 0);
+            filled -= taken;
         }
         output.write(&mut out);
     }
