@@ -91,11 +91,11 @@ pub(crate) fn copy(data: &[u8], key: [u8; 4], mut put: impl FnMut(&[u8])) {
 fn copy_blocks<const N: usize>(data: &[u8], key: [u8; 4], mut put: impl FnMut(&[u8])) -> &[u8] {
     let mut blocks = data.chunks_exact(N);
     for block in &mut blocks {
-        if let Ok(block) = <&[u8; N]>::try_from(block) {
-            let mut out = *block;
-            mask_words(&mut out, key);
-            put(&out);
+        let mut out = [0; N];
+        for (to, word) in out.chunks_exact_mut(4).zip(words(block, key).0) {
+            to.copy_from_slice(&word);
         }
+        put(&out);
     }
     blocks.remainder()
 }
@@ -111,7 +111,6 @@ fn mask_words<const N: usize>(block: &mut [u8; N], key: [u8; 4]) {
 }
 
 /// The whole words of `data`, masked, and what is behind them as it was.
-#[cfg(feature = "alloc")]
 #[inline(always)]
 pub(crate) fn words(data: &[u8], key: [u8; 4]) -> (impl Iterator<Item = [u8; 4]>, &[u8]) {
     let words = data.chunks_exact(4);

@@ -114,7 +114,7 @@ impl Output for alloc::vec::Vec<u8> {
 
     #[inline]
     fn append_masked(&mut self, bytes: &[u8], key: [u8; 4]) {
-        if bytes.len() < 256 {
+        if bytes.len() < mask::LONG {
             mask::copy(bytes, key, |block| self.extend_from_slice(block));
         } else {
             append_long(self, bytes, key);
@@ -122,14 +122,11 @@ impl Output for alloc::vec::Vec<u8> {
     }
 }
 
-/// Appends what is masked, in one pass.
+/// Appends what is masked in one pass, the words behind a few bytes to where they are aligned.
 #[cfg(feature = "alloc")]
 #[inline(never)]
 fn append_long(out: &mut alloc::vec::Vec<u8>, bytes: &[u8], key: [u8; 4]) {
-    let front = match bytes.len() {
-        mask::LONG.. => mask::to_alignment(out.as_ptr_range().end),
-        _ => 0,
-    };
+    let front = mask::to_alignment(out.as_ptr_range().end);
     let (front, rest) = bytes.split_at_checked(front).unwrap_or_default();
     mask::copy(front, key, |block| out.extend_from_slice(block));
     let key = mask::rotate(key, front.len());
