@@ -68,7 +68,7 @@ pub struct Connection<R> {
     initiator: Option<Initiator>,
     violation: Option<Violation>,
     transport: Transport,
-    /// A count of received bytes that wraps around.
+    /// A count of the bytes taken off inputs that wraps around.
     received: u32,
     pong_token: Option<NonZeroU32>,
 }
@@ -211,19 +211,10 @@ impl<R: Role> Connection<R> {
         whole
     }
 
-    /// Whether `input` is the front of a message that will lie whole in `capacity` bytes.
-    pub(crate) fn is_front(&self, input: &[u8], capacity: usize) -> bool {
-        self.receiver.is_front(!R::CLIENT, input, capacity)
-    }
-
-    /// Counts bytes that were received and left in the input.
-    pub(crate) const fn count(&mut self, left: usize) {
-        self.received = self.received.wrapping_add(left as u32);
-    }
-
-    /// Counts them no more, since they come again.
-    pub(crate) const fn discount(&mut self, left: usize) {
-        self.received = self.received.wrapping_sub(left as u32);
+    /// Leaves the input as it is if it is the front of a message that will lie whole in `capacity` bytes;
+    /// tells whether it is.
+    pub(crate) fn leave(&mut self, input: &[u8], capacity: usize) -> bool {
+        self.receiver.leave(!R::CLIENT, input, capacity)
     }
 
     /// The way of all other input. A piece of a binary message is not unmasked yet.
@@ -577,7 +568,7 @@ impl<R: Role> Connection<R> {
     /// How many bytes were received, modulo 2^32: a change of it is a sign of life.
     #[inline]
     pub const fn received(&self) -> u32 {
-        self.received
+        self.received.wrapping_add(self.receiver.left())
     }
 
     /// The payload of the latest Pong as a number, if it is one of four bytes and not zero.

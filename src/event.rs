@@ -131,7 +131,6 @@ impl Deref for Text<'_> {
 
 /// A piece of a binary message, unmasked in the caller's input and free to be changed there. Never
 /// empty unless it is the last one.
-#[derive(Debug)]
 pub struct Binary<'i> {
     pub(crate) data: &'i mut [u8],
     /// What is still to be done to it before a caller sees it: zeros once it is unmasked.
@@ -164,6 +163,12 @@ impl<'i> Binary<'i> {
     /// The bytes, for as long as the input is lent.
     pub const fn into_bytes(self) -> &'i mut [u8] {
         self.data
+    }
+}
+
+impl fmt::Debug for Binary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Binary").field("data", &self.data).field("place", &self.place).finish()
     }
 }
 

@@ -274,8 +274,11 @@ impl<D: Decompress> Inflater<D> {
         }
         self.check_fault()?;
         // What was not handed out is a code point that is cut: it goes in front of the rest.
-        self.buffer.copy_within(self.done..self.filled, 0);
-        self.filled -= self.done;
+        let rest = self.filled.saturating_sub(self.done);
+        if let Some(held) = self.buffer.get_mut(..self.filled) {
+            held.copy_within(self.done.min(held.len()).., 0);
+        }
+        self.filled = rest;
         self.gone = self.gone.saturating_add(self.done as u64);
         self.done = 0;
         self.grow(PIECE)?;
@@ -377,7 +380,7 @@ impl<D: Decompress> Inflater<D> {
         let Progress { consumed, produced, fault } = self.codec.decompress(input, output);
         let (consumed, produced) = (consumed.min(input.len()), produced.min(most));
         self.full = produced == most;
-        self.filled += produced;
+        self.filled = self.filled.saturating_add(produced);
         let drained = consumed == input.len() && !self.full;
         if self.inflated() > limit {
             self.filled = self.filled.saturating_sub(1);
@@ -449,7 +452,7 @@ impl<D: Decompress> Inflater<D> {
                 let fresh = self.contents().get(self.done..).unwrap_or_default();
                 let (whole, _) = utf8::split_cut(fresh);
                 utf8::validate(whole).map_err(|_| Violation::InvalidUtf8)?;
-                self.done += whole.len();
+                self.done = self.done.saturating_add(whole.len());
             }
             self.check_fault()?;
             if drained {

@@ -41,7 +41,7 @@ pub enum Message<'m> {
 ///
 /// A message that lies whole in the input is handed through without a copy. Others are gathered in
 /// storage that is reused: on the heap ([`Messages::new`]), or in a buffer that the caller lends
-/// ([`Messages::lent`]).
+/// ([`Messages::lent`]); or they are [left in the input](Messages::receive_in_place) until they are whole.
 ///
 /// One `Messages` belongs to one connection. When it is handed to another in the middle of a
 /// message, it compares the kind and the length of what it has gathered with what that connection
@@ -77,8 +77,6 @@ enum Holds {
     Compressed(Kind),
     /// A message that was handed out: the storage is free.
     Whole,
-    /// Nothing; so many bytes of a message were left in the input.
-    Front(usize),
 }
 
 /// Storage on the heap, which grows as pieces arrive and is given back when it has become large.
@@ -153,12 +151,13 @@ impl<S: Storage> Messages<S> {
     /// connection: a message that is cut by the end of the input, and will lie whole in that buffer,
     /// is left in the input instead of being gathered, which saves a copy.
     ///
-    /// `None` means that what is left of the input is the front of such a message, or empty. Move it
-    /// to the front of the buffer and read on behind it; there is room, since it is shorter than
-    /// `capacity`. Give no more than the length of the buffer as `capacity`.
+    /// `None` means that what is left of the input is the front of such a message, or of a header, or
+    /// empty. Move it to the front of the buffer and read on behind it: it is shorter than `capacity`. Where
+    /// that is more than the length of the buffer, there may be no room to read into.
     ///
     /// The header of such a message is judged as early as ever, its text when it is whole. Messages
-    /// that are longer, fragmented or compressed are received as by [`receive`](Messages::receive).
+    /// that are longer or fragmented are gathered, as by [`receive`](Messages::receive); a connection that
+    /// agreed on compression needs `receive_inflated`.
     ///
     /// ```
     /// # use std::io::{self, Read};
@@ -228,8 +227,8 @@ impl<S: Storage> Messages<S> {
         input: &mut &'i mut [u8],
         capacity: usize,
     ) -> Option<Message<'m>> {
-        if self.holds != Holds::Nothing {
-            self.settle(connection);
+        if self.holds == Holds::Whole {
+            self.clear();
         }
         if self.holds == Holds::Nothing {
             match connection.whole_message(input) {
@@ -237,11 +236,7 @@ impl<S: Storage> Messages<S> {
                 Some(Whole::Binary(data)) => return Some(Message::Binary(data)),
                 // What is valid of a message that is not is of no use as a whole one.
                 Some(Whole::Invalid(_)) => {}
-                None if capacity > 0 && connection.is_front(input, capacity) => {
-                    connection.count(input.len());
-                    self.holds = Holds::Front(input.len());
-                    return None;
-                }
+                None if capacity > 0 && connection.leave(input, capacity) => return None,
                 None => {}
             }
         }
@@ -310,19 +305,6 @@ impl<S: Storage> Messages<S> {
             if let Err(violation) = gathered {
                 return Some(self.fail(connection, violation));
             }
-        }
-    }
-
-    /// What was handed out, or left in the input, is so no more.
-    #[cold]
-    fn settle<R: Role>(&mut self, connection: &mut Connection<R>) {
-        match self.holds {
-            Holds::Whole => self.clear(),
-            Holds::Front(left) => {
-                connection.discount(left);
-                self.holds = Holds::Nothing;
-            }
-            Holds::Nothing | Holds::Part(_) | Holds::Compressed(_) => {}
         }
     }
 

@@ -23,7 +23,8 @@ const WHOLE_BINARY: u8 = first_byte(true, false, Opcode::Binary);
 
 #[derive(Debug)]
 pub(crate) struct Receiver {
-    /// Payload bytes of the current frame that have not arrived.
+    /// Payload bytes of the current frame that have not arrived; between frames, how many bytes of the
+    /// next one were [left](Receiver::left) in the input.
     remaining: u64,
     /// Payload bytes of the current message that were delivered in pieces.
     delivered: u64,
@@ -109,6 +110,15 @@ impl Receiver {
         self.limit
     }
 
+    /// How many bytes have come in and were left in the input.
+    #[inline]
+    pub(crate) const fn left(&self) -> u32 {
+        match self.stage {
+            Stage::Header => self.remaining as u32,
+            _ => 0,
+        }
+    }
+
     /// How many bytes of the current message were delivered in pieces.
     pub(crate) const fn delivered(&self) -> u64 {
         self.delivered
@@ -125,6 +135,7 @@ impl Receiver {
         if !self.is_between_messages() {
             return None;
         }
+        self.remaining = 0;
         let Short { first, header, length, key } = Short::decode(input, masked)?;
         if !matches!(first, WHOLE_TEXT | WHOLE_BINARY)
             || length as u64 > self.limit
@@ -147,9 +158,9 @@ impl Receiver {
         })
     }
 
-    /// Whether `input` is the front of a message that will lie whole in `capacity` bytes: in one frame,
-    /// not compressed, cut by the end of the input.
-    pub(crate) fn is_front(&self, masked: bool, input: &[u8], capacity: usize) -> bool {
+    /// Leaves the input as it is if it is the front of a message that will lie whole in `capacity` bytes:
+    /// in one frame, not compressed, cut by the end of the input. Tells whether it is.
+    pub(crate) fn leave(&mut self, masked: bool, input: &[u8], capacity: usize) -> bool {
         if !self.is_between_messages() || !matches!(input, [WHOLE_TEXT | WHOLE_BINARY, ..]) {
             return false;
         }
@@ -158,7 +169,11 @@ impl Receiver {
             Ok(None) => MAX_HEADER as u64,
             Err(_) => return false,
         };
-        whole <= capacity as u64 && whole > input.len() as u64
+        let leave = whole <= capacity as u64 && whole > input.len() as u64;
+        if leave {
+            self.remaining = input.len() as u64;
+        }
+        leave
     }
 
     #[inline]
@@ -197,13 +212,16 @@ impl Receiver {
     ) -> Result<Option<Event<'i>>, Violation> {
         loop {
             let event = match self.stage {
-                Stage::Header => match self.header(masked, input)? {
-                    Some(header) => {
-                        self.begin(header);
-                        None
+                Stage::Header => {
+                    self.remaining = 0;
+                    match self.header(masked, input)? {
+                        Some(header) => {
+                            self.begin(header);
+                            None
+                        }
+                        None => return Ok(None),
                     }
-                    None => return Ok(None),
-                },
+                }
                 Stage::Data { .. } | Stage::Control(_)
                     if self.remaining > 0 && input.is_empty() =>
                 {

@@ -138,7 +138,8 @@ fn t62_messages_are_the_same_where_they_may_be_left_in_the_input() {
                 }
                 false => drive_in_place(&mut client(), capacity, chunks),
             };
-            let expected = drive_both(input.len(), &[&input]);
+            let unmasked = common::frames(&format!("{frames} / {end}"), false);
+            let expected = drive(&mut Messages::new(), &[&unmasked]);
             assert_eq!(expected.len(), 9, "{expected:?}");
             for chunks in cuts(&input) {
                 for capacity in [1, 2, 7, 14, 16, 20, 22, 100] {
@@ -150,7 +151,7 @@ fn t62_messages_are_the_same_where_they_may_be_left_in_the_input() {
 }
 
 #[test]
-fn what_will_lie_whole_in_the_buffer_is_left_in_the_input() {
+fn t60_what_will_lie_whole_in_the_buffer_is_left_in_the_input() {
     let left = |bytes: &str, capacity| {
         let (mut connection, mut messages) = (client(), Messages::new());
         let mut bytes = hex(bytes);
@@ -193,6 +194,55 @@ fn what_will_lie_whole_in_the_buffer_is_left_in_the_input() {
         assert_eq!(input.as_ptr(), start.wrapping_add(capacity));
         assert_eq!(connection.received(), 7);
     }
+}
+
+#[test]
+fn t60_a_long_message_that_lies_whole_in_the_input_is_taken() {
+    for first in [0x81, 0x82] {
+        for length in [65_535, 65_536, 70_000] {
+            let wire = common::mask(&common::frame(first, &vec![b'a'; length]));
+            for capacity in [wire.len(), usize::MAX] {
+                let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+                let (mut messages, mut bytes) = (Messages::new(), wire.clone());
+                let mut input = &mut bytes[..];
+                match messages.receive_in_place(&mut connection, &mut input, capacity) {
+                    Some(Message::Text(text)) => assert_eq!(text.len(), length),
+                    Some(Message::Binary(data)) => assert!(*data == vec![b'a'; length]),
+                    other => panic!("{length}: {other:?}"),
+                }
+                assert!(input.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_left_in_the_input_comes_again_by_any_way() {
+    // By whichever call the bytes come again, they count once, and the next ones do.
+    for way in 0..3 {
+        let (mut connection, mut messages) = (client(), Messages::new());
+        let mut bytes = hex("82 05 61 62 63 64");
+        let mut input = &mut bytes[..];
+        assert!(messages.receive_in_place(&mut connection, &mut input, 100).is_none());
+        assert_eq!(connection.received(), 6);
+        let mut bytes = hex("82 05 61 62 63 64 65 / 8A 04 00 00 00 01");
+        let (mut front, mut behind) = bytes.split_at_mut(7);
+        match way {
+            0 => drop(connection.receive(&mut front).expect("a piece")),
+            1 => drop(messages.receive(&mut connection, &mut front).expect("a message")),
+            _ => drop(Messages::new().receive(&mut connection, &mut front).expect("a message")),
+        }
+        assert_eq!(connection.received(), 7);
+        messages.receive(&mut connection, &mut behind).expect("a pong");
+        assert_eq!(connection.received(), 13);
+    }
+    // Behind a Close nothing is left, whatever it looks like.
+    let (mut connection, mut messages) = (client(), Messages::new());
+    let mut bytes = hex("88 00 / 82 05 61");
+    let mut input = &mut bytes[..];
+    assert!(messages.receive_in_place(&mut connection, &mut input, 100).is_some());
+    assert!(messages.receive_in_place(&mut connection, &mut input, 100).is_none());
+    assert!(input.is_empty());
 }
 
 #[test]

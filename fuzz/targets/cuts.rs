@@ -20,7 +20,8 @@ fn compare<R: Role>(role: fn() -> R, agreed: Agreed, bytes: &[u8], cuts: &[u8]) 
         rest = behind;
     }
     chunks.push(rest);
-    assert_eq!(messages(&mut new(), None, &chunks), messages(&mut new(), Some(50), &chunks));
+    let capacity = 14 + cuts.iter().map(|cut| usize::from(*cut)).sum::<usize>();
+    assert_eq!(messages(&mut new(), None, &chunks), messages(&mut new(), Some(capacity), &chunks));
     assert_eq!(whole, drive(&mut new(), chunks));
 }
 
