@@ -227,8 +227,8 @@ impl<S: Storage> Messages<S> {
         input: &mut &'i mut [u8],
         capacity: usize,
     ) -> Option<Message<'m>> {
-        if self.holds == Holds::Whole {
-            self.clear();
+        if self.holds != Holds::Nothing {
+            self.clear_whole();
         }
         if self.holds == Holds::Nothing {
             match connection.whole_message(input) {
@@ -359,6 +359,14 @@ impl<S: Storage> Messages<S> {
         }
         self.holds = if place.last { Holds::Whole } else { part };
         Ok(())
+    }
+
+    /// What was handed out is not needed any more.
+    #[cold]
+    fn clear_whole(&mut self) {
+        if self.holds == Holds::Whole {
+            self.clear();
+        }
     }
 
     fn clear(&mut self) {

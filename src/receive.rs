@@ -23,8 +23,8 @@ const WHOLE_BINARY: u8 = first_byte(true, false, Opcode::Binary);
 
 #[derive(Debug)]
 pub(crate) struct Receiver {
-    /// Payload bytes of the current frame that have not arrived; between frames, how many bytes of the
-    /// next one were [left](Receiver::left) in the input.
+    /// Payload bytes of the current frame that have not arrived, or how many of the next frame's bytes
+    /// were left in the input.
     remaining: u64,
     /// Payload bytes of the current message that were delivered in pieces.
     delivered: u64,
@@ -47,6 +47,8 @@ pub(crate) struct Receiver {
 enum Stage {
     /// A header.
     Header,
+    /// A header too, that of a message of which the front was left in the input.
+    Left,
     /// The payload of a data frame; `fin` tells whether the message ends with it.
     Data { fin: bool },
     /// The payload of a control frame.
@@ -114,7 +116,7 @@ impl Receiver {
     #[inline]
     pub(crate) const fn left(&self) -> u32 {
         match self.stage {
-            Stage::Header => self.remaining as u32,
+            Stage::Left => self.remaining as u32,
             _ => 0,
         }
     }
@@ -135,7 +137,6 @@ impl Receiver {
         if !self.is_between_messages() {
             return None;
         }
-        self.remaining = 0;
         let Short { first, header, length, key } = Short::decode(input, masked)?;
         if !matches!(first, WHOLE_TEXT | WHOLE_BINARY)
             || length as u64 > self.limit
@@ -160,7 +161,11 @@ impl Receiver {
 
     /// Leaves the input as it is if it is the front of a message that will lie whole in `capacity` bytes:
     /// in one frame, not compressed, cut by the end of the input. Tells whether it is.
+    #[inline(never)]
     pub(crate) fn leave(&mut self, masked: bool, input: &[u8], capacity: usize) -> bool {
+        if self.stage == Stage::Left {
+            self.stage = Stage::Header;
+        }
         if !self.is_between_messages() || !matches!(input, [WHOLE_TEXT | WHOLE_BINARY, ..]) {
             return false;
         }
@@ -171,6 +176,7 @@ impl Receiver {
         };
         let leave = whole <= capacity as u64 && whole > input.len() as u64;
         if leave {
+            self.stage = Stage::Left;
             self.remaining = input.len() as u64;
         }
         leave
@@ -212,15 +218,16 @@ impl Receiver {
     ) -> Result<Option<Event<'i>>, Violation> {
         loop {
             let event = match self.stage {
-                Stage::Header => {
-                    self.remaining = 0;
-                    match self.header(masked, input)? {
-                        Some(header) => {
-                            self.begin(header);
-                            None
-                        }
-                        None => return Ok(None),
+                Stage::Header => match self.header(masked, input)? {
+                    Some(header) => {
+                        self.begin(header);
+                        None
                     }
+                    None => return Ok(None),
+                },
+                Stage::Left => {
+                    self.stage = Stage::Header;
+                    None
                 }
                 Stage::Data { .. } | Stage::Control(_)
                     if self.remaining > 0 && input.is_empty() =>
