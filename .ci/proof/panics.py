@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Holds the functions of a program that can panic, read off its machine code, against a list.
 
-    panics.py PROGRAM [LIST]
+    panics.py PROGRAM [LIST...]
 
 A function can panic if it calls one that never returns, as all of `core::panicking` are. The call is
 put down to the function in whose source it stands, wherever that was inlined, as "CRATE FILE FUNCTION";
 what the standard library does on behalf of its caller, such as indexing and `unwrap`, to that caller.
-LIST has a line of that for each, with `*` for any name, then a colon and the reason why it cannot be
+A LIST has a line of that for each, with `*` for any name, then a colon and the reason why it cannot be
 reached. The crate websocket-proto has no place in it. Without a list, nothing can panic.
 """
 
@@ -102,9 +102,9 @@ def can_panic(program):
     return set(blame(program, calls)), len(functions)
 
 
-def main(program, listed=None):
+def main(program, *lists):
     found, count = can_panic(program)
-    lines = pathlib.Path(listed).read_text().splitlines() if listed else []
+    lines = [line for listed in lists for line in pathlib.Path(listed).read_text().splitlines()]
     listed = {line.split(":")[0] for line in lines if line and not line.startswith("#")}
     faults = [f"can panic: {name}" for name in found if not any(fnmatch.fnmatchcase(name, entry) for entry in listed)]
     faults += [f"cannot panic any more: {entry}" for entry in listed if not fnmatch.filter(found, entry)]
