@@ -1,7 +1,8 @@
 //! Any calls on a connected pair, over a wire that cuts and delays: each side receives what the other
-//! sent before its Close, nothing else, in this order; a call that fails has a reason to, writes
-//! nothing, and leaves what the connection tells of itself. Once all has arrived, and neither side was
-//! cut off, both are open, or both end cleanly with the code that the other one sent.
+//! sent before its Close, nothing else, in this order, and of the Pongs that answer its Pings the latest
+//! at least; a call that fails has a reason to, writes nothing, and leaves what the connection tells of
+//! itself. Once all has arrived, and neither side was cut off, both are open, or both end cleanly with
+//! the code that the other one sent.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
@@ -134,6 +135,8 @@ struct Side<R, S> {
     /// What the other side has to receive, and the message that is open.
     expected: VecDeque<(&'static str, Vec<u8>)>,
     open: Option<Vec<u8>>,
+    /// The Pongs that it sends, and whether they are answers, of which a later one may take the place.
+    pongs: VecDeque<(Vec<u8>, bool)>,
 }
 
 impl<R: Role, S: Storage> Side<R, S>
@@ -155,6 +158,7 @@ where
             wire: VecDeque::new(),
             expected: VecDeque::new(),
             open: None,
+            pongs: VecDeque::new(),
         }
     }
 
@@ -165,7 +169,7 @@ where
 
     fn call(&mut self, call: &Call<'_>) {
         let (before, dry) = (self.told(), self.keys.get() == 0);
-        let Side { connection, expected, open, .. } = self;
+        let Side { connection, expected, open, pongs, .. } = self;
         let (deflater, mut out) = (&mut self.codecs.borrow_mut().deflater, Vec::new());
         let (text, binary) = (|text| Data::Text(text), |data| Data::Binary(data));
         let (result, sent) = match *call {
@@ -209,7 +213,13 @@ where
                 }
                 (result, None)
             }
-            Call::Pong(payload) => (connection.pong(payload, &mut out), None),
+            Call::Pong(payload) => {
+                let result = connection.pong(payload, &mut out);
+                if result.is_ok() {
+                    pongs.push_back((payload.to_vec(), false));
+                }
+                (result, None)
+            }
             Call::Close(code, reason) => {
                 let close = CloseCode::new(code).map(|code| CloseFrame::truncated(code, reason));
                 (connection.close(close.as_ref(), &mut out), None)
@@ -269,15 +279,26 @@ where
         let mut bytes: Vec<u8> = other.wire.drain(..count).collect();
         let mut input = &mut bytes[..];
         let codecs = Rc::clone(&self.codecs);
-        loop {
+        'received: loop {
             let inflater = &mut codecs.borrow_mut().inflater;
             let received =
                 match self.messages.receive_inflated(&mut self.connection, inflater, &mut input) {
                     None => break,
                     Some(Message::Text(text)) => ("text", text.as_bytes().to_vec()),
                     Some(Message::Binary(data)) => ("binary", data.to_vec()),
-                    Some(Message::Ping(payload)) => ("ping", payload.to_vec()),
-                    Some(Message::Pong(_)) => continue,
+                    Some(Message::Ping(payload)) => {
+                        self.pongs.push_back((payload.to_vec(), true));
+                        ("ping", payload.to_vec())
+                    }
+                    Some(Message::Pong(payload)) => {
+                        while let Some((sent, is_answer)) = other.pongs.pop_front() {
+                            if sent == *payload {
+                                continue 'received;
+                            }
+                            assert!(is_answer, "a Pong was lost");
+                        }
+                        panic!("nobody sent {payload:?}");
+                    }
                     Some(Message::Close(_)) => {
                         assert!(other.expected.is_empty());
                         self.transmit();
@@ -357,6 +378,12 @@ fuzz_target!(|input: (u16, Vec<(bool, Call<'_>)>)| {
     let open = (State::Open, NextStep::Continue, false);
     if !cut_off || told == (open, open) {
         assert!(server.expected.is_empty() && client.expected.is_empty());
+    }
+    if told == (open, open) {
+        // An answer that another took the place of is the only one that may be left out.
+        for side in [server.pongs, client.pongs] {
+            assert!(side.is_empty(), "not received: {side:?}");
+        }
     }
     if !cut_off && told != (open, open) {
         let server_ends = (State::Closing, NextStep::ShutdownWrite, false);
