@@ -2,9 +2,9 @@
 //!
 //! `echo_server [ADDR] [--max-message BYTES] [--subprotocol NAME]... [--deflate [--takeover]]`
 //!
-//! All connections share one read buffer, since a connection keeps nothing in it. What a socket does
-//! not take waits in a buffer of its connection, and while much waits there, nothing is read from
-//! it: a peer that does not read its echoes is not served more of them. A silent peer is pinged, and
+//! All connections share one read buffer, since a connection keeps nothing in it, and one for output.
+//! What a socket does not take waits in a buffer of its connection, and while much waits there, nothing
+//! is read from it: a peer that does not read its echoes is not served more of them. A silent peer is pinged, and
 //! one that stays silent is given up. A browser gets a page to type into.
 //!
 //! With `--deflate`, for which the feature `deflate` is needed, messages are compressed where the
@@ -20,6 +20,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 use websocket_proto::handshake::{self, Accept, HandshakeError, ServerHandshake};
@@ -78,8 +79,8 @@ fn main() -> io::Result<()> {
 
     let start = Instant::now();
     let mut peers: HashMap<Token, Peer> = HashMap::new();
-    let mut buffer = vec![0; 64 << 10];
-    let mut common = Common { options, codecs: codecs::Shared::new() };
+    let mut buffer = vec![0; 128 << 10];
+    let mut common = Common { options, codecs: codecs::Shared::new(), out: Vec::new() };
     let mut events = Events::with_capacity(1024);
     let mut last_token = LISTENER;
     // Those that have more to do now, of which no event will tell.
@@ -92,7 +93,7 @@ fn main() -> io::Result<()> {
             result => result?,
         }
         let now = start.elapsed();
-        let mut ready = std::mem::take(&mut unfinished);
+        let mut ready = mem::take(&mut unfinished);
         ready.extend(events.iter().map(Event::token));
         // One turn for each, whatever the reasons for it.
         ready.sort_unstable();
@@ -157,6 +158,8 @@ fn accept(
 struct Common {
     options: Options,
     codecs: codecs::Shared,
+    /// The output of the connection whose turn it is.
+    out: Vec<u8>,
 }
 
 struct Peer {
@@ -205,8 +208,20 @@ impl Peer {
         Peer { stream, phase, out, written: 0, blocked: false, progress: false, deadlines }
     }
 
-    /// Writes and reads as much as the socket takes and gives.
+    /// A turn, in the output of all unless something waits in that of this connection.
     fn turn(&mut self, buffer: &mut [u8], common: &mut Common) -> io::Result<Turn> {
+        if self.out.is_empty() {
+            mem::swap(&mut self.out, &mut common.out);
+        }
+        let turn = self.write_and_read(buffer, common);
+        if self.out.is_empty() {
+            mem::swap(&mut self.out, &mut common.out);
+        }
+        turn
+    }
+
+    /// Writes and reads as much as the socket takes and gives.
+    fn write_and_read(&mut self, buffer: &mut [u8], common: &mut Common) -> io::Result<Turn> {
         for _ in 0..READS_A_TURN {
             self.write()?;
             if self.out.len() - self.written > MAX_WAITING {
