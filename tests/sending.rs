@@ -160,6 +160,16 @@ fn r6455_5_5_1_e_t22_after_our_close_nothing_but_pongs() {
 }
 
 #[test]
+fn r6455_5_5_1_e_t22_after_our_close_no_payload_of_the_callers_own() {
+    let (mut server, mut client, mut payload) = (server(), client(), *b"x");
+    server.close(None, &mut Vec::new()).unwrap();
+    client.close(None, &mut Vec::new()).unwrap();
+    assert_eq!(server.frame(Data::Binary(b"x"), true), Err(SendError::Closing));
+    let refused = client.frame_in_place(Kind::Binary, true, &mut payload);
+    assert_eq!((refused, payload), (Err(SendError::Closing), *b"x"));
+}
+
+#[test]
 fn r6455_6_1_a_t22_after_the_peers_close_nothing_but_the_reply() {
     let owed = || {
         let mut connection = server();

@@ -211,6 +211,17 @@ fn control_payloads_compare_by_their_bytes() {
 }
 
 #[test]
+fn a_piece_shows_its_bytes_unmasked_and_no_key() {
+    let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+    let mut bytes = *b"\x02\x82\x37\xFA\x21\x3D\x56\x98";
+    let piece = connection.receive(&mut &mut bytes[..]);
+    assert_eq!(
+        format!("{piece:?}"),
+        "Some(Binary(Binary { data: [97, 98], place: Place { first: true, last: false } }))"
+    );
+}
+
+#[test]
 fn a_pieces_places_can_be_asked_for() {
     let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
     let mut bytes = *b"\x01\x01a\x00\x01b\x80\x01c\x02\x01d\x00\x01e\x80\x01f";
