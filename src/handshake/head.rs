@@ -281,3 +281,25 @@ fn split_line(head: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
     };
     Ok((line.strip_suffix(b"\r").unwrap_or(line), block))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::plain_run;
+
+    /// It is only quicker than one byte after the other, so nothing but this shows how far it gets.
+    #[test]
+    fn a_run_ends_at_the_first_control_byte() {
+        let plain: [u8; 40] =
+            core::array::from_fn(|at| *b" ~a\x80\xFF\x7E!".get(at % 7).unwrap_or(&0));
+        for end in 0..=plain.len() {
+            assert_eq!(plain_run(&plain[..end]), end);
+            for control in [0x00, b'\t', b'\r', 0x1F, 0x7F] {
+                for at in 0..end {
+                    let mut bytes = plain;
+                    bytes[at] = control;
+                    assert_eq!(plain_run(&bytes[..end]), at, "{control:#x} in {end}");
+                }
+            }
+        }
+    }
+}
