@@ -132,7 +132,7 @@ pub(crate) const fn rotate(key: [u8; 4], masked: usize) -> [u8; 4] {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONG, apply, copy, rotate};
+    use super::{LONG, VECTOR, apply, copy, rotate, to_alignment};
 
     #[test]
     fn t51_equals_the_byte_loop_at_every_offset_and_length() {
@@ -167,6 +167,16 @@ mod tests {
             apply(front, key);
             apply(back, rotate(key, cut));
             assert_eq!(pieces, whole, "cut at {cut}");
+        }
+    }
+
+    /// What is not aligned is only slower, so nothing but this shows that it is.
+    #[test]
+    fn what_is_aligned_lies_at_the_next_multiple_of_a_vector() {
+        let bytes = [0_u8; 64];
+        for byte in &bytes {
+            let more = to_alignment(byte);
+            assert!(more < VECTOR && (core::ptr::from_ref(byte).addr() + more) % VECTOR == 0);
         }
     }
 }
