@@ -4,8 +4,8 @@
 //!
 //! All connections share one read buffer, since a connection keeps nothing in it, and one for output.
 //! What a socket does not take waits in a buffer of its connection, and while much waits there, nothing
-//! is read from it: a peer that does not read its echoes is not served more of them. A silent peer is pinged, and
-//! one that stays silent is given up. A browser gets a page to type into.
+//! is read from it: a peer that does not read its echoes is not served more of them. A silent peer is
+//! pinged, and one that stays silent is given up. A browser gets a page to type into.
 //!
 //! With `--deflate`, for which the feature `deflate` is needed, messages are compressed where the
 //! client offers it: by codecs that all connections share, or with `--takeover` by codecs of each
