@@ -45,7 +45,7 @@ impl<'o> ClientHandshake<'o> {
         emit(out, b"", |head| {
             // §4.1: the resource name, in origin form.
             write!(head, "{} {} HTTP/1.1\r\n", opening.method(), opening.resource())?;
-            write_headers(head, opening.headers())
+            write_headers(head, opening.lines())
         })?;
         // The offer outlives the target.
         let Offer { subprotocols, deflate, .. } = *offer;

@@ -5,14 +5,13 @@ use core::fmt;
 use arrayvec::ArrayString;
 
 use super::{
-    deflate::InOffer,
     fields::{EXTENSIONS, Fields, Form, ORIGIN, PROTOCOL, VERSION},
     headers::is_token,
     key,
     request::is_origin,
     response::{Expected, Response},
     target::{Resource, Target},
-    write::check_headers,
+    write::{Value, check_headers},
 };
 use crate::{
     config::Deflate,
@@ -205,6 +204,10 @@ impl<'o> Opening<'o> {
     /// The header fields, those of [`Offer`] last. In a CONNECT all names are in lower case, and
     /// there is no Host.
     pub fn headers(&self) -> impl Iterator<Item = (&str, impl fmt::Display)> {
+        self.lines()
+    }
+
+    pub(super) fn lines(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         // §4.1: what a request consists of. RFC 8441 §5: what of it is left.
         let upgrade = self.key.iter().flat_map(|key| {
             [
@@ -258,35 +261,4 @@ impl<'o> Opening<'o> {
     const fn form(&self) -> Form {
         if self.key.is_some() { Form::Upgrade } else { Form::Connect }
     }
-}
-
-/// What a field says; it prints as that.
-#[derive(Clone, Copy)]
-enum Value<'o> {
-    Text(&'o str),
-    List(&'o [&'o str]),
-    Extensions(&'o [Deflate]),
-    Authority(Target<'o>),
-}
-
-impl fmt::Display for Value<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Value::Text(text) => f.write_str(text),
-            Value::List(elements) => write_list(f, elements.iter()),
-            Value::Extensions(ways) => write_list(f, ways.iter().map(InOffer)),
-            Value::Authority(target) => target.write_authority(f),
-        }
-    }
-}
-
-/// Elements with a comma between two (RFC 9110 §5.6.1).
-fn write_list(
-    f: &mut fmt::Formatter<'_>,
-    elements: impl Iterator<Item = impl fmt::Display>,
-) -> fmt::Result {
-    elements.enumerate().try_for_each(|(at, element)| {
-        f.write_str(if at == 0 { "" } else { ", " })?;
-        element.fmt(f)
-    })
 }

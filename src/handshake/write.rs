@@ -2,9 +2,14 @@
 
 use core::fmt::{self, Write};
 
-use super::fields::{Form, is_lower_token, is_protected};
-use super::headers::{is_field_value, is_token};
+use super::{
+    deflate::InOffer,
+    fields::{Form, is_lower_token, is_protected},
+    headers::{is_field_value, is_token},
+    target::Target,
+};
 use crate::{
+    config::Deflate,
     error::{HandshakeError, HeadError},
     output::{Full, Output},
 };
@@ -155,16 +160,58 @@ pub(super) fn check_headers(form: Form, headers: &[(&str, &str)]) -> Result<(), 
 /// Writes header lines and the blank line.
 pub(super) fn write_headers<'a>(
     head: &mut dyn Write,
-    headers: impl Iterator<Item = (&'a str, impl fmt::Display)>,
+    headers: impl Iterator<Item = (&'a str, impl Into<Value<'a>>)>,
 ) -> fmt::Result {
     for (name, value) in headers {
-        // One value at a time: formatting several things at once takes longer.
         head.write_str(name)?;
         head.write_str(": ")?;
-        write!(head, "{value}")?;
+        value.into().write(head)?;
         head.write_str("\r\n")?;
     }
     head.write_str("\r\n")
+}
+
+/// What a field says; it prints as that.
+#[derive(Clone, Copy)]
+pub(super) enum Value<'a> {
+    Text(&'a str),
+    List(&'a [&'a str]),
+    Extensions(&'a [Deflate]),
+    Authority(Target<'a>),
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Value::Text(text)
+    }
+}
+
+impl Value<'_> {
+    /// Text is written as it is: to format it takes several times as long.
+    fn write(self, out: &mut dyn Write) -> fmt::Result {
+        match self {
+            Value::Text(text) => out.write_str(text),
+            Value::List(elements) => write_list(out, elements.iter()),
+            Value::Extensions(ways) => write_list(out, ways.iter().map(InOffer)),
+            Value::Authority(target) => target.write_authority(out),
+        }
+    }
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
+    }
+}
+
+/// Elements with a comma between two (RFC 9110 §5.6.1).
+fn write_list(
+    out: &mut dyn Write,
+    elements: impl Iterator<Item = impl fmt::Display>,
+) -> fmt::Result {
+    elements
+        .enumerate()
+        .try_for_each(|(at, element)| write!(out, "{}{element}", if at == 0 { "" } else { ", " }))
 }
 
 /// Counts what is written.
