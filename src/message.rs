@@ -147,13 +147,13 @@ impl<S: Storage> Messages<S> {
         self.receive_by(connection, NoCodec, input, 0)
     }
 
-    /// As [`receive`](Messages::receive), for who keeps a buffer of `capacity` bytes for each
-    /// connection: a message that is cut by the end of the input, and will lie whole in that buffer,
-    /// is left in the input instead of being gathered, which saves a copy.
+    /// As [`receive`](Messages::receive), for who keeps a buffer for each connection, of up to `capacity`
+    /// bytes: a message that is cut by the end of the input, and will lie whole in such a buffer, is left
+    /// in the input instead of being gathered, which saves a copy.
     ///
     /// `None` means that what is left of the input is the front of such a message, or of a header, or
-    /// empty. Move it to the front of the buffer and read on behind it: it is shorter than `capacity`. Where
-    /// that is more than the length of the buffer, there may be no room to read into.
+    /// empty. Read on behind it: it is shorter than `capacity`, so there is room once it has moved to the
+    /// front of the buffer, and the buffer has grown if it was smaller.
     ///
     /// The header of such a message is judged as early as ever, its text when it is whole. Messages
     /// that are longer or fragmented are gathered, as by [`receive`](Messages::receive); a connection that
@@ -165,25 +165,31 @@ impl<S: Storage> Messages<S> {
     /// # fn receive(stream: &mut impl Read, seen: &mut Vec<String>) -> io::Result<()> {
     /// # let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
     /// # let mut messages = Messages::new();
-    /// let mut buffer = vec![0; 64 << 10];
-    /// let mut filled = 0;
+    /// const READ: usize = 16 << 10;
+    /// let mut buffer = vec![0; 4 * READ];
+    /// let (mut start, mut end) = (0, 0);
     /// loop {
-    ///     match stream.read(&mut buffer[filled..])? {
-    ///         0 => break,
-    ///         length => filled += length,
+    ///     // What is left moves to the front where it is little, or has no room for a read behind it.
+    ///     if start > 0 && (end - start <= start / 4 || buffer.len() - end < READ) {
+    ///         buffer.copy_within(start..end, 0);
+    ///         (start, end) = (0, end - start);
     ///     }
-    ///     let (capacity, mut input) = (buffer.len(), &mut buffer[..filled]);
+    ///     // The buffer grows by what has arrived, not by what a header says.
+    ///     if buffer.len() - end < READ {
+    ///         buffer.resize(2 * buffer.len(), 0);
+    ///     }
+    ///     match stream.read(&mut buffer[end..])? {
+    ///         0 => break,
+    ///         length => end += length,
+    ///     }
+    ///     let mut input = &mut buffer[start..end];
     ///     while let Some(message) =
-    ///         messages.receive_in_place(&mut connection, &mut input, capacity)
+    ///         messages.receive_in_place(&mut connection, &mut input, 1 << 20)
     ///     {
     ///         // ...
     /// #       if let Message::Text(text) = message { seen.push(text.into()) }
     ///     }
-    ///     let taken = filled - input.len();
-    ///     if taken > 0 {
-    ///         buffer.copy_within(taken..filled, 0);
-    ///         filled -= taken;
-    ///     }
+    ///     start = end - input.len();
     /// }
     /// # Ok(()) }
     /// # let mut seen = Vec::new();

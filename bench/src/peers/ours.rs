@@ -46,39 +46,57 @@ pub const PIECES: Peer = Peer {
     },
 };
 
-/// What a connection has to read into: room for a read behind the front of a message.
-const BUFFER: usize = 64 << 10;
+/// What a connection first has to read into, and how much that may become.
+const BUFFER: usize = 128 << 10;
+const LIMIT: usize = 16 << 20;
 
 fn client() -> Client<impl FnMut() -> [u8; 4]> {
     let mut keys = Keys::default();
     Client(move || keys.draw())
 }
 
-#[inline(never)]
-fn receive<R: Role>(role: R, load: &Load, output: &mut Output) {
+/// Receives into a buffer of its own, as the documentation shows it: `message` takes each message,
+/// and `read` comes behind each read.
+#[inline(always)]
+fn receive_in_place<R: Role, S>(
+    role: R,
+    load: &Load,
+    state: &mut S,
+    mut message: impl FnMut(&mut S, &mut Connection<R>, Message<'_>),
+    mut read: impl FnMut(&mut S),
+) {
     let mut connection = Connection::new(role, &Config::new(), Agreed::new());
     let mut messages = Messages::new();
     let mut buffer = vec![0; BUFFER];
-    let mut filled = 0;
-    for read in reads(&load.wire) {
-        buffer[filled..filled + read.len()].copy_from_slice(read);
-        filled += read.len();
-        let mut input = &mut buffer[..filled];
-        while let Some(message) =
-            messages.receive_in_place(&mut connection, &mut input, BUFFER - READ)
-        {
-            match message {
-                Message::Text(text) => output.message(text.as_bytes()),
-                Message::Binary(data) => output.message(data),
-                other => panic!("{other:?}"),
-            }
+    let (mut start, mut end) = (0, 0);
+    for bytes in reads(&load.wire) {
+        // What is left moves to the front where it is little, or has no room for a read behind it.
+        if start > 0 && (end - start <= start / 4 || buffer.len() - end < READ) {
+            buffer.copy_within(start..end, 0);
+            (start, end) = (0, end - start);
         }
-        let taken = filled - input.len();
-        if taken > 0 {
-            buffer.copy_within(taken..filled, 0);
-            filled -= taken;
+        if buffer.len() - end < READ {
+            buffer.resize(2 * buffer.len(), 0);
         }
+        buffer[end..end + bytes.len()].copy_from_slice(bytes);
+        end += bytes.len();
+        let mut input = &mut buffer[start..end];
+        while let Some(received) = messages.receive_in_place(&mut connection, &mut input, LIMIT) {
+            message(state, &mut connection, received);
+        }
+        start = end - input.len();
+        read(state);
     }
+}
+
+#[inline(never)]
+fn receive<R: Role>(role: R, load: &Load, output: &mut Output) {
+    let message = |output: &mut Output, _: &mut _, message: Message<'_>| match message {
+        Message::Text(text) => output.message(text.as_bytes()),
+        Message::Binary(data) => output.message(data),
+        other => panic!("{other:?}"),
+    };
+    receive_in_place(role, load, output, message, |_| {});
 }
 
 #[inline(never)]
@@ -133,34 +151,20 @@ fn send<R: Role>(role: R, load: &Load, output: &mut Output) {
 
 #[inline(never)]
 fn echo(load: &Load, output: &mut Output) {
-    let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
-    let mut messages = Messages::new();
-    let mut out = Vec::new();
-    let mut buffer = vec![0; BUFFER];
-    let mut filled = 0;
-    for read in reads(&load.wire) {
-        buffer[filled..filled + read.len()].copy_from_slice(read);
-        filled += read.len();
-        let mut input = &mut buffer[..filled];
-        while let Some(message) =
-            messages.receive_in_place(&mut connection, &mut input, BUFFER - READ)
-        {
-            match message {
-                Message::Text(text) => connection.send_text(text, &mut out),
-                Message::Binary(data) => connection.send_binary(data, &mut out),
-                other => panic!("{other:?}"),
-            }
-            .unwrap();
-            connection.transmit(&mut out).unwrap();
-            output.messages += 1;
+    let mut state = (output, Vec::new());
+    let message = |(output, out): &mut (&mut Output, Vec<u8>),
+                   connection: &mut Connection<Server>,
+                   message: Message<'_>| {
+        match message {
+            Message::Text(text) => connection.send_text(text, out),
+            Message::Binary(data) => connection.send_binary(data, out),
+            other => panic!("{other:?}"),
         }
-        let taken = filled - input.len();
-        if taken > 0 {
-            buffer.copy_within(taken..filled, 0);
-            filled -= taken;
-        }
-        output.write(&mut out);
-    }
+        .unwrap();
+        connection.transmit(out).unwrap();
+        output.messages += 1;
+    };
+    receive_in_place(Server, load, &mut state, message, |(output, out)| output.write(out));
 }
 
 #[inline(never)]
