@@ -5,7 +5,7 @@
 
 /// From this length on, a few bytes in front are masked by themselves, so that the blocks behind them
 /// are aligned: a vector that lies across two lines of the cache takes twice as long.
-pub(crate) const LONG: usize = 2048;
+const LONG: usize = 2048;
 /// The alignment of the vectors that every 64-bit processor has.
 const VECTOR: usize = 16;
 
@@ -58,7 +58,7 @@ fn apply_words(data: &mut [u8], key: [u8; 4]) {
 }
 
 /// How many bytes lie between this one and one that is aligned for vectors: 15 at most.
-pub(crate) fn to_alignment(byte: *const u8) -> usize {
+fn to_alignment(byte: *const u8) -> usize {
     byte.align_offset(VECTOR) % VECTOR
 }
 
@@ -81,8 +81,11 @@ pub(crate) fn copy(data: &[u8], key: [u8; 4], mut put: impl FnMut(&[u8])) {
     let rest = copy_blocks::<64>(rest, key, &mut put);
     let rest = copy_blocks::<16>(rest, key, &mut put);
     let rest = copy_blocks::<4>(rest, key, &mut put);
-    for (byte, key) in rest.iter().zip(key) {
-        put(&[byte ^ key]);
+    match (rest, key) {
+        ([a], [x, ..]) => put(&[a ^ x]),
+        ([a, b], [x, y, ..]) => put(&[a ^ x, b ^ y]),
+        ([a, b, c], [x, y, z, _]) => put(&[a ^ x, b ^ y, c ^ z]),
+        _ => {}
     }
 }
 

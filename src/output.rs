@@ -114,23 +114,19 @@ impl Output for alloc::vec::Vec<u8> {
 
     #[inline]
     fn append_masked(&mut self, bytes: &[u8], key: [u8; 4]) {
-        if bytes.len() < mask::LONG {
+        if bytes.len() < 64 {
             mask::copy(bytes, key, |block| self.extend_from_slice(block));
         } else {
-            append_long(self, bytes, key);
+            append_words(self, bytes, key);
         }
     }
 }
 
-/// Appends what is masked in one pass, the words behind a few bytes to where they are aligned.
+/// Appends what is masked in one pass.
 #[cfg(feature = "alloc")]
 #[inline(never)]
-fn append_long(out: &mut alloc::vec::Vec<u8>, bytes: &[u8], key: [u8; 4]) {
-    let front = mask::to_alignment(out.as_ptr_range().end);
-    let (front, rest) = bytes.split_at_checked(front).unwrap_or_default();
-    mask::copy(front, key, |block| out.extend_from_slice(block));
-    let key = mask::rotate(key, front.len());
-    let (words, rest) = mask::words(rest, key);
+fn append_words(out: &mut alloc::vec::Vec<u8>, bytes: &[u8], key: [u8; 4]) {
+    let (words, rest) = mask::words(bytes, key);
     out.extend(words.flatten());
     mask::copy(rest, key, |block| out.extend_from_slice(block));
 }
