@@ -145,9 +145,9 @@ fn send_server(case: Case<Server>) -> Case<Server> {
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (Case::new(client(), text(16), true).sends()), config = at_most(16_205))]
-#[bench::text_125(args = (Case::new(client(), text(125), false).sends()), config = at_most(26_905))]
-#[bench::text_1024(args = (Case::new(client(), text(1024), false).sends()), config = at_most(40_605))]
+#[bench::binary_16(args = (Case::new(client(), text(16), true).sends()), config = at_most(15_905))]
+#[bench::text_125(args = (Case::new(client(), text(125), false).sends()), config = at_most(24_305))]
+#[bench::text_1024(args = (Case::new(client(), text(1024), false).sends()), config = at_most(45_405))]
 fn send_client(case: Case<Client<fn() -> [u8; 4]>>) -> Case<Client<fn() -> [u8; 4]>> {
     send(case)
 }
