@@ -44,7 +44,10 @@ impl<'o> ClientHandshake<'o> {
         let opening = Opening::upgrade(target, offer, nonce)?;
         emit(out, b"", |head| {
             // §4.1: the resource name, in origin form.
-            write!(head, "{} {} HTTP/1.1\r\n", opening.method(), opening.resource())?;
+            head.write_str(opening.method())?;
+            head.write_str(" ")?;
+            opening.resource().write(head)?;
+            head.write_str(" HTTP/1.1\r\n")?;
             write_headers(head, opening.lines())
         })?;
         // The offer outlives the target.

@@ -193,7 +193,7 @@ impl<'o> Opening<'o> {
 
     /// The host, and the port if it is not the scheme's own, as Host and `:authority` have it.
     pub fn authority(&self) -> impl fmt::Display + use<'o> {
-        Value::Authority(self.target)
+        Value::Authority(self.target.authority())
     }
 
     /// The path and the query, as the target of a GET and `:path` have it.
@@ -211,7 +211,7 @@ impl<'o> Opening<'o> {
         // §4.1: what a request consists of. RFC 8441 §5: what of it is left.
         let upgrade = self.key.iter().flat_map(|key| {
             [
-                ("Host", Value::Authority(self.target)),
+                ("Host", Value::Authority(self.target.authority())),
                 ("Upgrade", Value::Text("websocket")),
                 ("Connection", Value::Text("Upgrade")),
                 ("Sec-WebSocket-Key", Value::Text(key)),

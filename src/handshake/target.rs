@@ -1,7 +1,7 @@
 //! WebSocket URIs (§3), and the parts of them that a request carries: authority and resource name.
 
 use core::{
-    fmt::{self, Write as _},
+    fmt::{self, Write},
     net::Ipv6Addr,
 };
 
@@ -88,19 +88,19 @@ impl<'a> Target<'a> {
         self.resource
     }
 
-    /// Writes what a Host header or an `:authority` says.
-    pub(super) fn write_authority(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        out.write_str(self.host)?;
+    /// What a Host header or an `:authority` says.
+    pub(super) fn authority(&self) -> Authority<'a> {
         // §4.1: the port stands in Host only if it is not the scheme's own.
-        if self.port == default_port(self.secure) { Ok(()) } else { write!(out, ":{}", self.port) }
+        let port = (self.port != default_port(self.secure)).then_some(self.port);
+        Authority { host: self.host, port }
     }
 }
 
 impl fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.secure { "wss://" } else { "ws://" })?;
-        self.write_authority(f)?;
-        self.resource.fmt(f)
+        self.authority().write(f)?;
+        self.resource.write(f)
     }
 }
 
@@ -122,6 +122,17 @@ impl<'a> Resource<'a> {
     pub const fn query(&self) -> Option<&'a str> {
         // §3: an empty query is not part of the resource name.
         if self.query.is_empty() { None } else { Some(self.query) }
+    }
+
+    pub(super) fn write(&self, out: &mut dyn Write) -> fmt::Result {
+        out.write_str(self.path())?;
+        match self.query() {
+            Some(query) => {
+                out.write_str("?")?;
+                out.write_str(query)
+            }
+            None => Ok(()),
+        }
     }
 
     /// The resource name of a target in origin form: a path and a query.
@@ -158,14 +169,7 @@ impl<'a> Resource<'a> {
 
 impl fmt::Display for Resource<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.path())?;
-        match self.query() {
-            Some(query) => {
-                f.write_char('?')?;
-                f.write_str(query)
-            }
-            None => Ok(()),
-        }
+        self.write(f)
     }
 }
 
@@ -219,6 +223,11 @@ impl<'a> Authority<'a> {
             }
         };
         Ok(Authority { host, port: parse_port(port)? })
+    }
+
+    pub(super) fn write(self, out: &mut dyn Write) -> fmt::Result {
+        out.write_str(self.host)?;
+        self.port.map_or(Ok(()), |port| write!(out, ":{port}"))
     }
 
     /// Whether both are the same, where `port` stands for one that is not written.

@@ -6,7 +6,7 @@ use super::{
     deflate::InOffer,
     fields::{Form, is_lower_token, is_protected},
     headers::{is_field_value, is_token},
-    target::Target,
+    target::Authority,
 };
 use crate::{
     config::Deflate,
@@ -177,7 +177,7 @@ pub(super) enum Value<'a> {
     Text(&'a str),
     List(&'a [&'a str]),
     Extensions(&'a [Deflate]),
-    Authority(Target<'a>),
+    Authority(Authority<'a>),
 }
 
 impl<'a> From<&'a str> for Value<'a> {
@@ -193,7 +193,7 @@ impl Value<'_> {
             Value::Text(text) => out.write_str(text),
             Value::List(elements) => write_list(out, elements.iter()),
             Value::Extensions(ways) => write_list(out, ways.iter().map(InOffer)),
-            Value::Authority(target) => target.write_authority(out),
+            Value::Authority(authority) => authority.write(out),
         }
     }
 }

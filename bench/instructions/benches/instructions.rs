@@ -175,7 +175,7 @@ fn handshake_server((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8
 }
 
 #[library_benchmark]
-#[bench::response(args = (&response()), setup = handshake_memory, config = at_most(12_275))]
+#[bench::response(args = (&response()), setup = handshake_memory, config = at_most(11_189))]
 fn handshake_client((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
     let target = Target::parse("ws://server.example.com/chat?room=7").unwrap();
     let offer = Offer::new();
