@@ -55,9 +55,20 @@ impl<'a> Frame<'a> {
         encode(self.first, self.payload.len(), key, |header| out.append(header));
         match key {
             Some(key) => out.append_masked(self.payload, key),
-            None => out.append(self.payload),
+            None if self.payload.len() <= PART => out.append(self.payload),
+            None => append_long(self.payload, out),
         }
     }
+}
+
+/// How much the C libraries copy with vectors. More they copy by `rep movsb`, which some processors
+/// do at a sixteenth of the speed between places that lie a few bytes more than a multiple of 4 KiB
+/// apart, as a payload that is echoed and its place in the output often do.
+const PART: usize = 2 << 10;
+
+#[inline(never)]
+fn append_long(payload: &[u8], out: &mut (impl Output + ?Sized)) {
+    payload.chunks(PART).for_each(|part| out.append(part));
 }
 
 /// The bytes on the wire of a frame with a payload of `length`.
