@@ -19,7 +19,7 @@ pub trait Output {
     /// [`Full`] when there is no such room.
     fn reserve(&mut self, additional: usize) -> Result<(), Full>;
 
-    /// Appends `bytes`, within the room that was reserved.
+    /// Appends `bytes`, within the room that was reserved. A long payload comes in parts of some KiB.
     fn append(&mut self, bytes: &[u8]);
 
     /// Appends `bytes` masked: each XORed with the byte of `key` at its position modulo four (§5.3),

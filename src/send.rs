@@ -61,9 +61,9 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// How much the C libraries copy with vectors. More they copy by `rep movsb`, which some processors
-/// do at a sixteenth of the speed between places that lie a few bytes more than a multiple of 4 KiB
-/// apart, as a payload that is echoed and its place in the output often do.
+/// How much glibc always copies with vectors. More it may copy by `rep movsb`, which some processors
+/// (Zen 4 for one) do at a sixteenth of the speed where the destination lies 1 to 15 bytes more than a
+/// multiple of 4 KiB behind the source, as the output of an echo often does.
 const PART: usize = 2 << 10;
 
 #[inline(never)]
