@@ -574,6 +574,24 @@ fn an_output_is_called_within_its_contract_and_one_that_lies_does_no_harm() {
 }
 
 #[test]
+fn a_long_payload_is_appended_in_parts_of_some_kib() {
+    /// Keeps how long each part is.
+    struct Parts(Vec<usize>);
+    impl Output for Parts {
+        fn reserve(&mut self, _: usize) -> Result<(), Full> {
+            Ok(())
+        }
+        fn append(&mut self, bytes: &[u8]) {
+            self.0.push(bytes.len());
+        }
+    }
+    let mut out = Parts(Vec::new());
+    server().send_binary(&[7; 100_000], &mut out).unwrap();
+    assert_eq!(out.0.iter().sum::<usize>(), 100_010);
+    assert!(out.0.iter().all(|&part| part <= 4096), "{:?}", out.0);
+}
+
+#[test]
 fn t51_what_is_masked_into_an_output_is_the_same_at_every_place_and_length() {
     /// Has no way of its own to mask.
     struct Plain(Vec<u8>);
