@@ -7,7 +7,7 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use core::ops::Range;
-use websocket_proto::handshake::{Accept, ServerHandshake};
+use websocket_proto::handshake::{AcceptOptions, ServerHandshake};
 use websocket_proto::{
     Agreed, Closure, Config, Connection, Lent, Message, Messages, NextStep, Server, SliceOutput,
 };
@@ -89,8 +89,10 @@ fn answer(link: &mut impl Link, head: &mut [u8; HEAD]) -> Option<Range<usize>> {
         let answered = match handshake.receive(&mut input) {
             Ok(None) => continue,
             // No extension is agreed to, so the connection needs nothing from here.
-            Ok(Some(request)) => request.accept(&Accept::new(), &mut out).ok().map(|_| input.len()),
-            Err(error) => error.answer(&mut out).ok().and(None),
+            Ok(Some(request)) => {
+                request.accept(&AcceptOptions::new(), &mut out).ok().map(|_| input.len())
+            }
+            Err(error) => error.respond(&mut out).ok().and(None),
         };
         link.write(out.written());
         return answered.map(|leftover| filled - leftover..filled);

@@ -5,7 +5,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
-use websocket_proto::handshake::{Accept, ServerHandshake};
+use websocket_proto::handshake::{AcceptOptions, ServerHandshake};
 use websocket_proto::{Closure, Config, Connection, Message, Messages, NextStep, Server};
 
 fn main() -> io::Result<()> {
@@ -37,13 +37,14 @@ fn serve(mut stream: TcpStream) -> io::Result<Option<Closure>> {
         match handshake.receive(&mut input) {
             Ok(None) => {}
             Ok(Some(request)) => {
-                let agreed = request.accept(&Accept::new(), &mut out).map_err(io::Error::other)?;
+                let agreed =
+                    request.accept(&AcceptOptions::new(), &mut out).map_err(io::Error::other)?;
                 stream.write_all(&out)?;
                 let mut connection = Connection::new(Server, &Config::new(), agreed);
                 return echo(&mut stream, &mut connection, input);
             }
             Err(error) => {
-                error.answer(&mut out).map_err(io::Error::other)?;
+                error.respond(&mut out).map_err(io::Error::other)?;
                 stream.write_all(&out)?;
                 // Closing with input unread could destroy the answer on its way.
                 stream.shutdown(Shutdown::Write)?;

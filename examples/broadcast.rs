@@ -16,7 +16,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use websocket_proto::handshake::{Accept, ServerHandshake};
+use websocket_proto::handshake::{AcceptOptions, ServerHandshake};
 use websocket_proto::{
     CloseCode, CloseFrame, Config, Connection, Data, Deadlines, Full, Message, Messages, NextStep,
     Output, Overdue, Prepared, Server, State, Violation,
@@ -255,8 +255,9 @@ impl Peer {
         match handshake.receive(&mut input) {
             Ok(None) => Ok(()),
             Ok(Some(request)) => {
-                let agreed =
-                    request.accept(&Accept::new(), &mut self.queue).map_err(io::Error::other)?;
+                let agreed = request
+                    .accept(&AcceptOptions::new(), &mut self.queue)
+                    .map_err(io::Error::other)?;
                 let connection = Box::new(Connection::new(Server, &CONFIG, agreed));
                 let mut leftover = input.to_vec();
                 self.phase = Phase::Open { connection, messages: Messages::new() };
@@ -264,7 +265,7 @@ impl Peer {
             }
             Err(error) => {
                 self.phase = Phase::Answered { eof: false };
-                error.answer(&mut self.queue).map_err(io::Error::other)
+                error.respond(&mut self.queue).map_err(io::Error::other)
             }
         }
     }

@@ -23,7 +23,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
-use websocket_proto::handshake::{self, Accept, HandshakeError, ServerHandshake};
+use websocket_proto::handshake::{self, AcceptOptions, HandshakeError, ServerHandshake};
 use websocket_proto::{
     Config, Connection, Data, Deadlines, Deflate, Message, Messages, NextStep, Overdue, Server,
 };
@@ -347,7 +347,7 @@ impl Peer {
             Ok(Some(request)) => {
                 let Options { config, subprotocols, deflate, .. } = &common.options;
                 let known = |offered: &&str| subprotocols.iter().any(|own| own == offered);
-                let mut accept = Accept::new();
+                let mut accept = AcceptOptions::new();
                 if let Some(subprotocol) = request.subprotocols().find(known) {
                     accept = accept.subprotocol(subprotocol);
                 }
@@ -367,7 +367,7 @@ impl Peer {
                     let headers = [("Content-Type", "text/html; charset=utf-8")];
                     handshake::reject(200, &headers, PAGE, &mut self.out)
                 } else {
-                    error.answer(&mut self.out)
+                    error.respond(&mut self.out)
                 };
                 self.phase = Phase::Answered { eof: false };
                 answered.map_err(io::Error::other)

@@ -19,7 +19,7 @@ use hyper::{Version, http};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use websocket::WebSocket;
-use websocket_proto::handshake::{Accept, Request};
+use websocket_proto::handshake::{AcceptOptions, Request};
 use websocket_proto::{Agreed, Config, Connection, Server};
 
 #[tokio::main]
@@ -56,7 +56,7 @@ async fn answer(mut asked: http::Request<Incoming>) -> http::Result<http::Respon
         Err(error) => return respond(error.status(), error.headers().iter().copied()),
     };
     // An echo is for strangers too. A server that trusts cookies looks at the origin first.
-    let Ok(answer) = request.answer(&Accept::new()) else { return respond(500, []) };
+    let Ok(answer) = request.response(&AcceptOptions::new()) else { return respond(500, []) };
     tokio::spawn(echo(on(&mut asked), answer.agreed()));
     respond(answer.status(), answer.headers())
 }

@@ -16,7 +16,7 @@ use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
 use std::thread;
 use std::time::{Duration, Instant};
 use websocket_proto::handshake::{
-    self, Accept, ClientHandshake, Offer, Request, Response, ServerHandshake, Target,
+    self, AcceptOptions, ClientHandshake, Offer, Request, Response, ServerHandshake, Target,
 };
 use websocket_proto::{
     Client, CloseCode, CloseFrame, Config, Connection, Data, Deadlines, Event, Limit, NextStep,
@@ -65,7 +65,8 @@ fn serve(mut stream: TcpStream, backend: Target<'_>) -> io::Result<()> {
             Ok(None) => continue,
             Ok(Some(request)) => match dial(&request, &stream, backend, &clock) {
                 Ok(Dialled { mut back, subprotocol, mut leftover }) => {
-                    let accept = subprotocol.as_deref().map(|name| Accept::new().subprotocol(name));
+                    let accept =
+                        subprotocol.as_deref().map(|name| AcceptOptions::new().subprotocol(name));
                     let agreed = request
                         .accept(&accept.unwrap_or_default(), &mut out)
                         .map_err(io::Error::other)?;
@@ -78,7 +79,7 @@ fn serve(mut stream: TcpStream, backend: Target<'_>) -> io::Result<()> {
                 }
                 Err(status) => handshake::reject(status, &[], b"", &mut out),
             },
-            Err(error) => error.answer(&mut out),
+            Err(error) => error.respond(&mut out),
         };
         refused.map_err(io::Error::other)?;
         stream.write_all(&out)?;
@@ -263,10 +264,10 @@ fn pass_on<A: Role, B: Role>(from: &mut Side<A>, to: &mut Side<B>, mut input: &m
     while let Some(event) = from.connection.receive(&mut input) {
         let passed = match &event {
             Event::Text(piece) => {
-                to.connection.send_fragment(Data::Text(piece), piece.last(), &mut to.out)
+                to.connection.send_fragment(Data::Text(piece), piece.is_last(), &mut to.out)
             }
             Event::Binary(piece) => {
-                to.connection.send_fragment(Data::Binary(piece), piece.last(), &mut to.out)
+                to.connection.send_fragment(Data::Binary(piece), piece.is_last(), &mut to.out)
             }
             Event::Ping(payload) => match to.connection.ping(payload, &mut to.out) {
                 // Nobody is there any more to answer, and until a Close has come from this side,

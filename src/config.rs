@@ -89,7 +89,7 @@ impl Agreed {
 /// # let _ = deflate;
 /// ```
 ///
-/// | | in a server's [`Accept`](crate::handshake::Accept) | in a client's [`Offer`](crate::handshake::Offer) |
+/// | | in a server's [`AcceptOptions`](crate::handshake::AcceptOptions) | in a client's [`Offer`](crate::handshake::Offer) |
 /// |---|---|---|
 /// | `server_no_context_takeover` | the server resets its compressor | the server has to |
 /// | `client_no_context_takeover` | the client has to reset its compressor | the client will |

@@ -162,7 +162,7 @@ impl From<crate::output::Full> for SendError {
 
 /// Why the opening handshake failed: the peer's fault (§4.1, §4.2, RFC 9112).
 ///
-/// A server answers it with [`answer`](HandshakeError::answer), or takes the same bytes, which are
+/// A server answers it with [`respond`](HandshakeError::respond), or takes the same bytes, which are
 /// still in its buffer, for plain HTTP. A client drops the transport (§7.1.4).
 ///
 /// In front of another HTTP stack, [`status`](HandshakeError::status) and

@@ -107,12 +107,12 @@ pub(crate) enum Repr<'i> {
 
 impl Text<'_> {
     /// Whether this is the first piece of its message.
-    pub const fn first(&self) -> bool {
+    pub const fn is_first(&self) -> bool {
         self.place.first
     }
 
     /// Whether this is the last piece of its message.
-    pub const fn last(&self) -> bool {
+    pub const fn is_last(&self) -> bool {
         self.place.last
     }
 }
@@ -151,12 +151,12 @@ impl<'i> Binary<'i> {
     }
 
     /// Whether this is the first piece of its message.
-    pub const fn first(&self) -> bool {
+    pub const fn is_first(&self) -> bool {
         self.place.first
     }
 
     /// Whether this is the last piece of its message.
-    pub const fn last(&self) -> bool {
+    pub const fn is_last(&self) -> bool {
         self.place.last
     }
 
@@ -214,12 +214,12 @@ impl Compressed<'_> {
     }
 
     /// Whether this is the first piece of its message.
-    pub const fn first(&self) -> bool {
+    pub const fn is_first(&self) -> bool {
         self.place.first
     }
 
     /// Whether this is the last piece of its message.
-    pub const fn last(&self) -> bool {
+    pub const fn is_last(&self) -> bool {
         self.place.last
     }
 }

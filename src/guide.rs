@@ -109,7 +109,7 @@
 //! With permessage-deflate (RFC 7692) JSON shrinks to between a half and a quarter. It takes the
 //! processor some ten times longer to receive, and a hundred times longer to send, than without: see
 //! `bench`. It is off until both sides want it: a server
-//! by [`Accept::deflate`](crate::handshake::Accept::deflate), a client by
+//! by [`AcceptOptions::deflate`](crate::handshake::AcceptOptions::deflate), a client by
 //! [`Offer::deflate`](crate::handshake::Offer::deflate). What they agreed on is in
 //! [`Agreed`](crate::Agreed) and goes into the connection, which from then on hands out compressed
 //! messages as [`Event::Compressed`](crate::Event::Compressed). The codecs are values of their own,
@@ -217,7 +217,7 @@
 //! | the peer's reason is not for users (§5.5.1) | it stands in [`Event::Close`](crate::Event::Close) only |
 //! | a failure is logged (§7.1.7) | [`Event::Failed`](crate::Event::Failed) |
 //! | applications close when they like, with their codes (§7.3, §7.4.1) | [`close`](crate::Connection::close) |
-//! | extended CONNECT only where the server allows it (RFC 8441 §3) | [`Opening::connect`](crate::handshake::Opening::connect) asks for it |
+//! | extended CONNECT only where the server allows it (RFC 8441 §3) | [`ClientRequest::connect`](crate::handshake::ClientRequest::connect) asks for it |
 //! | streams end with END_STREAM or FIN, and are reset by an abort (RFC 8441 §5, RFC 9220 §3) | [`next_step`](crate::Connection::next_step) |
 //! | secrets are not compressed beside what others choose (RFC 7692 §8) | the choice for each message: `send_compressed`, or [`send_text`](crate::Connection::send_text) |
 //! | a client reconnects with growing delays (§7.2.3) | [`closure`](crate::Connection::closure) |

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 use websocket_proto::handshake::{
-    Accept, ENABLE_CONNECT_PROTOCOL, Fields, HandshakeError, HandshakeError::*, HeadError, Offer,
-    Opening, PseudoHeaders, Request, Response, ServerHandshake, Target,
+    AcceptOptions, ClientRequest, ENABLE_CONNECT_PROTOCOL, Fields, HandshakeError,
+    HandshakeError::*, HeadError, Offer, PseudoHeaders, Request, Response, ServerHandshake, Target,
 };
 use websocket_proto::{Agreed, Client, CloseCode, Config, Connection, Event, Server, Violation};
 
@@ -66,7 +66,7 @@ impl Asked {
         let request = Request::connect(self.pseudo, fields)?;
         assert_eq!(request.method(), "CONNECT");
         // These bytes are of HTTP/1.1.
-        assert_eq!(request.accept(&Accept::new(), &mut vec![]), Err(HeadError::NotUpgrade));
+        assert_eq!(request.accept(&AcceptOptions::new(), &mut vec![]), Err(HeadError::NotUpgrade));
         Ok(Seen {
             resource: request.resource().to_string(),
             host: request.host().to_owned(),
@@ -106,8 +106,8 @@ fn lines<'a>(pairs: impl IntoIterator<Item = (&'a str, impl ToString)>) -> Vec<S
 }
 
 /// What a client of HTTP/2 asks.
-fn connect(uri: &'static str, offer: &Offer<'static>) -> Result<Opening<'static>, HeadError> {
-    Opening::connect(&Target::parse(uri).unwrap(), offer, true)
+fn connect(uri: &'static str, offer: &Offer<'static>) -> Result<ClientRequest<'static>, HeadError> {
+    ClientRequest::connect(&Target::parse(uri).unwrap(), offer, true)
 }
 
 /// The verdict of a client that offered `chat` and `superchat`.
@@ -117,7 +117,7 @@ fn judged(
 ) -> Result<(u16, Option<String>), HandshakeError> {
     let offer = Offer::new().subprotocols(&["chat", "superchat"]);
     let opening = connect("wss://server.example.com/chat", &offer).unwrap();
-    let response = opening.judge(status, (2, 0), headers.iter().map(|(n, v)| (n, v)))?;
+    let response = opening.validate(status, (2, 0), headers.iter().map(|(n, v)| (n, v)))?;
     Ok(match response {
         Response::Accepted(accepted) => {
             assert_eq!(accepted.agreed(), Agreed::new());
@@ -146,7 +146,7 @@ fn r8441_4_a_r8441_4_b_r8441_5_e_the_example_of_the_rfc() {
     let fields = fields.headers.iter().map(|(name, value)| (name, value));
     let request = Request::connect(sample().pseudo, fields).unwrap();
     assert_eq!(request.header("Origin"), Some(&b"http://www.example.com"[..]));
-    let answer = request.answer(&Accept::new().subprotocol("chat")).unwrap();
+    let answer = request.response(&AcceptOptions::new().subprotocol("chat")).unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(lines(answer.headers()), ["sec-websocket-protocol: chat"]);
 }
@@ -290,9 +290,9 @@ fn r8441_5_b_t46_t49_no_header_of_the_caller_breaks_out_or_overrides() {
         let fields = sample();
         let fields = fields.headers.iter().map(|(name, value)| (name, value));
         let request = Request::connect(sample().pseudo, fields).unwrap();
-        let answered = request.answer(&Accept::new().headers(&headers)).map(drop);
+        let answered = request.response(&AcceptOptions::new().headers(&headers)).map(drop);
         let target = Target::parse("ws://h").unwrap();
-        let asked = Opening::connect(&target, &Offer::new().headers(&headers), true).map(drop);
+        let asked = ClientRequest::connect(&target, &Offer::new().headers(&headers), true).map(drop);
         assert_eq!(asked, answered);
         asked
     };
@@ -315,7 +315,7 @@ fn r8441_5_b_t46_t49_no_header_of_the_caller_breaks_out_or_overrides() {
         let target = Target::parse("ws://h").unwrap();
         let headers = [(name, "y")];
         let offer = Offer::new().headers(&headers);
-        let error = Opening::upgrade(&target, &offer, [0; 16]).unwrap_err();
+        let error = ClientRequest::upgrade(&target, &offer, [0; 16]).unwrap_err();
         assert_eq!(error, HeadError::ProtectedHeader, "{name}");
     }
 }
@@ -394,8 +394,9 @@ fn r8441_5_d_subprotocols_and_extensions_have_their_rules() {
     let fields = sample();
     let fields = fields.headers.iter().map(|(name, value)| (name, value));
     let request = Request::connect(sample().pseudo, fields).unwrap();
-    let choose =
-        |name| request.answer(&Accept::new().subprotocol(name)).map(|a| lines(a.headers()));
+    let choose = |name| {
+        request.response(&AcceptOptions::new().subprotocol(name)).map(|a| lines(a.headers()))
+    };
     assert_eq!(choose("superchat"), Ok(vec!["sec-websocket-protocol: superchat".to_owned()]));
     assert_eq!(choose("Chat"), Err(HeadError::SubprotocolNotOffered));
     assert_eq!(choose(""), Err(HeadError::InvalidSubprotocol));
@@ -450,12 +451,12 @@ fn r8441_5_e_success_is_any_2xx() {
     // What a refusal says is there to be read, the versions for one.
     let opening = connect("ws://h", &Offer::new()).unwrap();
     let headers = [("sec-websocket-version", "13, 8")];
-    let response = opening.judge(400, (3, 0), headers.iter().map(|(n, v)| (n, v)));
+    let response = opening.validate(400, (3, 0), headers.iter().map(|(n, v)| (n, v)));
     let Ok(Response::Refused(refused)) = response else { panic!("{response:?}") };
     assert_eq!(refused.versions().collect::<Vec<_>>(), [13, 8]);
     // HTTP/1.1 has no extended CONNECT.
     for version in [(1, 0), (1, 1), (0, 9)] {
-        let response = opening.judge(200, version, headers.iter().map(|(n, v)| (n, v)));
+        let response = opening.validate(200, version, headers.iter().map(|(n, v)| (n, v)));
         assert_eq!(response.map(drop), Err(InvalidHttpVersion));
     }
 }
@@ -464,8 +465,8 @@ fn r8441_5_e_success_is_any_2xx() {
 fn r8441_5_f_the_stream_carries_the_same_frames() {
     let (headers, answer) = (HeaderMap::new(), HeaderMap::new());
     let target = Target::parse("wss://h/p").unwrap();
-    let opening = Opening::connect(&target, &Offer::new(), true).unwrap();
-    let response = opening.judge(200, (2, 0), &answer).unwrap();
+    let opening = ClientRequest::connect(&target, &Offer::new(), true).unwrap();
+    let response = opening.validate(200, (2, 0), &answer).unwrap();
     let Response::Accepted(response) = response else { panic!("{response:?}") };
     let mut client = Connection::new(Client(|| [1, 2, 3, 4]), &Config::new(), response.agreed());
 
@@ -475,7 +476,7 @@ fn r8441_5_f_the_stream_carries_the_same_frames() {
         headers
     });
     let request = Request::connect(sample().pseudo, &headers).unwrap();
-    let agreed = request.answer(&Accept::new()).unwrap().agreed();
+    let agreed = request.response(&AcceptOptions::new()).unwrap().agreed();
     let server = || Connection::new(Server, &Config::new(), agreed);
 
     // A client's frames are masked, and a server insists on it.
@@ -498,7 +499,7 @@ fn r8441_5_f_the_stream_carries_the_same_frames() {
 fn r8441_3_a_not_before_the_server_has_enabled_it() {
     assert_eq!(ENABLE_CONNECT_PROTOCOL, (0x8, 1));
     let target = Target::parse("ws://h").unwrap();
-    let error = Opening::connect(&target, &Offer::new(), false).unwrap_err();
+    let error = ClientRequest::connect(&target, &Offer::new(), false).unwrap_err();
     assert_eq!(error, HeadError::ConnectNotEnabled);
 }
 
@@ -534,7 +535,7 @@ fn every_fault_has_an_answer_in_both_versions_of_http() {
         assert_eq!(pairs(error.connect_headers()), connect_headers, "{error}");
         // The bytes say the same, and that they are the last ones.
         let mut out = Vec::new();
-        error.answer(&mut out).unwrap();
+        error.respond(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
         for line in headers {
@@ -571,8 +572,8 @@ fn r6455_4_2_1_a_r6455_4_2_2_j_a_request_that_another_stack_parsed() {
     assert_eq!(request.headers(), &headers);
 
     let said = [("Set-Cookie", "a=b")];
-    let accept = Accept::new().subprotocol("chat").headers(&said);
-    let answer = request.answer(&accept).unwrap();
+    let accept = AcceptOptions::new().subprotocol("chat").headers(&said);
+    let answer = request.response(&accept).unwrap();
     assert_eq!((answer.status(), answer.agreed()), (101, Agreed::new()));
     assert_eq!(
         lines(answer.headers()),
@@ -669,7 +670,7 @@ fn r6455_4_2_1_g_a_line_break_is_no_whitespace_around_a_value() {
 fn r6455_4_1_z_a_response_that_another_stack_parsed() {
     let target = Target::parse("ws://server.example.com/chat").unwrap();
     let offer = Offer::new().subprotocols(&["chat"]);
-    let opening = Opening::upgrade(&target, &offer, *b"the sample nonce").unwrap();
+    let opening = ClientRequest::upgrade(&target, &offer, *b"the sample nonce").unwrap();
     assert_eq!((opening.method(), opening.protocol(), opening.scheme()), ("GET", None, "http"));
     assert_eq!(
         lines(opening.headers()),
@@ -687,7 +688,7 @@ fn r6455_4_1_z_a_response_that_another_stack_parsed() {
         headers.insert("connection", HeaderValue::from_static("Upgrade"));
         headers.insert("upgrade", HeaderValue::from_static("websocket"));
         headers.insert("sec-websocket-accept", HeaderValue::from_static(accept));
-        opening.judge(status, version, &headers).map(|response| match response {
+        opening.validate(status, version, &headers).map(|response| match response {
             Response::Accepted(accepted) => {
                 assert_eq!(accepted.subprotocol(), None);
                 101
@@ -717,8 +718,8 @@ fn both_sides_of_this_crate_understand_each_other() {
         .subprotocols(&["a", "b"])
         .headers(&[("cookie", "c=d")]);
     for opening in [
-        Opening::connect(&target, &offer, true).unwrap(),
-        Opening::upgrade(&target, &offer, [9; 16]).unwrap(),
+        ClientRequest::connect(&target, &offer, true).unwrap(),
+        ClientRequest::upgrade(&target, &offer, [9; 16]).unwrap(),
     ] {
         let asked: Vec<_> = opening.headers().map(|(n, v)| (n, v.to_string())).collect();
         let fields = asked.iter().map(|(name, value)| (name, value));
@@ -742,11 +743,11 @@ fn both_sides_of_this_crate_understand_each_other() {
         assert!(request.is_same_origin());
         assert!(request.subprotocols().eq(["a", "b"]));
         assert_eq!(request.header("Cookie"), Some(&b"c=d"[..]));
-        let answer = request.answer(&Accept::new().subprotocol("b")).unwrap();
+        let answer = request.response(&AcceptOptions::new().subprotocol("b")).unwrap();
         let version = if answer.status() == 101 { (1, 1) } else { (2, 0) };
         let said: Vec<_> = answer.headers().collect();
         let fields = said.iter().map(|(name, value)| (name, value));
-        match opening.judge(answer.status(), version, fields).unwrap() {
+        match opening.validate(answer.status(), version, fields).unwrap() {
             Response::Accepted(accepted) => assert_eq!(accepted.subprotocol(), Some("b")),
             Response::Refused(refused) => panic!("{refused:?}"),
         }

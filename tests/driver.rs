@@ -6,8 +6,8 @@ mod common;
 
 use common::{Keys, frames, hex, mask, unmask};
 use websocket_proto::handshake::{
-    self, Accept, ClientHandshake, HandshakeError, Offer, Request, Response, ServerHandshake,
-    Target, TargetError,
+    self, AcceptOptions, ClientHandshake, HandshakeError, Offer, Request, Response,
+    ServerHandshake, Target, TargetError,
 };
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Closure, Config, Connection, Event, NextStep, Role,
@@ -147,7 +147,7 @@ fn r6455_4_2_1_i_without_an_origin_the_handshake_goes_on() {
     with_request("", |request| {
         assert_eq!(request.origin(), None);
         assert!(!request.is_same_origin());
-        assert!(request.accept(&Accept::new(), &mut Vec::new()).is_ok());
+        assert!(request.accept(&AcceptOptions::new(), &mut Vec::new()).is_ok());
     });
 }
 
@@ -447,7 +447,7 @@ fn r6455_10_1_a_forged_and_hostile_requests_are_judged_and_never_trusted() {
         if let Ok(Some(request)) = ServerHandshake::new().receive(&mut input) {
             // Whatever was accepted is a whole request of this protocol.
             assert_eq!(request.method(), "GET");
-            assert!(request.accept(&Accept::new(), &mut Vec::new()).is_ok());
+            assert!(request.accept(&AcceptOptions::new(), &mut Vec::new()).is_ok());
         }
     }
 }

@@ -5,7 +5,8 @@
 use std::panic;
 
 use websocket_proto::handshake::{
-    ClientHandshake, HandshakeError, HandshakeError::*, HeadError, Offer, Opening, Response, Target,
+    ClientHandshake, ClientRequest, HandshakeError, HandshakeError::*, HeadError, Offer, Response,
+    Target,
 };
 use websocket_proto::{Agreed, SliceOutput};
 
@@ -206,8 +207,8 @@ fn parsed(bytes: &[u8]) -> Option<Result<(), HandshakeError>> {
     let fields = headers.iter().map(|(name, value)| (name, value));
     let target = Target::parse("ws://server.example.com/chat").unwrap();
     let offer = Offer::new().subprotocols(&["chat", "superchat"]);
-    let opening = Opening::upgrade(&target, &offer, NONCE).unwrap();
-    Some(opening.judge(status, (1, parsed.version?), fields).map(drop))
+    let opening = ClientRequest::upgrade(&target, &offer, NONCE).unwrap();
+    Some(opening.validate(status, (1, parsed.version?), fields).map(drop))
 }
 
 fn request(uri: &str, offer: &Offer<'_>) -> Result<String, HeadError> {
@@ -596,7 +597,7 @@ fn requests_are_written_whole_or_not_at_all() {
 
 #[test]
 fn both_sides_of_this_crate_understand_each_other() {
-    use websocket_proto::handshake::{Accept, ServerHandshake};
+    use websocket_proto::handshake::{AcceptOptions, ServerHandshake};
     let target = Target::parse("wss://example.com:444/p?q=1").unwrap();
     let offer = Offer::new()
         .origin("https://example.com:444")
@@ -609,7 +610,7 @@ fn both_sides_of_this_crate_understand_each_other() {
     assert!(request.is_same_origin());
     assert!(request.subprotocols().eq(["a", "b"]));
     assert_eq!(request.header("cookie"), Some(&b"c=d"[..]));
-    request.accept(&Accept::new().subprotocol("b"), &mut answered).unwrap();
+    request.accept(&AcceptOptions::new().subprotocol("b"), &mut answered).unwrap();
     match client.receive(&mut &mut answered[..]).unwrap().unwrap() {
         Response::Accepted(accepted) => assert_eq!(accepted.subprotocol(), Some("b")),
         Response::Refused(refused) => panic!("{refused:?}"),

@@ -5,7 +5,7 @@
 use std::{panic, sync::mpsc, thread, time::Duration};
 
 use websocket_proto::handshake::{
-    self, Accept, HandshakeError, HandshakeError::*, HeadError, Request, ServerHandshake,
+    self, AcceptOptions, HandshakeError, HandshakeError::*, HeadError, Request, ServerHandshake,
 };
 use websocket_proto::{Agreed, Output, SliceOutput};
 
@@ -81,7 +81,7 @@ struct Seen {
 
 fn see(request: &Request<'_>, behind: Vec<u8>) -> Seen {
     let mut answer = Vec::new();
-    assert_eq!(request.accept(&Accept::new(), &mut answer), Ok(Agreed::new()));
+    assert_eq!(request.accept(&AcceptOptions::new(), &mut answer), Ok(Agreed::new()));
     let extensions = request.extensions().map(|extension| {
         let params = extension.params().map(|(name, value)| match value {
             Some(value) => format!("; {name}={value}"),
@@ -202,7 +202,7 @@ fn parsed(bytes: &[u8]) -> Option<Result<[Vec<u8>; 3], HandshakeError>> {
     let request = Request::upgrade(parsed.method?, (1, parsed.version?), parsed.path?, fields);
     Some(request.map(|request| {
         let mut answer = Vec::new();
-        request.accept(&Accept::new(), &mut answer).unwrap();
+        request.accept(&AcceptOptions::new(), &mut answer).unwrap();
         [request.host().into(), request.resource().to_string().into(), answer]
     }))
 }
@@ -211,7 +211,7 @@ fn parsed(bytes: &[u8]) -> Option<Result<[Vec<u8>; 3], HandshakeError>> {
 fn answer(head: &Head) -> (u16, String) {
     let error = verdict(&head.bytes()).expect_err("refused");
     let mut out = Vec::new();
-    error.answer(&mut out).unwrap();
+    error.respond(&mut out).unwrap();
     (error.status(), String::from_utf8(out).unwrap())
 }
 
@@ -233,7 +233,8 @@ fn r6455_4_2_2_j_r6455_4_2_2_d_r6455_4_2_2_h_the_sample_request_gets_the_sample_
     assert_eq!(seen.extensions, [""; 0]);
     assert!(matches!(parsed(&sample().bytes()), Some(Ok(_))));
 
-    let accept = Accept::new().subprotocol("chat").headers(&[("Set-Cookie", "a=b"), ("X", "")]);
+    let accept =
+        AcceptOptions::new().subprotocol("chat").headers(&[("Set-Cookie", "a=b"), ("X", "")]);
     let mut out = Vec::new();
     with_request(&sample(), |request| request.accept(&accept, &mut out)).unwrap();
     let golden = "HTTP/1.1 101 Switching Protocols\r\n\
@@ -506,8 +507,9 @@ fn r6455_4_2_1_j_order_and_unknown_headers_do_not_matter() {
 fn r6455_4_2_2_g_r6455_4_2_2_h_t46_the_subprotocol_is_one_that_was_offered() {
     let choose = |name: &str| {
         let mut out = vec![1];
-        let result =
-            with_request(&sample(), |r| r.accept(&Accept::new().subprotocol(name), &mut out));
+        let result = with_request(&sample(), |r| {
+            r.accept(&AcceptOptions::new().subprotocol(name), &mut out)
+        });
         assert_eq!(result.is_err(), out == [1], "all or nothing");
         result.map(|_| String::from_utf8(out).unwrap().matches("Sec-WebSocket-Protocol").count())
     };
@@ -521,7 +523,7 @@ fn r6455_4_2_2_g_r6455_4_2_2_h_t46_the_subprotocol_is_one_that_was_offered() {
     assert_eq!(choose("chat, superchat"), Err(HeadError::InvalidSubprotocol));
     let none = sample().without("Sec-WebSocket-Protocol");
     let unasked =
-        with_request(&none, |r| r.accept(&Accept::new().subprotocol("chat"), &mut vec![]));
+        with_request(&none, |r| r.accept(&AcceptOptions::new().subprotocol("chat"), &mut vec![]));
     assert_eq!(unasked, Err(HeadError::SubprotocolNotOffered));
 }
 
@@ -831,7 +833,7 @@ fn t46_t49_no_header_of_the_caller_breaks_out_or_overrides() {
         let headers = [("X-Fine", "y"), (name, value)];
         let mut out = Vec::new();
         let rejected = handshake::reject(403, &headers, b"", &mut out);
-        let accept = Accept::new().headers(&headers);
+        let accept = AcceptOptions::new().headers(&headers);
         let accepted = with_request(&sample(), |request| request.accept(&accept, &mut out));
         assert_eq!(accepted.err(), rejected.err());
         assert_eq!(out.is_empty(), rejected.is_err(), "all or nothing");
@@ -1022,7 +1024,7 @@ fn t43_no_mutation_of_a_request_panics_or_depends_on_its_cut() {
 
 #[test]
 fn heads_are_written_whole_or_not_at_all() {
-    let accept = Accept::new().subprotocol("chat").headers(&[("Set-Cookie", "a=b")]);
+    let accept = AcceptOptions::new().subprotocol("chat").headers(&[("Set-Cookie", "a=b")]);
     let mut whole = Vec::new();
     with_request(&sample(), |request| request.accept(&accept, &mut whole)).unwrap();
     for room in 0..=whole.len() {
@@ -1033,7 +1035,7 @@ fn heads_are_written_whole_or_not_at_all() {
             assert_eq!(result, Err(HeadError::Full));
             assert!(out.written().is_empty());
             assert_eq!(
-                UnsupportedVersion(1).answer(&mut SliceOutput::new(&mut [0; 100])),
+                UnsupportedVersion(1).respond(&mut SliceOutput::new(&mut [0; 100])),
                 Err(HeadError::Full)
             );
         } else {

@@ -71,7 +71,7 @@ async fn in_time<T>(future: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(10), future).await.expect("it hangs")
 }
 
-/// A request in the words of `h2`, the one that `Opening` asks for.
+/// A request in the words of `h2`, the one that `ClientRequest` asks for.
 fn asked() -> http::Request<()> {
     let mut request = http::Request::builder()
         .version(http::Version::HTTP_2)

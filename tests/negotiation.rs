@@ -4,8 +4,8 @@
 #![cfg(feature = "alloc")]
 
 use websocket_proto::handshake::{
-    Accept, ClientHandshake, HandshakeError, Offer, Opening, PseudoHeaders, Request, Response,
-    ServerHandshake, Target,
+    AcceptOptions, ClientHandshake, ClientRequest, HandshakeError, Offer, PseudoHeaders, Request,
+    Response, ServerHandshake, Target,
 };
 use websocket_proto::{Agreed, Deflate, WindowBits};
 
@@ -32,7 +32,7 @@ fn serve(wanted: Option<Deflate>, offers: &[&str]) -> (Option<String>, Option<De
         "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{lines}\r\n"
     );
-    let mut accept = Accept::new();
+    let mut accept = AcceptOptions::new();
     if let Some(wanted) = wanted {
         accept = accept.deflate(wanted);
     }
@@ -59,7 +59,7 @@ fn serve(wanted: Option<Deflate>, offers: &[&str]) -> (Option<String>, Option<De
     };
     let fields = fields.iter().map(|(name, value)| (name, value));
     let request = Request::connect(pseudo, fields).expect("valid");
-    let connect = request.answer(&accept).expect("nothing forbidden");
+    let connect = request.response(&accept).expect("nothing forbidden");
     assert_eq!(connect.agreed(), agreed);
     let same = connect.headers().find(|(name, _)| *name == "sec-websocket-extensions");
     assert_eq!(same.map(|(_, value)| value), answer.as_deref());
@@ -79,21 +79,22 @@ fn judge(offers: &[Deflate], lines: &[&str]) -> Result<Option<Deflate>, Handshak
     let target = Target::parse("wss://h/").expect("valid");
     let offer = Offer::new().deflate(offers);
     let nonce = *b"the sample nonce";
-    let verdict = |opening: &Opening<'_>, status, version, fields: &[(&str, &str)]| match opening
-        .judge(status, version, fields.iter().map(|(name, value)| (name, value)))?
-    {
-        Response::Accepted(response) => Ok(response.agreed().deflate),
-        Response::Refused(_) => panic!("{status} is an acceptance"),
-    };
+    let verdict =
+        |opening: &ClientRequest<'_>, status, version, fields: &[(&str, &str)]| match opening
+            .validate(status, version, fields.iter().map(|(name, value)| (name, value)))?
+        {
+            Response::Accepted(response) => Ok(response.agreed().deflate),
+            Response::Refused(_) => panic!("{status} is an acceptance"),
+        };
     let lines = || lines.iter().map(|line| ("sec-websocket-extensions", *line));
 
     let mut fields =
         vec![("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-accept", ACCEPT)];
     fields.extend(lines());
-    let opening = Opening::upgrade(&target, &offer, nonce).expect("valid");
+    let opening = ClientRequest::upgrade(&target, &offer, nonce).expect("valid");
     let result = verdict(&opening, 101, (1, 1), &fields);
 
-    let connect = Opening::connect(&target, &offer, true).expect("valid");
+    let connect = ClientRequest::connect(&target, &offer, true).expect("valid");
     let fields_of_connect: Vec<_> = lines().collect();
     assert_eq!(verdict(&connect, 200, (2, 0), &fields_of_connect), result);
 
@@ -117,7 +118,7 @@ fn judge(offers: &[Deflate], lines: &[&str]) -> Result<Option<Deflate>, Handshak
 fn written(offers: &[Deflate]) -> Option<String> {
     let target = Target::parse("ws://h/").expect("valid");
     let offer = Offer::new().deflate(offers);
-    let opening = Opening::upgrade(&target, &offer, [0; 16]).expect("valid");
+    let opening = ClientRequest::upgrade(&target, &offer, [0; 16]).expect("valid");
     let mut lines = opening.headers().filter(|(name, _)| *name == "Sec-WebSocket-Extensions");
     let line = lines.next().map(|(_, value)| value.to_string());
     assert!(lines.next().is_none());

@@ -7,7 +7,7 @@ mod common;
 
 use common::Keys;
 use websocket_proto::handshake::{
-    Accept, ClientHandshake, HandshakeError, Offer, Response, ServerHandshake, Target,
+    AcceptOptions, ClientHandshake, HandshakeError, Offer, Response, ServerHandshake, Target,
 };
 use websocket_proto::{
     Client, CloseCode, CloseFrame, Config, Connection, Data, Message, Messages, NextStep, Role,
@@ -64,7 +64,11 @@ impl Pair {
                 let request = server_handshake.receive(&mut input).unwrap()?;
                 assert_eq!(request.resource().to_string(), "/chat?room=1");
                 assert!(input.is_empty());
-                Some(request.accept(&Accept::new().subprotocol("chat"), &mut response).unwrap())
+                Some(
+                    request
+                        .accept(&AcceptOptions::new().subprotocol("chat"), &mut response)
+                        .unwrap(),
+                )
             })
             .unwrap();
         let server = Connection::new(Server, &Config::new(), agreed);
@@ -169,7 +173,7 @@ fn r6455_4_2_2_k_the_server_may_send_right_behind_its_101() {
     let mut out = Vec::new();
     let mut handshake = ServerHandshake::new();
     let request = handshake.receive(&mut &mut head[..]).unwrap().unwrap();
-    let agreed = request.accept(&Accept::new(), &mut out).unwrap();
+    let agreed = request.accept(&AcceptOptions::new(), &mut out).unwrap();
     let mut connection = Connection::new(Server, &Config::new(), agreed);
     assert_eq!(connection.state(), State::Open);
     connection.send_text("hi", &mut out).unwrap();

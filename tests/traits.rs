@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 
 use websocket_proto::handshake::{
-    Accept, HandshakeError, HeadError, Offer, ServerHandshake, TargetError, reject,
+    AcceptOptions, HandshakeError, HeadError, Offer, ServerHandshake, TargetError, reject,
 };
 use websocket_proto::{
     Agreed, Client, CloseCode, Config, Connection, Data, Deflate, Event, Full, InflateError,
@@ -181,7 +181,7 @@ fn defaults_are_what_new_gives() {
         format!("{:?}", ServerHandshake::new())
     );
     assert_eq!(format!("{:?}", Messages::default()), format!("{:?}", Messages::new()));
-    assert_eq!(format!("{:?}", Accept::default()), format!("{:?}", Accept::new()));
+    assert_eq!(format!("{:?}", AcceptOptions::default()), format!("{:?}", AcceptOptions::new()));
     assert_eq!(format!("{:?}", Offer::default()), format!("{:?}", Offer::new()));
 }
 
@@ -229,8 +229,8 @@ fn a_pieces_places_can_be_asked_for() {
     let mut places = Vec::new();
     while let Some(event) = connection.receive(&mut input) {
         match event {
-            Event::Text(text) => places.push((text.first(), text.last())),
-            Event::Binary(data) => places.push((data.first(), data.last())),
+            Event::Text(text) => places.push((text.is_first(), text.is_last())),
+            Event::Binary(data) => places.push((data.is_first(), data.is_last())),
             other => panic!("{other:?}"),
         }
     }

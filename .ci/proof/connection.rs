@@ -83,18 +83,18 @@ fn receive<R: Role>(connection: &mut Connection<R>) {
     while let Some(event) = Connection::receive(connection, &mut input) {
         match event {
             Event::Text(text) => {
-                see((Text::first(&text), Text::last(&text)));
+                see((Text::is_first(&text), Text::is_last(&text)));
                 see(<Text<'_> as Deref>::deref(&text));
             }
             Event::Binary(mut data) => {
-                see((Binary::first(&data), Binary::last(&data)));
+                see((Binary::is_first(&data), Binary::is_last(&data)));
                 see(<Binary<'_> as Deref>::deref(&data));
                 see(<Binary<'_> as DerefMut>::deref_mut(&mut data));
                 see(Binary::into_bytes(data));
             }
             Event::Compressed(data) => {
                 see(Compressed::kind(&data));
-                see((Compressed::first(&data), Compressed::last(&data)));
+                see((Compressed::is_first(&data), Compressed::is_last(&data)));
                 see(<Compressed<'_> as Deref>::deref(&data));
             }
             Event::Ping(payload) | Event::Pong(payload) => control_payload(&payload),

@@ -8,9 +8,9 @@ use core::fmt::{Debug, Write};
 
 use unknown::{Sink, any, see};
 use websocket_proto::handshake::{
-    Accept, Accepted, Answer, ClientHandshake, Extension, HandshakeError, HeadError, HeaderLines,
-    Headers, Offer, Opening, PseudoHeaders, Refused, Request, Resource, Response, ServerHandshake,
-    Target, TargetError, Value,
+    AcceptOptions, AcceptResponse, Accepted, ClientHandshake, ClientRequest, Extension,
+    HandshakeError, HeadError, HeaderLines, Headers, Offer, PseudoHeaders, Refused, Request,
+    Resource, Response, ServerHandshake, Target, TargetError, Value,
 };
 use websocket_proto::{
     Agreed, Binary, Client, CloseCode, CloseFrame, Closure, Compressed, Config, Connection,
@@ -54,9 +54,9 @@ extern "C" fn main() -> i32 {
     debug::<Violation>();
     debug::<WindowBits>();
 
-    debug::<Accept<'_>>();
+    debug::<AcceptOptions<'_>>();
     debug::<Accepted<'_>>();
-    debug::<Answer<'_>>();
+    debug::<AcceptResponse<'_>>();
     debug::<ClientHandshake<'_>>();
     debug::<Extension<'_>>();
     debug::<HandshakeError>();
@@ -64,7 +64,7 @@ extern "C" fn main() -> i32 {
     debug::<HeaderLines<'_>>();
     debug::<Headers<'_>>();
     debug::<Offer<'_>>();
-    debug::<Opening<'_>>();
+    debug::<ClientRequest<'_>>();
     debug::<PseudoHeaders<'_>>();
     debug::<Refused<'_>>();
     debug::<Request<'_>>();

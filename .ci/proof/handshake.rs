@@ -8,9 +8,9 @@ mod unknown;
 
 use unknown::{AnyOutput, any, buffer, bytes, compare, display, see, some_text, text};
 use websocket_proto::handshake::{
-    self, Accept, Accepted, Answer, ClientHandshake, Extension, Fields, HandshakeError, HeadError,
-    HeaderLines, Headers, Offer, Opening, PseudoHeaders, Refused, Request, Resource, Response,
-    ServerHandshake, Target, TargetError, Value,
+    self, AcceptOptions, AcceptResponse, Accepted, ClientHandshake, ClientRequest, Extension,
+    Fields, HandshakeError, HeadError, HeaderLines, Headers, Offer, PseudoHeaders, Refused,
+    Request, Resource, Response, ServerHandshake, Target, TargetError, Value,
 };
 use websocket_proto::{Deflate, Full, Output, SliceOutput};
 
@@ -48,7 +48,7 @@ fn server() {
                 see(Request::accept(&parsed, &accept(), out));
                 see(Request::accept(&parsed, &accept(), any::<&mut dyn Output>(out)));
             }
-            Err(error) => see(HandshakeError::answer(error, &mut AnyOutput)),
+            Err(error) => see(HandshakeError::respond(error, &mut AnyOutput)),
         }
         see(&mut input);
     }
@@ -65,17 +65,17 @@ fn request<'h, H: Fields<'h>>(request: &Request<'h, H>) {
     Request::extensions(request).for_each(extension);
     Request::headers(request);
     see(Request::header(request, text()));
-    match Request::answer(request, &accept()) {
+    match Request::response(request, &accept()) {
         Ok(parts) => answer(&parts),
         Err(error) => see(error),
     }
     see(Request::accept(request, &accept(), &mut SliceOutput::new(buffer())));
 }
 
-fn answer(answer: &Answer<'_>) {
-    see(Answer::status(answer));
-    see(Answer::agreed(answer));
-    Answer::headers(answer).for_each(see);
+fn answer(answer: &AcceptResponse<'_>) {
+    see(AcceptResponse::status(answer));
+    see(AcceptResponse::agreed(answer));
+    AcceptResponse::headers(answer).for_each(see);
 }
 
 fn client(target: &Target<'_>, out: &mut (impl Output + ?Sized)) {
@@ -97,21 +97,21 @@ fn client(target: &Target<'_>, out: &mut (impl Output + ?Sized)) {
 
 fn opening(target: &Target<'_>) {
     for made in [
-        Opening::upgrade(target, &offer(), any([0; 16])),
-        Opening::connect(target, &offer(), any(true)),
+        ClientRequest::upgrade(target, &offer(), any([0; 16])),
+        ClientRequest::connect(target, &offer(), any(true)),
     ] {
         let Ok(opening) = made else { continue };
         let opening = any(opening);
-        see(Opening::method(&opening));
-        see(Opening::protocol(&opening));
-        see(Opening::scheme(&opening));
-        display(&Opening::authority(&opening));
-        resource(Opening::resource(&opening), Target::resource(target));
-        for (name, value) in Opening::headers(&opening) {
+        see(ClientRequest::method(&opening));
+        see(ClientRequest::protocol(&opening));
+        see(ClientRequest::scheme(&opening));
+        display(&ClientRequest::authority(&opening));
+        resource(ClientRequest::resource(&opening), Target::resource(target));
+        for (name, value) in ClientRequest::headers(&opening) {
             see(name);
             display(&value);
         }
-        if let Ok(answer) = Opening::judge(&opening, any(101), any((1, 1)), fields()) {
+        if let Ok(answer) = ClientRequest::validate(&opening, any(101), any((1, 1)), fields()) {
             response(answer);
         }
         see(opening.clone());
@@ -179,7 +179,7 @@ fn errors() {
     HandshakeError::headers(error).iter().for_each(see);
     see(HandshakeError::connect_status(error));
     HandshakeError::connect_headers(error).iter().for_each(see);
-    see(HandshakeError::answer(error, any::<&mut dyn Output>(&mut AnyOutput)));
+    see(HandshakeError::respond(error, any::<&mut dyn Output>(&mut AnyOutput)));
     compare(&error, &any(error));
     display::<HandshakeError>(&error);
 
@@ -192,10 +192,10 @@ fn errors() {
     display::<TargetError>(&error);
 }
 
-fn accept() -> Accept<'static> {
-    let mut accept = Accept::deflate(Accept::new(), any(Deflate::new()));
-    accept = Accept::subprotocol(accept, text());
-    any(Accept::headers(accept, pairs()))
+fn accept() -> AcceptOptions<'static> {
+    let mut accept = AcceptOptions::deflate(AcceptOptions::new(), any(Deflate::new()));
+    accept = AcceptOptions::subprotocol(accept, text());
+    any(AcceptOptions::headers(accept, pairs()))
 }
 
 fn offer() -> Offer<'static> {

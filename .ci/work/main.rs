@@ -7,7 +7,7 @@ mod common;
 use std::hint::black_box;
 
 use common::{Keys, mask};
-use websocket_proto::handshake::{Accept, ClientHandshake, Offer, ServerHandshake, Target};
+use websocket_proto::handshake::{AcceptOptions, ClientHandshake, Offer, ServerHandshake, Target};
 use websocket_proto::{
     Agreed, Client, Config, Connection, Data, Deflate, Deflater, Event, Inflater, Message,
     Messages, Role, Server, SliceOutput, ZlibCompress, ZlibDecompress,
@@ -302,8 +302,8 @@ fn server_head(head: String, read: usize) -> Box<dyn FnOnce()> {
             match handshake.receive(&mut &mut buffer[..end]) {
                 Ok(None) => {}
                 Ok(Some(request)) => {
-                    let accept = Accept::new().deflate(Deflate::new());
-                    black_box(request.answer(&accept).is_ok());
+                    let accept = AcceptOptions::new().deflate(Deflate::new());
+                    black_box(request.response(&accept).is_ok());
                     black_box(request.subprotocols().count());
                     black_box(request.extensions().map(|e| e.params().count()).sum::<usize>());
                     black_box(request.is_same_origin());

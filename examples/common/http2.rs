@@ -21,7 +21,7 @@ use hyper::body::Bytes;
 use hyper::http::uri::{Authority, PathAndQuery};
 use hyper::{Uri, Version, http};
 use websocket_proto::handshake::{
-    Accept, Offer, Opening, PseudoHeaders, Request, Response, Target,
+    AcceptOptions, ClientRequest, Offer, PseudoHeaders, Request, Response, Target,
 };
 use websocket_proto::{
     Client, Closure, Config, Connection, Message, Messages, NextStep, Role, SendError, Server,
@@ -36,7 +36,8 @@ pub async fn connect(
     target: &Target<'_>,
     offer: &Offer<'_>,
 ) -> Result<(Connection<Client<SystemMask>>, Stream), Error> {
-    let opening = Opening::connect(target, offer, peer.is_extended_connect_protocol_enabled())?;
+    let opening =
+        ClientRequest::connect(target, offer, peer.is_extended_connect_protocol_enabled())?;
     let uri = Uri::builder()
         .scheme(opening.scheme())
         .authority(opening.authority().to_string())
@@ -53,7 +54,7 @@ pub async fn connect(
 
     let (response, send) = peer.clone().ready().await?.send_request(request, false)?;
     let response = response.await?;
-    let agreed = match opening.judge(response.status().as_u16(), (2, 0), response.headers())? {
+    let agreed = match opening.validate(response.status().as_u16(), (2, 0), response.headers())? {
         Response::Accepted(accepted) => accepted.agreed(),
         Response::Refused(refused) => {
             return Err(format!("refused: HTTP {}", refused.status()).into());
@@ -86,7 +87,7 @@ pub fn accept(
         }
     };
     // A server that trusts cookies looks at the origin first.
-    let answer = request.answer(&Accept::new())?;
+    let answer = request.response(&AcceptOptions::new())?;
     let answered = response(answer.status(), answer.headers())?;
     let Ok(send) = respond.send_response(answered, false) else { return Ok(None) };
     let connection = Connection::new(Server, &Config::new(), answer.agreed());

@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use websocket_proto::handshake::{
-    Accept, ClientHandshake, Offer, Response, ServerHandshake, Target,
+    AcceptOptions, ClientHandshake, Offer, Response, ServerHandshake, Target,
 };
 use websocket_proto::{
     Client, CloseFrame, Closure, Config, Connection, Data, Deadlines, MaskSource, Messages,
@@ -103,8 +103,10 @@ impl<S: Stream> WebSocket<Server, S> {
         let (mut handshake, mut out) = (ServerHandshake::new(), Vec::new());
         let head = read_head(&mut stream, |input| match handshake.receive(input) {
             Ok(None) => Ok(None),
-            Ok(Some(request)) => request.accept(&Accept::new(), &mut out).map(Some).map_err(other),
-            Err(error) => error.answer(&mut out).map_err(other).and(Err(other(error))),
+            Ok(Some(request)) => {
+                request.accept(&AcceptOptions::new(), &mut out).map(Some).map_err(other)
+            }
+            Err(error) => error.respond(&mut out).map_err(other).and(Err(other(error))),
         });
         let head = timeout(handshake_limit(), head).await?;
         stream.write_all(&out).await?;

@@ -4,13 +4,13 @@
 
 use libfuzzer_sys::fuzz_target;
 use websocket_proto::Deflate;
-use websocket_proto::handshake::{Accept, Request, ServerHandshake};
+use websocket_proto::handshake::{AcceptOptions, Request, ServerHandshake};
 
 fn show(request: &Request<'_>) -> String {
     let (mut out, _) = (Vec::new(), request.is_same_origin());
     request.extensions().for_each(|extension| extension.params().for_each(drop));
     let accept =
-        request.subprotocols().fold(Accept::new(), |accept, name| accept.subprotocol(name));
+        request.subprotocols().fold(AcceptOptions::new(), |accept, name| accept.subprotocol(name));
     request.accept(&accept.deflate(Deflate::new()), &mut out).unwrap();
     assert!(out.starts_with(b"HTTP/1.1 101 ") && out.ends_with(b"\r\n\r\n"));
     format!("{request:?}")
@@ -38,6 +38,6 @@ fuzz_target!(|input: (u16, &[u8])| {
         }
     }
     if let (Err(error), _) = whole {
-        error.answer(&mut Vec::new()).unwrap();
+        error.respond(&mut Vec::new()).unwrap();
     }
 });

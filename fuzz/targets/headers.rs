@@ -12,7 +12,8 @@ use websocket_proto::handshake::HandshakeError::{
     ControlByte, HeadTooLarge, Malformed, TooManyHeaders,
 };
 use websocket_proto::handshake::{
-    Accept, Answer, Offer, Opening, PseudoHeaders, Request, Response, ServerHandshake, Target,
+    AcceptOptions, AcceptResponse, ClientRequest, Offer, PseudoHeaders, Request, Response,
+    ServerHandshake, Target,
 };
 
 #[derive(Arbitrary, Debug)]
@@ -63,13 +64,13 @@ fn field((name, value): &(Name<'_>, Value<'_>)) -> (String, String) {
 fuzz_target!(|fields: Vec<(Name<'_>, Value<'_>)>| {
     let fields: Vec<_> = fields.iter().map(field).collect();
     let lines = || fields.iter().map(|(name, value)| (name, value));
-    let accept = Accept::new().deflate(Deflate::new());
-    let summary = |answer: &Answer<'_>| {
+    let accept = AcceptOptions::new().deflate(Deflate::new());
+    let summary = |answer: &AcceptResponse<'_>| {
         format!("{:?} {:?}", answer.agreed(), answer.headers().collect::<Vec<_>>())
     };
 
     let parts = Request::upgrade("GET", (1, 1), "/", lines()).map(|request| {
-        let answer = request.answer(&accept).unwrap();
+        let answer = request.response(&accept).unwrap();
         assert_eq!(answer.status(), 101);
         summary(&answer)
     });
@@ -89,7 +90,7 @@ fuzz_target!(|fields: Vec<(Name<'_>, Value<'_>)>| {
                 let request = request.expect("the head is whole");
                 assert!(input.is_empty());
                 assert_eq!(request.headers().iter().count(), fields.len());
-                assert_eq!(parts, Ok(summary(&request.answer(&accept).unwrap())));
+                assert_eq!(parts, Ok(summary(&request.response(&accept).unwrap())));
             }
             // The stack that parsed the fields has judged these.
             Err(ControlByte | Malformed | HeadTooLarge | TooManyHeaders) => {}
@@ -105,7 +106,7 @@ fuzz_target!(|fields: Vec<(Name<'_>, Value<'_>)>| {
         path: Some("/"),
     };
     if let Ok(request) = Request::connect(pseudo, lines()) {
-        let answer = request.answer(&accept).unwrap();
+        let answer = request.response(&accept).unwrap();
         assert!(answer.headers().all(|(name, _)| name == name.to_ascii_lowercase()));
     }
 
@@ -114,10 +115,10 @@ fuzz_target!(|fields: Vec<(Name<'_>, Value<'_>)>| {
     let offer = Offer::new().subprotocols(&["chat"]).deflate(&ways);
     let nonce = *b"the sample nonce";
     for (opening, status, version) in [
-        (Opening::upgrade(&target, &offer, nonce).unwrap(), 101, (1, 1)),
-        (Opening::connect(&target, &offer, true).unwrap(), 200, (2, 0)),
+        (ClientRequest::upgrade(&target, &offer, nonce).unwrap(), 101, (1, 1)),
+        (ClientRequest::connect(&target, &offer, true).unwrap(), 200, (2, 0)),
     ] {
-        if let Ok(Response::Accepted(response)) = opening.judge(status, version, lines()) {
+        if let Ok(Response::Accepted(response)) = opening.validate(status, version, lines()) {
             assert!(matches!(response.subprotocol(), None | Some("chat")));
             assert_eq!(response.extensions().count(), response.agreed().deflate.iter().count());
         }

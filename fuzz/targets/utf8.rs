@@ -26,7 +26,7 @@ fuzz_target!(|input: (u8, Vec<&[u8]>)| {
                 match event {
                     Event::Text(piece) => {
                         received += &piece;
-                        whole = piece.last();
+                        whole = piece.is_last();
                     }
                     Event::Failed(violation) => {
                         assert_eq!(violation, Violation::InvalidUtf8);

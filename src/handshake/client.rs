@@ -3,7 +3,7 @@
 use super::{
     head::{Kind, Scanner, StatusLine, parse_headers},
     headers::Headers,
-    opening::{Offer, Opening},
+    offer::{ClientRequest, Offer},
     response::{Expected, Response},
     target::Target,
     write::{emit, write_headers},
@@ -41,7 +41,7 @@ impl<'o> ClientHandshake<'o> {
         nonce: [u8; 16],
         out: &mut (impl Output + ?Sized),
     ) -> Result<Self, HeadError> {
-        let opening = Opening::upgrade(target, offer, nonce)?;
+        let opening = ClientRequest::upgrade(target, offer, nonce)?;
         emit(out, b"", |head| {
             // §4.1: the resource name, in origin form.
             head.write_str(opening.method())?;

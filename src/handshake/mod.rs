@@ -13,7 +13,7 @@
 //!
 //! ```
 //! use std::io::{self, Read, Write};
-//! use websocket_proto::handshake::{self, Accept, ServerHandshake};
+//! use websocket_proto::handshake::{self, AcceptOptions, ServerHandshake};
 //! use websocket_proto::{Config, Connection, Server};
 //!
 //! fn serve(stream: &mut (impl Read + Write)) -> io::Result<()> {
@@ -36,7 +36,7 @@
 //!                     return stream.write_all(&out); // then shut down writing, read to the end
 //!                 }
 //!                 let agreed =
-//!                     request.accept(&Accept::new(), &mut out).map_err(io::Error::other)?;
+//!                     request.accept(&AcceptOptions::new(), &mut out).map_err(io::Error::other)?;
 //!                 stream.write_all(&out)?;
 //!                 let connection = Connection::new(Server, &Config::new(), agreed);
 //!                 // `input` now holds what came behind the request: the first frames.
@@ -44,7 +44,7 @@
 //!                 return Ok(());
 //!             }
 //!             Err(error) => {
-//!                 error.answer(&mut out).map_err(io::Error::other)?;
+//!                 error.respond(&mut out).map_err(io::Error::other)?;
 //!                 return stream.write_all(&out); // then shut down writing, read to the end
 //!             }
 //!         }
@@ -111,10 +111,10 @@
 //! | | HTTP/1.1, bytes | HTTP/1.1, parts | HTTP/2 and HTTP/3, parts |
 //! |---|---|---|---|
 //! | a request comes | [`ServerHandshake::receive`] | [`Request::upgrade`] | [`Request::connect`] |
-//! | is accepted | [`Request::accept`] | [`Request::answer`] | [`Request::answer`] |
-//! | breaks a rule | [`HandshakeError::answer`] | [`status`](HandshakeError::status), [`headers`](HandshakeError::headers) | [`connect_status`](HandshakeError::connect_status), [`connect_headers`](HandshakeError::connect_headers) |
-//! | is made | [`ClientHandshake::start`] | [`Opening::upgrade`] | [`Opening::connect`] |
-//! | the response comes | [`ClientHandshake::receive`] | [`Opening::judge`] | [`Opening::judge`] |
+//! | is accepted | [`Request::accept`] | [`Request::response`] | [`Request::response`] |
+//! | breaks a rule | [`HandshakeError::respond`] | [`status`](HandshakeError::status), [`headers`](HandshakeError::headers) | [`connect_status`](HandshakeError::connect_status), [`connect_headers`](HandshakeError::connect_headers) |
+//! | is made | [`ClientHandshake::start`] | [`ClientRequest::upgrade`] | [`ClientRequest::connect`] |
+//! | the response comes | [`ClientHandshake::receive`] | [`ClientRequest::validate`] | [`ClientRequest::validate`] |
 //!
 //! On a stream, [`NextStep::ShutdownWrite`](crate::NextStep::ShutdownWrite) stands for END_STREAM
 //! (a FIN in HTTP/3), and so does [`Drop`](crate::NextStep::Drop) after a clean close; `Drop` after
@@ -123,7 +123,7 @@
 //! `examples/hyper.rs` and `examples/h2.rs` show all of it.
 //!
 //! ```
-//! use websocket_proto::handshake::{Accept, HeadError, PseudoHeaders, Request};
+//! use websocket_proto::handshake::{AcceptOptions, HeadError, PseudoHeaders, Request};
 //! use websocket_proto::{Config, Connection, Server};
 //!
 //! # struct Parts<'a> { pseudo: PseudoHeaders<'a>, fields: Vec<(String, String)> }
@@ -134,7 +134,7 @@
 //!     let fields = stack.fields.iter().map(|(name, value)| (name, value));
 //!     match Request::connect(stack.pseudo, fields) {
 //!         Ok(request) => {
-//!             let answer = request.answer(&Accept::new())?;
+//!             let answer = request.response(&AcceptOptions::new())?;
 //!             stack.respond(answer.status(), answer.headers());
 //!             Ok(Some(Connection::new(Server, &Config::new(), answer.agreed())))
 //!         }
@@ -167,7 +167,7 @@
 //!   overrides one of the handshake.
 //! - A deadline on the handshake is the caller's: this module knows no time.
 
-mod answer;
+mod accept;
 mod client;
 mod deflate;
 mod extension;
@@ -175,21 +175,21 @@ mod fields;
 mod head;
 mod headers;
 mod key;
-mod opening;
+mod offer;
 mod request;
 mod response;
 mod server;
 mod target;
 mod write;
 
-pub use answer::{Accept, Answer};
+pub use accept::{AcceptOptions, AcceptResponse};
 pub use client::ClientHandshake;
 pub use extension::{Extension, Value};
 pub use fields::Fields;
 pub use headers::{HeaderLines, Headers};
 #[cfg(feature = "random")]
 pub use key::nonce;
-pub use opening::{ENABLE_CONNECT_PROTOCOL, Offer, Opening};
+pub use offer::{ClientRequest, ENABLE_CONNECT_PROTOCOL, Offer};
 pub use request::{PseudoHeaders, Request};
 pub use response::{Accepted, Refused, Response};
 pub use server::ServerHandshake;

@@ -5,7 +5,7 @@ use core::str;
 use arrayvec::ArrayString;
 
 use super::{
-    answer::{Accept, Answer},
+    accept::{AcceptOptions, AcceptResponse},
     deflate,
     extension::{self, Extension},
     fields::{Field, Fields, Form, List, Single, judge_lines},
@@ -43,7 +43,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// The target is that of the request line: a path with a query, or an absolute URI.
     ///
     /// ```
-    /// use websocket_proto::handshake::{Accept, HandshakeError, Request};
+    /// use websocket_proto::handshake::{AcceptOptions, HandshakeError, Request};
     ///
     /// let headers = [
     ///     ("host", "server.example.com"),
@@ -54,7 +54,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// ];
     /// let fields = headers.iter().map(|(name, value)| (name, value));
     /// let request = Request::upgrade("GET", (1, 1), "/chat", fields)?;
-    /// let answer = request.answer(&Accept::new())?;
+    /// let answer = request.response(&AcceptOptions::new())?;
     /// assert_eq!(answer.status(), 101);
     /// assert!(answer.headers().any(|(name, value)| {
     ///     name == "Sec-WebSocket-Accept" && value == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -139,14 +139,14 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     ///
     /// ```
     /// use websocket_proto::Agreed;
-    /// use websocket_proto::handshake::{self, Accept, HeadError, Request};
+    /// use websocket_proto::handshake::{self, AcceptOptions, HeadError, Request};
     ///
     /// fn decide(request: &Request<'_>, out: &mut Vec<u8>) -> Result<Option<Agreed>, HeadError> {
     ///     if request.origin().is_some() && !request.is_same_origin() {
     ///         handshake::reject(403, &[], b"", out)?;
     ///         return Ok(None);
     ///     }
-    ///     request.accept(&Accept::new(), out).map(Some)
+    ///     request.accept(&AcceptOptions::new(), out).map(Some)
     /// }
     /// # let _ = decide;
     /// ```
@@ -200,7 +200,10 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// - [`HeadError::InvalidSubprotocol`], [`HeadError::SubprotocolNotOffered`]: the subprotocol is
     ///   not a token, or not one of [`subprotocols`](Request::subprotocols).
     /// - [`HeadError::InvalidHeader`], [`HeadError::ProtectedHeader`]: a header may not be sent.
-    pub fn answer<'a>(&self, accept: &Accept<'a>) -> Result<Answer<'a>, HeadError> {
+    pub fn response<'a>(
+        &self,
+        accept: &AcceptOptions<'a>,
+    ) -> Result<AcceptResponse<'a>, HeadError> {
         if let Some(subprotocol) = accept.subprotocol {
             // §4.2.2: the empty string is not the same as no subprotocol.
             if !is_token(subprotocol.as_bytes()) {
@@ -215,7 +218,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         check_headers(form, accept.headers)?;
         let wanted = accept.deflate.as_ref();
         let deflate = wanted.and_then(|wanted| deflate::accept(wanted, self.extensions()));
-        Ok(Answer::new(accept, self.accept, deflate))
+        Ok(AcceptResponse::new(accept, self.accept, deflate))
     }
 
     /// Appends the 101 that opens the connection (§4.2.2). Frames may follow at once: the result
@@ -223,19 +226,19 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     ///
     /// # Errors
     ///
-    /// - Those of [`answer`](Request::answer).
+    /// - Those of [`response`](Request::response).
     /// - [`HeadError::NotUpgrade`]: the request came as an extended CONNECT.
     /// - [`HeadError::Full`]: `out` has no room. In each case nothing was written.
     pub fn accept(
         &self,
-        accept: &Accept<'_>,
+        accept: &AcceptOptions<'_>,
         out: &mut (impl Output + ?Sized),
     ) -> Result<Agreed, HeadError> {
         // RFC 8441 §5: what opens the stream of a CONNECT is no 101, and not written in these bytes.
         if self.accept.is_none() {
             return Err(HeadError::NotUpgrade);
         }
-        let answer = self.answer(accept)?;
+        let answer = self.response(accept)?;
         emit(out, b"", |head| {
             head.write_str("HTTP/1.1 101 Switching Protocols\r\n")?;
             write_headers(head, answer.headers())

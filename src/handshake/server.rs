@@ -56,7 +56,7 @@ impl<const HEADERS: usize> ServerHandshake<HEADERS> {
     /// # Errors
     ///
     /// [`HandshakeError`] tells which rule the request breaks, and `input` is as it was: the server
-    /// sends the [`answer`](HandshakeError::answer), or takes the request for plain HTTP.
+    /// sends the [`respond`](HandshakeError::respond), or takes the request for plain HTTP.
     pub fn receive<'h>(
         &mut self,
         input: &mut &'h mut [u8],

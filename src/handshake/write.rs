@@ -115,7 +115,7 @@ impl HandshakeError {
     /// # Errors
     ///
     /// [`HeadError::Full`]: `out` has no room; nothing was written.
-    pub fn answer(self, out: &mut (impl Output + ?Sized)) -> Result<(), HeadError> {
+    pub fn respond(self, out: &mut (impl Output + ?Sized)) -> Result<(), HeadError> {
         // Those of a 426 are written by `reject`.
         let headers = if self.status() == 426 { &[] } else { self.headers() };
         reject(self.status(), headers, b"", out)

@@ -74,8 +74,8 @@ pub struct Pieces {
 impl Pieces {
     pub fn push(&mut self, event: Event<'_>, canonical: &mut Canonical) {
         let (what, bytes, first, last) = match &event {
-            Event::Text(text) => ("text", text.as_bytes(), text.first(), text.last()),
-            Event::Binary(data) => ("binary", &**data, data.first(), data.last()),
+            Event::Text(text) => ("text", text.as_bytes(), text.is_first(), text.is_last()),
+            Event::Binary(data) => ("binary", &**data, data.is_first(), data.is_last()),
             event => {
                 if matches!(event, Event::Close(_) | Event::Failed(_)) {
                     self.abandon(canonical);

@@ -153,15 +153,15 @@ impl Canonical {
     pub fn push(&mut self, event: &Event<'_>) {
         match event {
             Event::Text(text) => {
-                self.piece("text", text.as_bytes(), text.first(), text.last());
+                self.piece("text", text.as_bytes(), text.is_first(), text.is_last());
             }
-            Event::Binary(data) => self.piece("binary", data, data.first(), data.last()),
+            Event::Binary(data) => self.piece("binary", data, data.is_first(), data.is_last()),
             Event::Compressed(data) => {
                 let kind = match data.kind() {
                     websocket_proto::Kind::Text => "compressed text",
                     websocket_proto::Kind::Binary => "compressed binary",
                 };
-                self.piece(kind, data, data.first(), data.last());
+                self.piece(kind, data, data.is_first(), data.is_last());
             }
             Event::Ping(payload) => self.line(format!("ping {}", show(payload))),
             Event::Pong(payload) => self.line(format!("pong {}", show(payload))),

@@ -7,7 +7,7 @@ use gungraun::{
 };
 use websocket_proto::{
     Agreed, Client, Config, Connection, Data, Message, Messages, Role, Server,
-    handshake::{Accept, ClientHandshake, Offer, Response, ServerHandshake, Target},
+    handshake::{AcceptOptions, ClientHandshake, Offer, Response, ServerHandshake, Target},
 };
 
 /// How many messages a run has; its instructions are those of all.
@@ -167,7 +167,7 @@ fn response() -> String {
     let (mut head, _) = handshake_memory(REQUEST);
     let mut handshake = ServerHandshake::new();
     let request = handshake.receive(&mut &mut head[..]).unwrap().unwrap();
-    request.accept(&Accept::new(), &mut out).unwrap();
+    request.accept(&AcceptOptions::new(), &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -176,7 +176,7 @@ fn response() -> String {
 fn handshake_server((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
     let mut handshake = ServerHandshake::new();
     let request = handshake.receive(&mut &mut head[..]).unwrap().unwrap();
-    black_box(request.accept(&Accept::new(), &mut out).unwrap());
+    black_box(request.accept(&AcceptOptions::new(), &mut out).unwrap());
     (head, out)
 }
 

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream, R
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_websockets::{Config, Limits, ServerBuilder};
-use websocket_proto::handshake::{Accept, ServerHandshake};
+use websocket_proto::handshake::{AcceptOptions, ServerHandshake};
 
 /// What `examples/echo_server.rs` reads at once.
 const BUFFER: usize = 64 << 10;
@@ -139,7 +139,7 @@ async fn shake_hands(stream: &mut TcpStream) -> Outcome {
         }
         let mut input = &mut head[..];
         if let Some(request) = handshake.receive(&mut input)? {
-            request.accept(&Accept::new(), &mut answer)?;
+            request.accept(&AcceptOptions::new(), &mut answer)?;
             assert!(input.is_empty(), "a client that does not wait for the answer");
             return Ok(stream.write_all(&answer).await?);
         }

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use websocket_proto::{
     Agreed, Client, Config, Connection, Data, Deflater, Event, Inflater, Message, Messages, Role,
     SendError, Server, ZlibCompress, ZlibDecompress,
-    handshake::{Accept, ClientHandshake, Offer, Response, ServerHandshake, Target},
+    handshake::{AcceptOptions, ClientHandshake, Offer, Response, ServerHandshake, Target},
 };
 
 use super::{Keys, Kind, Peer, nothing, way};
@@ -110,11 +110,11 @@ fn receive_pieces<R: Role>(role: R, load: &Load, output: &mut Output) {
             let last = match event {
                 Event::Text(text) => {
                     output.part(text.as_bytes());
-                    text.last()
+                    text.is_last()
                 }
                 Event::Binary(data) => {
                     output.part(&data);
-                    data.last()
+                    data.is_last()
                 }
                 other => panic!("{other:?}"),
             };
@@ -176,7 +176,7 @@ fn handshake_server(load: &Load, output: &mut Output) {
         input.copy_from_slice(black_box(&load.wire));
         let mut handshake = ServerHandshake::new();
         let request = handshake.receive(&mut input).unwrap().expect("a whole head");
-        let agreed = request.accept(&Accept::new(), &mut out).unwrap();
+        let agreed = request.accept(&AcceptOptions::new(), &mut out).unwrap();
         black_box(Connection::new(Server, &Config::new(), agreed));
         output.messages += 1;
         output.write(&mut out);

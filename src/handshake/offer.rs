@@ -95,12 +95,12 @@ impl<'o> Offer<'o> {
 /// A [`ClientHandshake`](super::ClientHandshake) does the same in the bytes of HTTP/1.1.
 ///
 /// ```
-/// use websocket_proto::handshake::{Offer, Opening, Response, Target};
+/// use websocket_proto::handshake::{Offer, ClientRequest, Response, Target};
 ///
 /// let target = Target::parse("wss://example.com/chat?room=1")?;
 /// let offer = Offer::new().subprotocols(&["chat.v2", "chat.v1"]);
 /// let enabled = true; // whether the server's SETTINGS had `ENABLE_CONNECT_PROTOCOL`
-/// let opening = Opening::connect(&target, &offer, enabled)?;
+/// let opening = ClientRequest::connect(&target, &offer, enabled)?;
 ///
 /// assert_eq!(opening.method(), "CONNECT");
 /// assert_eq!(opening.protocol(), Some("websocket"));
@@ -112,21 +112,21 @@ impl<'o> Offer<'o> {
 ///
 /// // The stack sends that, and receives a response:
 /// let answer = [("sec-websocket-protocol", "chat.v1")];
-/// match opening.judge(200, (2, 0), answer.iter().map(|(name, value)| (name, value)))? {
+/// match opening.validate(200, (2, 0), answer.iter().map(|(name, value)| (name, value)))? {
 ///     Response::Accepted(response) => assert_eq!(response.subprotocol(), Some("chat.v1")),
 ///     Response::Refused(response) => panic!("HTTP status {}", response.status()),
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Opening<'o> {
+pub struct ClientRequest<'o> {
     target: Target<'o>,
     offer: Offer<'o>,
     /// The Sec-WebSocket-Key of an Upgrade; a CONNECT has none.
     key: Option<ArrayString<24>>,
 }
 
-impl<'o> Opening<'o> {
+impl<'o> ClientRequest<'o> {
     /// An Upgrade of HTTP/1.1.
     ///
     /// `nonce` is 16 random bytes, drawn for this handshake and no other (§4.1), such as those of
@@ -142,7 +142,7 @@ impl<'o> Opening<'o> {
         nonce: [u8; 16],
     ) -> Result<Self, HeadError> {
         offer.check(Form::Upgrade)?;
-        Ok(Opening { target: *target, offer: *offer, key: Some(key::encode_key(nonce)) })
+        Ok(ClientRequest { target: *target, offer: *offer, key: Some(key::encode_key(nonce)) })
     }
 
     /// An extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220). `enabled` says whether the
@@ -152,7 +152,7 @@ impl<'o> Opening<'o> {
     ///
     /// - [`HeadError::ConnectNotEnabled`]: it has not, and another server would take the request
     ///   for a broken one.
-    /// - Those of [`upgrade`](Opening::upgrade); [`HeadError::InvalidHeader`] also where the name of
+    /// - Those of [`upgrade`](ClientRequest::upgrade); [`HeadError::InvalidHeader`] also where the name of
     ///   a header has an upper-case letter.
     pub fn connect(
         target: &Target<'o>,
@@ -165,7 +165,7 @@ impl<'o> Opening<'o> {
         }
         offer.check(Form::Connect)?;
         // RFC 8441 §5: no key.
-        Ok(Opening { target: *target, offer: *offer, key: None })
+        Ok(ClientRequest { target: *target, offer: *offer, key: None })
     }
 
     /// The method: GET, or CONNECT.
@@ -242,7 +242,7 @@ impl<'o> Opening<'o> {
     /// [`HandshakeError`] tells which rule the response breaks. The client drops the transport, or
     /// resets the stream: there is no connection that could be closed (§7.1.4). An interim response,
     /// which the stack should have kept to itself, is an [`InvalidStatus`](HandshakeError::InvalidStatus).
-    pub fn judge<'h, H: Fields<'h>>(
+    pub fn validate<'h, H: Fields<'h>>(
         &self,
         status: u16,
         version: (u8, u8),

@@ -10,16 +10,16 @@ use crate::config::{Agreed, Deflate};
 
 /// What a server wants to say in its acceptance: nothing, unless told.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Accept<'a> {
+pub struct AcceptOptions<'a> {
     pub(super) subprotocol: Option<&'a str>,
     pub(super) deflate: Option<Deflate>,
     pub(super) headers: &'a [(&'a str, &'a str)],
 }
 
-impl<'a> Accept<'a> {
+impl<'a> AcceptOptions<'a> {
     /// No subprotocol, no compression and no further headers.
     pub const fn new() -> Self {
-        Accept { subprotocol: None, deflate: None, headers: &[] }
+        AcceptOptions { subprotocol: None, deflate: None, headers: &[] }
     }
 
     /// The subprotocol: one of those that the client offered.
@@ -48,12 +48,12 @@ impl<'a> Accept<'a> {
 }
 
 /// A response that opens a connection, in parts: what
-/// [`Request::answer`](super::Request::answer) gives to another HTTP stack.
+/// [`Request::response`](super::Request::response) gives to another HTTP stack.
 ///
 /// Once that stack has sent it, the bytes of the connection, or of the stream, are those of the
 /// WebSocket.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer<'a> {
+pub struct AcceptResponse<'a> {
     /// What a CONNECT has not.
     accept: Option<ArrayString<28>>,
     subprotocol: Option<&'a str>,
@@ -61,14 +61,14 @@ pub struct Answer<'a> {
     headers: &'a [(&'a str, &'a str)],
 }
 
-impl<'a> Answer<'a> {
+impl<'a> AcceptResponse<'a> {
     /// An answer whose parts were checked.
     pub(super) const fn new(
-        said: &Accept<'a>,
+        said: &AcceptOptions<'a>,
         accept: Option<ArrayString<28>>,
         deflate: Option<(Deflate, Element)>,
     ) -> Self {
-        Answer { accept, subprotocol: said.subprotocol, deflate, headers: said.headers }
+        AcceptResponse { accept, subprotocol: said.subprotocol, deflate, headers: said.headers }
     }
 
     /// The status: 101, or 200 to a CONNECT.
@@ -80,7 +80,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The header fields, those of [`Accept`] last. To a CONNECT all names are in lower case.
+    /// The header fields, those of [`AcceptOptions`] last. To a CONNECT all names are in lower case.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         // §4.2.2: what an acceptance consists of. RFC 8441 §5: what of it is left.
         let upgrade = self.accept.iter().flat_map(|accept| {
