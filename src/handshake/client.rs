@@ -1,6 +1,7 @@
 //! The client's side of the opening handshake (§4.1), over the bytes of HTTP/1.1.
 
 use super::{
+    error::{HandshakeError, HeadError},
     head::{Kind, Scanner, StatusLine, parse_headers},
     headers::Headers,
     offer::{ClientRequest, Offer},
@@ -8,10 +9,7 @@ use super::{
     target::Target,
     write::{emit, write_headers},
 };
-use crate::{
-    error::{HandshakeError, HeadError},
-    output::Output,
-};
+use crate::output::Output;
 
 /// A client whose request was written, and that waits for the response (§4.1).
 ///

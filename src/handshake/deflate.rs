@@ -4,11 +4,11 @@ use core::fmt::{self, Write};
 
 use arrayvec::ArrayString;
 
-use super::extension::{Extension, Value};
-use crate::{
-    config::{Deflate, WindowBits},
+use super::{
     error::HandshakeError,
+    extension::{Extension, Value},
 };
+use crate::config::{Deflate, WindowBits};
 
 /// The extension's name (RFC 7692 §7).
 const NAME: &str = "permessage-deflate";

@@ -1,8 +1,10 @@
 //! Header fields, whichever HTTP stack parsed them: how they come in, which of them the handshake
 //! knows, and what the lines of one say together (RFC 9110 §5).
 
-use super::headers::{elements, is_token, trim_ows};
-use crate::error::HandshakeError;
+use super::{
+    error::HandshakeError,
+    headers::{elements, is_token, trim_ows},
+};
 
 /// The header fields of a request or a response: pairs of a name and a value, whoever parsed them.
 ///

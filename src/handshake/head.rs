@@ -2,9 +2,7 @@
 
 use core::{mem, slice, str};
 
-use super::headers::is_token;
-use super::target::Resource;
-use crate::error::HandshakeError;
+use super::{error::HandshakeError, headers::is_token, target::Resource};
 
 /// The default limit of a head, with all that comes in front of it: 16 KiB.
 const MAX_HEAD: usize = 16 << 10;

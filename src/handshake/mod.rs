@@ -170,6 +170,7 @@
 mod accept;
 mod client;
 mod deflate;
+mod error;
 mod extension;
 mod fields;
 mod head;
@@ -184,6 +185,7 @@ mod write;
 
 pub use accept::{AcceptOptions, AcceptResponse};
 pub use client::ClientHandshake;
+pub use error::{HandshakeError, HeadError, TargetError};
 pub use extension::{Extension, Value};
 pub use fields::Fields;
 pub use headers::{HeaderLines, Headers};
@@ -195,5 +197,3 @@ pub use response::{Accepted, Refused, Response};
 pub use server::ServerHandshake;
 pub use target::{Resource, Target};
 pub use write::reject;
-
-pub use crate::error::{HandshakeError, HeadError, TargetError};

@@ -7,6 +7,7 @@ use arrayvec::ArrayString;
 use super::{
     accept::{AcceptOptions, AcceptResponse},
     deflate,
+    error::{HandshakeError, HeadError},
     extension::{self, Extension},
     fields::{Field, Fields, Form, List, Single, judge_lines},
     head::RequestLine,
@@ -15,11 +16,7 @@ use super::{
     target::{Authority, Resource, default_http_port},
     write::{check_headers, emit, write_headers},
 };
-use crate::{
-    config::Agreed,
-    error::{HandshakeError, HeadError},
-    output::Output,
-};
+use crate::{config::Agreed, output::Output};
 
 /// A valid request for a connection, to be [accepted](Request::accept) or
 /// [rejected](super::reject).

@@ -6,16 +6,14 @@ use arrayvec::ArrayString;
 
 use super::{
     deflate,
+    error::HandshakeError,
     extension::{self, Extension},
     fields::{Field, Fields, Form, List, Single, judge_lines},
     head::minor_version,
     headers::{Headers, elements, is_protocol, is_token},
     request::parse_version,
 };
-use crate::{
-    config::{Agreed, Deflate},
-    error::HandshakeError,
-};
+use crate::config::{Agreed, Deflate};
 
 /// A server's answer to an opening handshake; `H` are the header fields as the HTTP stack holds
 /// them that parsed it.

@@ -1,11 +1,11 @@
 //! The server's side of the opening handshake (§4.2), over the bytes of HTTP/1.1.
 
+use super::error::HandshakeError;
 use super::{
     head::{Kind, RequestLine, Scanner, parse_headers},
     headers::Headers,
     request::Request,
 };
-use crate::error::HandshakeError;
 
 /// A server that waits for the head of a request (§4.2).
 ///

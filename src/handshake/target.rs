@@ -5,7 +5,7 @@ use core::{
     net::Ipv6Addr,
 };
 
-use crate::error::{HandshakeError, TargetError};
+use super::error::{HandshakeError, TargetError};
 
 /// Where a client connects to: a parsed `ws` or `wss` URI (§3).
 ///

@@ -4,13 +4,13 @@ use core::fmt::{self, Write};
 
 use super::{
     deflate::InOffer,
+    error::{HandshakeError, HeadError},
     fields::{Form, is_lower_token, is_protected},
     headers::{is_field_value, is_token},
     target::Authority,
 };
 use crate::{
     config::Deflate,
-    error::{HandshakeError, HeadError},
     output::{Full, Output},
 };
 

@@ -1,0 +1,249 @@
+//! Errors of the opening handshake, by whose fault they are: a [`HandshakeError`] is the peer's, a
+//! [`HeadError`] and a [`TargetError`] the caller's.
+
+use core::{error, fmt};
+
+/// Why the opening handshake failed: the peer's fault (§4.1, §4.2, RFC 9112).
+///
+/// A server answers it with [`respond`](HandshakeError::respond), or takes the same bytes, which are
+/// still in its buffer, for plain HTTP. A client drops the transport (§7.1.4).
+///
+/// In front of another HTTP stack, [`status`](HandshakeError::status) and
+/// [`headers`](HandshakeError::headers) are what that stack answers, over HTTP/2 and HTTP/3
+/// [`connect_status`](HandshakeError::connect_status) and
+/// [`connect_headers`](HandshakeError::connect_headers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// A bare CR or LF, a NUL, or another control byte in the head (RFC 9112 §2.2, RFC 9110 §5.5).
+    ControlByte,
+    /// The head does not have the form of a request or of a response (RFC 9112 §2.1). Over HTTP/2
+    /// and HTTP/3: a part of the target is missing, or a field is there that may not be (RFC 8441
+    /// §4, §5, RFC 9113 §8.2).
+    Malformed,
+    /// The head is over the limit (§10.4).
+    HeadTooLarge,
+    /// The head has more header lines than there are slots for (§10.4).
+    TooManyHeaders,
+    /// HTTP/1.0, or something that is not an HTTP version (§4.2.1, RFC 9112 §2.3); an extended
+    /// CONNECT that is answered over HTTP/1 (RFC 8441 §4).
+    InvalidHttpVersion,
+    /// A major version of HTTP other than 1 (RFC 9112 §2.3).
+    UnsupportedHttpVersion,
+    /// The buffer is shorter than in the call before. This is the caller's fault.
+    InputShrank,
+
+    /// The request's method is not GET (§4.2.1); over HTTP/2 and HTTP/3, not CONNECT (RFC 8441 §4).
+    MethodNotAllowed,
+    /// The `:protocol` of a CONNECT is missing, or not `websocket` (RFC 8441 §5, RFC 9220 §3).
+    UnsupportedProtocol,
+    /// The request's target is neither a path nor an absolute `http` or `https` URI (§4.2.1).
+    InvalidTarget,
+    /// Host is missing, repeated or malformed (§4.2.1); so is `:authority`, or the two differ
+    /// (RFC 9113 §8.3.1).
+    InvalidHost,
+    /// The request has no Upgrade: it is plain HTTP (§4.2.1).
+    UpgradeMissing,
+    /// Upgrade does not name `websocket`, or is malformed (§4.1, §4.2.1).
+    InvalidUpgrade,
+    /// Connection does not name `Upgrade`, or is malformed (§4.1, §4.2.1).
+    InvalidConnection,
+    /// The request declares a body (RFC 9112 §6).
+    BodyDeclared,
+    /// Sec-WebSocket-Version is missing, repeated or malformed (§4.2.1, §4.3).
+    InvalidVersion,
+    /// The request is for another version of the protocol than 13 (§4.2.2, §4.4).
+    UnsupportedVersion(u8),
+    /// Sec-WebSocket-Key is missing, repeated, or not 16 bytes in base64 (§4.2.1).
+    InvalidKey,
+    /// Origin is repeated or malformed (RFC 6454 §7).
+    InvalidOrigin,
+    /// Sec-WebSocket-Protocol is malformed (§4.3), or repeated in a response (§11.3.4).
+    InvalidSubprotocol,
+    /// Sec-WebSocket-Extensions is malformed (§9.1).
+    InvalidExtensions,
+
+    /// A status below 200 that opens nothing: a 101 to a CONNECT (RFC 8441 §5), an interim response
+    /// that another HTTP stack gave for the final one (RFC 9110 §15.2).
+    InvalidStatus,
+    /// Sec-WebSocket-Accept is missing, repeated, or not what the key asks for (§4.1).
+    InvalidAccept,
+    /// The server chose a subprotocol that the client did not offer (§4.1).
+    SubprotocolNotOffered,
+    /// The server chose an extension that the client did not offer (§4.1), or one twice.
+    ExtensionNotOffered,
+    /// The parameters of the extension that the server chose are unknown, repeated or invalid, or
+    /// not such as the client offered (RFC 7692 §7.1).
+    InvalidParameters,
+}
+
+impl HandshakeError {
+    /// The HTTP status that answers the fault, over HTTP/1.1. Over HTTP/2 and HTTP/3 it is the
+    /// [`connect_status`](HandshakeError::connect_status).
+    ///
+    /// For the faults that only a response can have it is 502, what a gateway would tell its own
+    /// client.
+    pub const fn status(self) -> u16 {
+        match self {
+            HandshakeError::MethodNotAllowed => 405,
+            // §4.2.2, RFC 9110 §15.5.22: another protocol, or another version of it, is required.
+            HandshakeError::UpgradeMissing | HandshakeError::UnsupportedVersion(_) => 426,
+            // RFC 6585 §5: the header fields are too large, each or all together.
+            HandshakeError::HeadTooLarge | HandshakeError::TooManyHeaders => 431,
+            HandshakeError::InputShrank => 500,
+            // RFC 9220 §3: a protocol that the server does not know.
+            HandshakeError::UnsupportedProtocol => 501,
+            HandshakeError::InvalidStatus
+            | HandshakeError::InvalidAccept
+            | HandshakeError::SubprotocolNotOffered
+            | HandshakeError::ExtensionNotOffered
+            | HandshakeError::InvalidParameters => 502,
+            HandshakeError::UnsupportedHttpVersion => 505,
+            // §4.2.1: whatever else breaks a rule is a bad request.
+            HandshakeError::ControlByte
+            | HandshakeError::Malformed
+            | HandshakeError::InvalidHttpVersion
+            | HandshakeError::InvalidTarget
+            | HandshakeError::InvalidHost
+            | HandshakeError::InvalidUpgrade
+            | HandshakeError::InvalidConnection
+            | HandshakeError::BodyDeclared
+            | HandshakeError::InvalidVersion
+            | HandshakeError::InvalidKey
+            | HandshakeError::InvalidOrigin
+            | HandshakeError::InvalidSubprotocol
+            | HandshakeError::InvalidExtensions => 400,
+        }
+    }
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HandshakeError::ControlByte => "the head has a control byte",
+            HandshakeError::Malformed => "the head is malformed",
+            HandshakeError::HeadTooLarge => "the head is over the limit",
+            HandshakeError::TooManyHeaders => "the head has too many header lines",
+            HandshakeError::InvalidHttpVersion => "the HTTP version is too old or malformed",
+            HandshakeError::UnsupportedHttpVersion => "the HTTP version is not 1.x",
+            HandshakeError::InputShrank => "the input is shorter than before",
+            HandshakeError::MethodNotAllowed => "the method is not the one of a handshake",
+            HandshakeError::UnsupportedProtocol => "the protocol of the CONNECT is not websocket",
+            HandshakeError::InvalidTarget => "the request target is malformed",
+            HandshakeError::InvalidHost => "the host is missing, repeated or malformed",
+            HandshakeError::UpgradeMissing => "Upgrade is missing",
+            HandshakeError::InvalidUpgrade => "Upgrade does not name websocket",
+            HandshakeError::InvalidConnection => "Connection does not name Upgrade",
+            HandshakeError::BodyDeclared => "the request declares a body",
+            HandshakeError::InvalidVersion => {
+                "Sec-WebSocket-Version is missing, repeated or malformed"
+            }
+            HandshakeError::UnsupportedVersion(version) => {
+                return write!(f, "version {version} of the protocol is not supported");
+            }
+            HandshakeError::InvalidKey => "Sec-WebSocket-Key is missing, repeated or malformed",
+            HandshakeError::InvalidOrigin => "Origin is repeated or malformed",
+            HandshakeError::InvalidSubprotocol => "Sec-WebSocket-Protocol is malformed",
+            HandshakeError::InvalidExtensions => "Sec-WebSocket-Extensions is malformed",
+            HandshakeError::InvalidStatus => "the status is not one of a final response",
+            HandshakeError::InvalidAccept => "Sec-WebSocket-Accept does not answer the key",
+            HandshakeError::SubprotocolNotOffered => "the subprotocol was not offered",
+            HandshakeError::ExtensionNotOffered => "the extension was not offered",
+            HandshakeError::InvalidParameters => "the extension's parameters are not as offered",
+        })
+    }
+}
+
+impl error::Error for HandshakeError {}
+
+/// Why a head was not written: the caller's fault, or its output's. Nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HeadError {
+    /// A header's name is not a token, or its value has a control byte (RFC 9110 §5.1, §5.5); over
+    /// HTTP/2 and HTTP/3 also a name with an upper-case letter (RFC 9113 §8.2.1).
+    InvalidHeader,
+    /// A header that the handshake writes itself, such as Upgrade or any Sec-WebSocket one (§4.1),
+    /// or one that would need a Connection to go with it, such as Keep-Alive (RFC 9110 §7.6.1).
+    ProtectedHeader,
+    /// An origin that is empty, or not visible ASCII (RFC 6454 §7.1).
+    InvalidOrigin,
+    /// A subprotocol that is not a token, or is offered twice (§4.1).
+    InvalidSubprotocol,
+    /// A chosen subprotocol that the client did not offer (§4.2.2).
+    SubprotocolNotOffered,
+    /// The server has not announced that it takes extended CONNECT requests (RFC 8441 §3).
+    ConnectNotEnabled,
+    /// A response in the bytes of HTTP/1.1 to a request that came as an extended CONNECT.
+    NotUpgrade,
+    /// A status that cannot refuse a handshake: below 200 or above 599 (RFC 9110 §15).
+    InvalidStatus,
+    /// A body behind a status that has none: 204, 205 or 304 (RFC 9110 §6.4.1, §15.3.6).
+    UnexpectedBody,
+    /// The output has no room for the whole of it.
+    Full,
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HeadError::InvalidHeader => "a header's name or value is malformed",
+            HeadError::ProtectedHeader => "a header belongs to the handshake",
+            HeadError::InvalidOrigin => "the origin is malformed",
+            HeadError::InvalidSubprotocol => "a subprotocol is malformed or repeated",
+            HeadError::SubprotocolNotOffered => "the subprotocol was not offered",
+            HeadError::ConnectNotEnabled => "the server has not enabled extended CONNECT",
+            HeadError::NotUpgrade => "the request is not of HTTP/1.1",
+            HeadError::InvalidStatus => "the status cannot refuse a handshake",
+            HeadError::UnexpectedBody => "the status has no body",
+            HeadError::Full => "the output has no room",
+        })
+    }
+}
+
+impl error::Error for HeadError {}
+
+impl From<crate::output::Full> for HeadError {
+    fn from(_: crate::output::Full) -> Self {
+        HeadError::Full
+    }
+}
+
+/// Why a text is not a WebSocket URI (§3): the caller's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// A character outside ASCII: a host needs IDNA, the rest percent-encoded UTF-8 (§11.1).
+    NonAscii,
+    /// It begins with neither `ws://` nor `wss://`.
+    Scheme,
+    /// It carries a user name or a password, which §3 has no place for.
+    UserInfo,
+    /// The host is empty, or neither a name nor an address (RFC 3986 §3.2.2).
+    Host,
+    /// The port is not a number of 16 bits.
+    Port,
+    /// The path has a character that must be percent-encoded (RFC 3986 §3.3).
+    Path,
+    /// The query has a character that must be percent-encoded (RFC 3986 §3.4).
+    Query,
+    /// It has a fragment; a `#` that is not one is written `%23`.
+    Fragment,
+}
+
+impl fmt::Display for TargetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TargetError::NonAscii => "the URI has a character outside ASCII",
+            TargetError::Scheme => "the URI begins with neither ws:// nor wss://",
+            TargetError::UserInfo => "the URI carries a user name or password",
+            TargetError::Host => "the host is malformed",
+            TargetError::Port => "the port is malformed",
+            TargetError::Path => "the path is malformed",
+            TargetError::Query => "the query is malformed",
+            TargetError::Fragment => "the URI has a fragment",
+        })
+    }
+}
+
+impl error::Error for TargetError {}
