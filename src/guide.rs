@@ -273,31 +273,56 @@
 //!
 //! # Fuzzing an application built on it
 //!
-//! The machine is a pure function of its calls, so a fuzzer needs no sockets: make a connection, give
-//! it the input, run the application's handler for each event, and check what must always hold.
+//! The machine is a pure function of its calls, so a fuzz target needs no sockets. Random bytes
+//! hardly ever become a complete masked frame, so a target that feeds them in directly exercises this
+//! crate and never reaches your code. Let the fuzzer choose messages instead, and let a client of this
+//! crate frame them with a mask key of zero: the fuzzer's bytes then reach your handler unchanged. Raw
+//! bytes in between show what your handler does when the peer breaks the protocol.
+//!
+//! After `cargo fuzz init`, `fuzz/Cargo.toml` has this:
+//!
+//! ```toml
+//! [dependencies]
+//! libfuzzer-sys = "0.4"
+//! websocket-proto = "0.1"
+//! your-application = { path = ".." }
+//! ```
+//!
+//! The target begins with `#![no_main]` and ends with
+//! `libfuzzer_sys::fuzz_target!(|steps: Vec<(bool, &[u8])>| fuzz(&steps));`:
 //!
 //! ```
-//! use websocket_proto::{Agreed, Config, Connection, Message, Messages, Server};
+//! use std::str;
+//! use websocket_proto::{Agreed, Client, Config, Connection, Message, Messages, Server};
 //!
-//! /// The body of a fuzz target: what a hostile peer sends behind the handshake, cut anywhere.
-//! fn fuzz(reads: &[&[u8]]) {
-//!     let mut connection = Connection::new(Server, &Config::new().max_message(4096), Agreed::new());
+//! /// Each step is what one read returns: a whole message if the flag is set, else raw bytes.
+//! fn fuzz(steps: &[(bool, &[u8])]) {
+//!     let mut client = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+//!     let mut server = Connection::new(Server, &Config::new(), Agreed::new());
 //!     let (mut messages, mut out) = (Messages::new(), Vec::new());
-//!     for read in reads {
-//!         let mut buffer = read.to_vec();
-//!         let mut input = &mut buffer[..];
-//!         while let Some(message) = messages.receive(&mut connection, &mut input) {
-//!             if let Message::Text(text) = message {
-//!                 let answer = application(text);
-//!                 let _ = connection.send_text(&answer, &mut out);
-//!             }
-//!             connection.transmit(&mut out).expect("a vector has room");
+//!     for &(is_message, bytes) in steps {
+//!         let mut read = Vec::new();
+//!         match (is_message, str::from_utf8(bytes)) {
+//!             (true, Ok(text)) => client.send_text(text, &mut read).expect("the client is open"),
+//!             (true, Err(_)) => client.send_binary(bytes, &mut read).expect("the client is open"),
+//!             (false, _) => read.extend_from_slice(bytes),
 //!         }
-//!         assert!(input.is_empty());
+//!         let mut input = &mut read[..];
+//!         while let Some(message) = messages.receive(&mut server, &mut input) {
+//!             if let Message::Text(text) = message {
+//!                 let answer = your_application(text);
+//!                 // Once the server is closing, it refuses to send.
+//!                 let _ = server.send_text(&answer, &mut out);
+//!             }
+//!             server.transmit(&mut out).expect("a vector has room");
+//!         }
 //!     }
 //! }
-//! # fn application(text: &str) -> String { text.to_uppercase() }
-//! # fuzz(&[b"\x81\x81\0\0", b"\0\0a", b"\x81"]);
+//! # thread_local!(static CALLS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) });
+//! # fn your_application(text: &str) -> String {
+//! #     CALLS.with(|calls| calls.set(calls.get() + 1));
+//! #     text.to_uppercase()
+//! # }
+//! # fuzz(&[(true, b"one"), (false, b"\x81\x81\0\0"), (false, b"\0\0a"), (true, b"two"), (true, b"\xFF")]);
+//! # assert_eq!(CALLS.get(), 3); // the whole messages, and the one that was split by hand
 //! ```
-//!
-//! Mask the fuzzer's frames with a key of zeros, which is legal: then its bytes arrive as they are.
