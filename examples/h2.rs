@@ -1,9 +1,17 @@
 //! A WebSocket over one stream of HTTP/2 (RFC 8441): client and server in one process.
 //!
 //! `h2` has the two talk over a pipe in memory, once with the client closing and once with the
-//! server, and prints what happens. It exits with 0 if all went well. `h2 ADDR` is the server alone,
-//! for clients that know that it speaks HTTP/2. `common/http2.rs` is what carries a WebSocket over a
-//! stream, made to be copied.
+//! server, and prints what happens. It exits with 0 if all went well. `h2 ADDR [--deflate]` is the
+//! server alone, for clients that know that it speaks HTTP/2. `common/http2.rs` is what carries a
+//! WebSocket over a stream, made to be copied.
+//!
+//! With `--deflate`, for which the feature `deflate` is needed, messages are compressed where the
+//! client offers it. Each WebSocket has codecs of its own here; `echo_server` shows how one pair
+//! serves all connections of a thread.
+
+#[allow(dead_code, reason = "other examples use all of them")]
+#[path = "common/codecs.rs"]
+pub(crate) mod codecs;
 
 #[path = "common/http2.rs"]
 pub mod http2;
@@ -13,7 +21,7 @@ use http2::{Error, accept, connect, run};
 use hyper::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::net::TcpListener;
-use websocket_proto::handshake::{Offer, Target};
+use websocket_proto::handshake::{AcceptOptions, Offer, Target};
 use websocket_proto::{
     CloseCode, CloseFrame, Closure, Connection, Data, Initiator, Message, Role, SendError,
 };
@@ -26,12 +34,14 @@ const GOOD_BYE: &str = "good bye";
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    if let Some(address) = std::env::args().nth(1) {
+    let mut arguments = std::env::args().skip(1);
+    if let Some(address) = arguments.next() {
+        let options = options(arguments)?;
         let listener = TcpListener::bind(address).await?;
         println!("listening on http://{}/", listener.local_addr()?);
         loop {
             let (stream, _) = listener.accept().await?;
-            tokio::spawn(serve(stream));
+            tokio::spawn(serve(stream, options));
         }
     }
     for closer in [Initiator::Local, Initiator::Peer] {
@@ -44,17 +54,32 @@ async fn main() -> Result<(), Error> {
     Ok(())
 }
 
+fn options(arguments: impl Iterator<Item = String>) -> Result<AcceptOptions<'static>, Error> {
+    let mut options = AcceptOptions::new();
+    for argument in arguments {
+        match argument.as_str() {
+            "--deflate" => {
+                for way in codecs::ways(true, false)? {
+                    options = options.deflate(*way);
+                }
+            }
+            _ => return Err(format!("unknown argument {argument}").into()),
+        }
+    }
+    Ok(options)
+}
+
 /// How it ended for the client and for the server; `closer` is seen from the client.
 pub async fn conversation(closer: Initiator) -> Result<(Closure, Closure), Error> {
     let (ours, theirs) = duplex(4096);
-    let server = tokio::spawn(serve(theirs));
+    let server = tokio::spawn(serve(theirs, AcceptOptions::new()));
     let client = talk(ours, closer).await?;
     let served = server.await??;
     Ok((client, *served.first().ok_or("nothing was served")?))
 }
 
 /// Serves one connection, its requests side by side; tells how the WebSockets among them ended.
-pub async fn serve<T>(transport: T) -> Result<Vec<Closure>, Error>
+pub async fn serve<T>(transport: T, options: AcceptOptions<'_>) -> Result<Vec<Closure>, Error>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
@@ -64,8 +89,12 @@ where
     while let Some(request) = peer.accept().await {
         let (asked, respond) = request?;
         println!("server: {} {}", asked.method(), asked.uri());
-        if let Some((connection, stream)) = accept(asked, respond)? {
-            served.push(tokio::spawn(run(connection, stream, Vec::new(), echo)));
+        if let Some((connection, stream)) = accept(asked, respond, &options)? {
+            let codecs::Shared { inflater, mut deflater } = codecs::Shared::new();
+            let act = move |connection: &mut _, message: Message<'_>, out: &mut _| {
+                echo(connection, message, &mut deflater, out)
+            };
+            served.push(tokio::spawn(run(connection, stream, Vec::new(), inflater, act)));
         }
     }
     let mut closures = Vec::new();
@@ -78,12 +107,13 @@ where
 fn echo<R: Role>(
     connection: &mut Connection<R>,
     message: Message<'_>,
+    deflater: &mut codecs::Deflater,
     out: &mut Vec<u8>,
 ) -> Result<(), SendError> {
     match message {
         Message::Text(GOOD_BYE) => connection.close(Some(&normal()), out),
-        Message::Text(text) => connection.send_text(text, out),
-        Message::Binary(data) => send_in_fragments(connection, data, out),
+        Message::Text(text) => connection.send_compressed(Data::Text(text), deflater, out),
+        Message::Binary(data) => send_in_fragments(connection, data, deflater, out),
         _ => Ok(()),
     }
 }
@@ -100,24 +130,26 @@ async fn talk(pipe: DuplexStream, closer: Initiator) -> Result<Closure, Error> {
     println!("client: connected to {target}");
     let (mut out, data) = (Vec::new(), vec![7; LENGTH]);
     connection.send_text(TEXT, &mut out)?;
-    send_in_fragments(&mut connection, &data, &mut out)?;
+    let codecs::Shared { inflater, mut deflater } = codecs::Shared::new();
+    send_in_fragments(&mut connection, &data, &mut deflater, &mut out)?;
     let (mut text_came, mut data_came) = (false, false);
-    let closure = run(connection, stream, out, |connection, message, out| match message {
-        Message::Text(text) => {
-            println!("client: received {text:?}");
-            text_came = text == TEXT;
-            Ok(())
-        }
-        Message::Binary(received) => {
-            println!("client: received {} bytes", received.len());
-            data_came = received == data;
-            match closer {
-                Initiator::Local => connection.close(Some(&normal()), out),
-                Initiator::Peer => connection.send_text(GOOD_BYE, out),
+    let closure =
+        run(connection, stream, out, inflater, |connection, message, out| match message {
+            Message::Text(text) => {
+                println!("client: received {text:?}");
+                text_came = text == TEXT;
+                Ok(())
             }
-        }
-        _ => Ok(()),
-    });
+            Message::Binary(received) => {
+                println!("client: received {} bytes", received.len());
+                data_came = received == data;
+                match closer {
+                    Initiator::Local => connection.close(Some(&normal()), out),
+                    Initiator::Peer => connection.send_text(GOOD_BYE, out),
+                }
+            }
+            _ => Ok(()),
+        });
     let closure = closure.await.ok_or("not closed")?;
     if !text_came || !data_came {
         return Err("the echo is not what was sent".into());
@@ -131,11 +163,12 @@ async fn talk(pipe: DuplexStream, closer: Initiator) -> Result<Closure, Error> {
 fn send_in_fragments<R: Role>(
     connection: &mut Connection<R>,
     data: &[u8],
+    deflater: &mut codecs::Deflater,
     out: &mut Vec<u8>,
 ) -> Result<(), SendError> {
     let (start, end) = data.split_at(data.len() / 3);
-    connection.send_fragment(Data::Binary(start), false, out)?;
-    connection.send_fragment(Data::Binary(end), true, out)
+    connection.send_compressed_fragment(Data::Binary(start), false, deflater, out)?;
+    connection.send_compressed_fragment(Data::Binary(end), true, deflater, out)
 }
 
 fn normal() -> CloseFrame {

@@ -10,7 +10,7 @@ mod example;
 use std::time::Duration;
 
 use example::http2::{self, Error, Stream, accept, run};
-use example::{conversation, serve};
+use example::{codecs, conversation, serve};
 use h2::client::{self, SendRequest};
 use h2::ext::Protocol;
 use h2::{Ping, Reason, server};
@@ -19,7 +19,7 @@ use hyper::http;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use websocket_proto::handshake::{HeadError, Offer, Target};
+use websocket_proto::handshake::{AcceptOptions, HeadError, Offer, Target};
 use websocket_proto::{
     Client, CloseCode, CloseFrame, Closure, Connection, Initiator, Message, SystemMask, Violation,
 };
@@ -34,7 +34,7 @@ struct Pair {
 impl Pair {
     async fn new() -> Pair {
         let (ours, theirs) = duplex(1000);
-        let server = tokio::spawn(serve(theirs));
+        let server = tokio::spawn(serve(theirs, AcceptOptions::new()));
         let (peer, driver) = client(ours).await;
         Pair { peer, driver, server }
     }
@@ -65,6 +65,11 @@ async fn connect(
 ) -> Result<(Connection<Client<SystemMask>>, Stream), Error> {
     let target = Target::parse("wss://example.com/chat").unwrap();
     in_time(http2::connect(peer, &target, &Offer::new())).await
+}
+
+/// For connections without compression.
+fn inflater() -> codecs::Inflater {
+    codecs::Shared::new().inflater
 }
 
 async fn in_time<T>(future: impl Future<Output = T>) -> T {
@@ -135,7 +140,7 @@ async fn r8441_5_b_r8441_5_c_r8441_5_d_r9220_3_b_a_bad_request_gets_its_answer()
         let mut out = Vec::new();
         let close = CloseFrame::truncated(CloseCode::GOING_AWAY, "");
         connection.close(Some(&close), &mut out).unwrap();
-        run(connection, stream, out, |_, _, _| Ok(())).await.unwrap()
+        run(connection, stream, out, inflater(), |_, _, _| Ok(())).await.unwrap()
     };
     assert!(in_time(closed(connection, stream)).await.clean);
     let ended = pair.end().await;
@@ -156,7 +161,7 @@ async fn r8441_5_b_fields_of_http_1_1_open_nothing() {
         ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==", false),
     ] {
         let (mut ours, theirs) = duplex(1000);
-        let server = tokio::spawn(serve(theirs));
+        let server = tokio::spawn(serve(theirs, AcceptOptions::new()));
         let mut block = Vec::new();
         for (name, value) in [
             (":method", "CONNECT"),
@@ -238,7 +243,7 @@ async fn r8441_5_f_an_unmasked_frame_fails_the_connection_on_a_stream_too() {
     let (connection, mut stream) = pair.connect().await;
     stream.send.send_data(Bytes::from_static(b"\x81\x02hi"), false).unwrap();
     let mut close = None;
-    let ended = run(connection, stream, Vec::new(), |_, message, _| {
+    let ended = run(connection, stream, Vec::new(), inflater(), |_, message, _| {
         if let Message::Close(frame) = message {
             close = frame;
         }
@@ -257,7 +262,8 @@ async fn r8441_5_g_an_abort_is_a_reset_with_cancel_and_a_reset_is_an_abort() {
     let mut pair = Pair::new().await;
     let (mut connection, stream) = pair.connect().await;
     connection.abort();
-    let ended = in_time(run(connection, stream, Vec::new(), |_, _, _| Ok(()))).await.unwrap();
+    let ended =
+        in_time(run(connection, stream, Vec::new(), inflater(), |_, _, _| Ok(()))).await.unwrap();
     assert_eq!((ended.clean, ended.code), (false, Closure::ABNORMAL));
     let ended = pair.end().await;
     assert_eq!((ended[0].clean, ended[0].code), (false, Closure::ABNORMAL));
@@ -268,7 +274,7 @@ async fn r8441_5_g_an_abort_is_a_reset_with_cancel_and_a_reset_is_an_abort() {
         let mut server: server::Connection<_, Bytes> =
             server::Builder::new().enable_connect_protocol().handshake(theirs).await.unwrap();
         let (asked, respond) = server.accept().await.unwrap().unwrap();
-        let (_, mut stream) = accept(asked, respond).unwrap().unwrap();
+        let (_, mut stream) = accept(asked, respond, &AcceptOptions::new()).unwrap().unwrap();
         let reason = tokio::spawn(async move { stream.receive.data().await });
         assert!(server.accept().await.is_none());
         reason.await.unwrap().unwrap().unwrap_err().reason()
@@ -276,7 +282,7 @@ async fn r8441_5_g_an_abort_is_a_reset_with_cancel_and_a_reset_is_an_abort() {
     let (mut peer, _driver) = client(ours).await;
     let (mut connection, stream) = connect(&mut peer).await.unwrap();
     connection.abort();
-    in_time(run(connection, stream, Vec::new(), |_, _, _| Ok(()))).await;
+    in_time(run(connection, stream, Vec::new(), inflater(), |_, _, _| Ok(()))).await;
     drop(peer);
     assert_eq!(in_time(server).await.unwrap(), Some(Reason::CANCEL));
 }
@@ -302,13 +308,16 @@ async fn both_sides_can_have_more_to_send_than_there_is_room_for() {
         let mut server: server::Connection<_, Bytes> =
             server::Builder::new().enable_connect_protocol().handshake(theirs).await.unwrap();
         let (asked, respond) = server.accept().await.unwrap().unwrap();
-        let (mut connection, stream) = accept(asked, respond).unwrap().unwrap();
+        let (mut connection, stream) =
+            accept(asked, respond, &AcceptOptions::new()).unwrap().unwrap();
         let mut out = Vec::new();
         connection.send_binary(&[1; LENGTH], &mut out).unwrap();
         let ended =
-            tokio::spawn(run(connection, stream, out, |connection, message, out| match message {
-                Message::Binary(data) if data == [2; LENGTH] => connection.close(None, out),
-                _ => Ok(()),
+            tokio::spawn(run(connection, stream, out, inflater(), |connection, message, out| {
+                match message {
+                    Message::Binary(data) if data == [2; LENGTH] => connection.close(None, out),
+                    _ => Ok(()),
+                }
             }));
         assert!(server.accept().await.is_none());
         ended.await.unwrap()
@@ -318,7 +327,7 @@ async fn both_sides_can_have_more_to_send_than_there_is_room_for() {
     let mut out = Vec::new();
     connection.send_binary(&[2; LENGTH], &mut out).unwrap();
     let mut came = false;
-    let ended = run(connection, stream, out, |_, message, _| {
+    let ended = run(connection, stream, out, inflater(), |_, message, _| {
         came |= matches!(message, Message::Binary(data) if data == [1; LENGTH]);
         Ok(())
     });

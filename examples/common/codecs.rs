@@ -36,8 +36,8 @@ pub fn ways(deflate: bool, takeover: bool) -> Result<&'static [Deflate], &'stati
 
 /// The codecs of all connections.
 pub struct Shared {
-    inflater: Inflater,
-    deflater: Deflater,
+    pub inflater: Inflater,
+    pub deflater: Deflater,
 }
 
 impl Shared {

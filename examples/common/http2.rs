@@ -24,8 +24,8 @@ use websocket_proto::handshake::{
     AcceptOptions, ClientRequest, Offer, PseudoHeaders, Request, Response, Target,
 };
 use websocket_proto::{
-    Client, Closure, Config, Connection, Message, Messages, NextStep, Role, SendError, Server,
-    SystemMask,
+    Client, Closure, Config, Connection, Decompress, Inflater, Message, Messages, NextStep, Role,
+    SendError, Server, SystemMask,
 };
 
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -64,10 +64,11 @@ pub async fn connect(
     Ok((connection, Stream { send, receive: response.into_body() }))
 }
 
-/// Answers the opening handshake of a client; `None` if it was refused.
+/// Answers the opening handshake of a client with what `options` allow; `None` if it was refused.
 pub fn accept(
     asked: http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
+    options: &AcceptOptions<'_>,
 ) -> Result<Option<(Connection<Server>, Stream)>, Error> {
     let uri = asked.uri();
     let pseudo = PseudoHeaders {
@@ -87,7 +88,7 @@ pub fn accept(
         }
     };
     // A server that trusts cookies looks at the origin first.
-    let answer = request.response(&AcceptOptions::new())?;
+    let answer = request.response(options)?;
     let answered = response(answer.status(), answer.headers())?;
     let Ok(send) = respond.send_response(answered, false) else { return Ok(None) };
     let connection = Connection::new(Server, &Config::new(), answer.agreed());
@@ -112,11 +113,13 @@ pub struct Stream {
 /// With more bytes than this waiting to be sent, nothing is received.
 const MAX_WAITING: usize = 1 << 20;
 
-/// Runs a connection to its end. `out` is what waits to be sent already; `act` sees each message.
-pub async fn run<R: Role>(
+/// Runs a connection to its end. `out` is what waits to be sent already; `act` sees each message,
+/// inflated if it was compressed.
+pub async fn run<R: Role, D: Decompress>(
     mut connection: Connection<R>,
     mut stream: Stream,
     mut out: Vec<u8>,
+    mut inflater: Inflater<D>,
     mut act: impl FnMut(&mut Connection<R>, Message<'_>, &mut Vec<u8>) -> Result<(), SendError>,
 ) -> Option<Closure> {
     let (mut messages, mut lot, mut eof) = (Messages::new(), Bytes::new(), false);
@@ -153,7 +156,9 @@ pub async fn run<R: Role>(
                 Some(Ok(data)) => {
                     let mut data = Vec::from(data);
                     let mut input = &mut data[..];
-                    while let Some(message) = messages.receive(&mut connection, &mut input) {
+                    while let Some(message) =
+                        messages.receive_inflated(&mut connection, &mut inflater, &mut input)
+                    {
                         // Once we are closing, a message cannot be answered any more.
                         let _ = act(&mut connection, message, &mut out);
                         if connection.transmit(&mut out).is_err() {
