@@ -19,6 +19,8 @@ use hyper::http;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+#[cfg(feature = "deflate")]
+use websocket_proto::Deflate;
 use websocket_proto::handshake::{AcceptOptions, HeadError, Offer, Target};
 use websocket_proto::{
     Client, CloseCode, CloseFrame, Closure, Connection, Initiator, Message, SystemMask, Violation,
@@ -100,6 +102,25 @@ async fn r8441_5_g_a_conversation_ends_with_a_clean_close_of_either_side() {
         assert_eq!(client.initiator, Some(closer));
         assert_ne!(server.initiator, Some(closer));
     }
+}
+
+#[cfg(feature = "deflate")]
+#[tokio::test]
+async fn a_message_over_a_stream_is_inflated_and_its_echo_is_compressed() {
+    const MESSAGE: &[u8] = b"\xC1\x87\0\0\0\0\xF2\x48\xCD\xC9\xC9\x07\0";
+    const ECHO: &[u8] = b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\0";
+    let (ours, theirs) = duplex(1000);
+    let options = AcceptOptions::new().deflate(Deflate::new());
+    let server = tokio::spawn(serve(theirs, options));
+    let (mut peer, driver) = client(ours).await;
+    let target = Target::parse("wss://example.com/chat").unwrap();
+    let offer = Offer::new().deflate(&[const { Deflate::new() }]);
+    let (_, mut stream) = in_time(http2::connect(&mut peer, &target, &offer)).await.unwrap();
+    stream.send.send_data(Bytes::from_static(MESSAGE), false).unwrap();
+    assert_eq!(in_time(stream.receive.data()).await.unwrap().unwrap(), ECHO);
+    drop((peer, stream));
+    in_time(driver).await.unwrap().unwrap();
+    in_time(server).await.unwrap().unwrap();
 }
 
 #[tokio::test]
