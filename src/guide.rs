@@ -8,6 +8,7 @@
 //! - [The rules that are yours](#the-rules-that-are-yours)
 //! - [Limits and what each protects from](#limits-and-what-each-protects-from)
 //! - [Security](#security)
+//! - [Behind a proxy](#behind-a-proxy)
 //! - [Scaling](#scaling)
 //! - [Fuzzing an application built on it](#fuzzing-an-application-built-on-it)
 //!
@@ -253,6 +254,91 @@
 //! **Compression and secrets.** Where compressed messages mix a secret with text that an attacker
 //! chooses, their length tells about the secret. Send such messages uncompressed. With context
 //! takeover that holds for all messages of a connection together.
+//!
+//! # Behind a proxy
+//!
+//! A reverse proxy passes a WebSocket on only if its configuration allows the upgrade. The lines below
+//! are the ones that matter. They were tried with nginx 1.22, HAProxy 2.6, Apache 2.4.71, Caddy 2.6 and
+//! Envoy 1.40.
+//!
+//! nginx:
+//!
+//! ```text
+//! location / {
+//!   proxy_pass http://127.0.0.1:9001;
+//!   proxy_http_version 1.1;
+//!   proxy_set_header Upgrade $http_upgrade;
+//!   proxy_set_header Connection upgrade;
+//!   proxy_set_header Host $http_host;
+//! }
+//! ```
+//!
+//! HAProxy, with a server that speaks HTTP/1.1 and one that speaks HTTP/2:
+//!
+//! ```text
+//! defaults
+//!   mode http
+//!   timeout connect 5s
+//!   timeout client 60s
+//!   timeout server 60s
+//!   timeout tunnel 1h
+//! backend http1
+//!   server one 127.0.0.1:9001
+//! backend http2
+//!   server one 127.0.0.1:9002 proto h2 ws h2
+//! ```
+//!
+//! Apache, with the modules `proxy` and `proxy_http`:
+//!
+//! ```text
+//! ProxyPreserveHost On
+//! ProxyPass / http://127.0.0.1:9001/ upgrade=websocket
+//! ```
+//!
+//! Caddy:
+//!
+//! ```text
+//! reverse_proxy 127.0.0.1:9001
+//! ```
+//!
+//! Envoy, in the `HttpConnectionManager`, in its route, and in the `HttpProtocolOptions` of a cluster
+//! that speaks HTTP/2:
+//!
+//! ```text
+//! upgrade_configs: [{ upgrade_type: websocket }]
+//! routes: [{ match: { prefix: "/" }, route: { cluster: echo } }]
+//! explicit_http_config: { http2_protocol_options: { allow_connect: true } }
+//! ```
+//!
+//! **Host.** nginx and Apache replace Host by the address that they connect to, unless the
+//! configuration says otherwise. [`is_same_origin`] is then false for every page, and a server that
+//! checks it refuses all browsers. Pass Host on: `proxy_set_header Host $http_host` in nginx (`$host`
+//! loses the port), `ProxyPreserveHost On` in Apache. The alternative is an allow-list of origins,
+//! which does not depend on Host. HAProxy, Caddy and Envoy pass Host on by themselves. Do not trust
+//! X-Forwarded-Host for this check unless your proxy sets it, because any client can send it.
+//!
+//! **Idle connections.** A proxy closes a connection on which nothing has moved for some time, and the
+//! client reports 1006. The Ping of [`Limit::Idle`](crate::Limit::Idle) prevents this because it is
+//! due after 20 seconds of silence. If you raise that limit, or send no Pings, raise the limit of the
+//! proxy too:
+//!
+//! | proxy | setting | a silent connection |
+//! |---|---|---|
+//! | nginx | `proxy_read_timeout` | closed after 60 s by default |
+//! | Apache | `Timeout`, `ProxyTimeout` | closed after 60 s by default; Debian sets 300 s |
+//! | HAProxy | `timeout tunnel`, or `client` and `server` if it is not set | closed after the time that is set |
+//! | Envoy | `stream_idle_timeout` | closed after 300 s by default |
+//! | Caddy | none by default | open after 330 s |
+//!
+//! **Closing.** When the server closes while the client is still sending, nginx and HAProxy may drop
+//! the server's Close, and the client reports 1006 instead of the code. This happens with a message
+//! that is too long, for example.
+//!
+//! **HTTP/2.** A WebSocket over HTTP/2 looks unclean when its tab is closed or leaves the page. Chromium
+//! sends the Close and RST_STREAM together, and the server may see only the reset: its
+//! [`closure`](crate::Connection::closure) is 1006. Do not log this as a failure.
+//!
+//! [`is_same_origin`]: crate::handshake::Request::is_same_origin
 //!
 //! # Scaling
 //!
