@@ -27,7 +27,7 @@ use crate::{
     mask,
     output::Output,
     receive::{Receiver, Whole},
-    role::{Client, MaskSource, Role, Server},
+    role::{Client, MaskSource, Role, Server, sealed::Role as _},
     send::{Frame, Open, Sender},
 };
 

@@ -1,23 +1,41 @@
 //! Which side of the connection this is, and where a client's masking keys come from (§5.1, §5.3).
 
+#[cfg(feature = "alloc")]
+use alloc::boxed::Box;
+
 use crate::error::SendError;
 
-/// The side of the connection: [`Server`] or [`Client`]. It decides at compile time who masks.
-pub trait Role: sealed::Sealed {
-    /// Whether this is the client, whose frames are masked (§5.1).
-    #[doc(hidden)]
-    const CLIENT: bool;
+/// The side of a connection: [`Server`] or [`Client`], which decides at compile time who masks.
+///
+/// Use it as a bound for code that serves both sides. Other types cannot implement it.
+///
+/// ```
+/// use websocket_proto::{Connection, Role, State};
+///
+/// fn is_open<R: Role>(connection: &Connection<R>) -> bool {
+///     connection.state() == State::Open
+/// }
+/// # use websocket_proto::{Agreed, Config, Server};
+/// # assert!(is_open(&Connection::new(Server, &Config::new(), Agreed::new())));
+/// ```
+#[doc(alias = "side")]
+pub trait Role: sealed::Role {}
 
-    /// The key for the next frame; `None` for the side that does not mask.
-    #[doc(hidden)]
-    fn mask_key(&mut self) -> Result<Option<[u8; 4]>, SendError>;
-}
-
-/// The server's side: receives masked frames, sends unmasked ones.
-#[derive(Clone, Copy, Debug, Default)]
+/// The server's side: receives masked frames, sends unmasked ones (§5.1).
+///
+/// ```
+/// use websocket_proto::{Agreed, Config, Connection, Server};
+///
+/// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+/// let mut out = Vec::new();
+/// connection.send_text("Hello", &mut out)?;
+/// assert_eq!(out, b"\x81\x05Hello");
+/// # Ok::<(), websocket_proto::SendError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Server;
 
-/// The client's side: masks every frame with a fresh key from its source.
+/// The client's side: masks every frame with a fresh key from its source (§5.1, §5.3).
 ///
 /// ```
 /// use websocket_proto::{Agreed, Client, Config, Connection};
@@ -29,16 +47,39 @@ pub struct Server;
 /// assert_eq!(out, b"\x81\x85\x37\xFA\x21\x3D\x7F\x9F\x4D\x51\x58");
 /// # Ok::<(), websocket_proto::SendError>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Client<M>(pub M);
 
 /// A source of masking keys for a client (§5.3, §10.3).
 ///
-/// Every frame draws one key. A key must not be predictable from those before it, even for who
-/// sees them all, so take them from the operating system ([`SystemMask`]), a hardware generator, or
-/// a cryptographic generator seeded by one. Any `FnMut() -> [u8; 4]` is a source that never fails.
+/// Every frame draws one key. Keys must be unpredictable even to someone who has seen all earlier
+/// ones. Take them from the operating system (`SystemMask`, feature `random`), from a hardware
+/// generator, or from a cryptographic generator that is seeded by one.
+///
+/// Any `FnMut() -> [u8; 4]` is a source that never fails. `Box<dyn MaskSource>` (feature `alloc`)
+/// and `&mut dyn MaskSource` are sources too, with or without `Send`. A program that chooses its
+/// source at run time names one type with them:
+///
+/// ```
+/// use websocket_proto::{Agreed, Client, Config, Connection, MaskSource};
+///
+/// /// A generator on a board, which may not be ready.
+/// struct Board;
+///
+/// impl MaskSource for Board {
+///     fn mask_key(&mut self) -> Option<[u8; 4]> {
+///         // ...
+/// #       Some([7; 4])
+///     }
+/// }
+///
+/// let keys: Box<dyn MaskSource + Send> = Box::new(Board);
+/// let connection: Connection<Client<Box<dyn MaskSource + Send>>> =
+///     Connection::new(Client(keys), &Config::new(), Agreed::new());
+/// ```
+#[doc(alias("masking", "masking key", "rng", "random", "entropy"))]
 pub trait MaskSource {
-    /// The next key, or `None` when there is no entropy: the frame is then not sent.
+    /// Returns the next key, or `None` when there is no entropy: the frame is then not sent.
     fn mask_key(&mut self) -> Option<[u8; 4]>;
 }
 
@@ -49,34 +90,70 @@ impl<F: FnMut() -> [u8; 4]> MaskSource for F {
     }
 }
 
-impl Role for Server {
-    const CLIENT: bool = false;
-
-    #[inline]
-    fn mask_key(&mut self) -> Result<Option<[u8; 4]>, SendError> {
-        Ok(None)
-    }
+// For every `M` in place of `dyn MaskSource` these would overlap with the closures above, because
+// `&mut F` and `Box<F>` are closures themselves when `F` is one.
+macro_rules! forward {
+    ($($source:ty),+) => {$(
+        impl MaskSource for $source {
+            fn mask_key(&mut self) -> Option<[u8; 4]> {
+                (**self).mask_key()
+            }
+        }
+    )+};
 }
 
-impl<M: MaskSource> Role for Client<M> {
-    const CLIENT: bool = true;
+forward!(&mut (dyn MaskSource + '_), &mut (dyn MaskSource + Send + '_));
+#[cfg(feature = "alloc")]
+forward!(Box<dyn MaskSource + '_>, Box<dyn MaskSource + Send + '_>);
 
-    #[inline]
-    fn mask_key(&mut self) -> Result<Option<[u8; 4]>, SendError> {
-        self.0.mask_key().ok_or(SendError::NoMaskKey).map(Some)
+impl Role for Server {}
+impl<M: MaskSource> Role for Client<M> {}
+
+pub(crate) mod sealed {
+    use super::{Client, MaskSource, SendError, Server};
+
+    pub trait Role {
+        /// Whether this is the client, whose frames are masked (§5.1).
+        const CLIENT: bool;
+
+        /// The key for the next frame; `None` for the side that does not mask.
+        fn mask_key(&mut self) -> Result<Option<[u8; 4]>, SendError>;
     }
-}
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for super::Server {}
-    impl<M: super::MaskSource> Sealed for super::Client<M> {}
+    impl Role for Server {
+        const CLIENT: bool = false;
+
+        #[inline]
+        fn mask_key(&mut self) -> Result<Option<[u8; 4]>, SendError> {
+            Ok(None)
+        }
+    }
+
+    impl<M: MaskSource> Role for Client<M> {
+        const CLIENT: bool = true;
+
+        #[inline]
+        fn mask_key(&mut self) -> Result<Option<[u8; 4]>, SendError> {
+            self.0.mask_key().ok_or(SendError::NoMaskKey).map(Some)
+        }
+    }
 }
 
 /// Masking keys from the operating system, drawn 64 at a time so that one costs nanoseconds.
 ///
-/// It starts empty: the first key asks the operating system. It cannot be cloned, since two
-/// connections would then share keys.
+/// A new source holds no keys: the first one asks the operating system. The type is not `Clone`,
+/// because two connections would then share keys.
+///
+/// ```
+/// use websocket_proto::{Agreed, Client, Config, Connection, SystemMask};
+///
+/// let role = Client(SystemMask::new());
+/// let mut connection = Connection::new(role, &Config::new(), Agreed::new());
+/// # let mut out = Vec::new();
+/// connection.send_text("Hello", &mut out)?;
+/// # Ok::<(), websocket_proto::SendError>(())
+/// ```
+#[doc(alias("random", "getrandom", "rng"))]
 #[cfg(feature = "random")]
 pub struct SystemMask {
     block: [u8; 256],
@@ -85,7 +162,8 @@ pub struct SystemMask {
 
 #[cfg(feature = "random")]
 impl SystemMask {
-    /// A source that has drawn nothing yet.
+    /// Creates a source that has drawn nothing yet.
+    #[must_use]
     pub const fn new() -> Self {
         SystemMask { block: [0; 256], left: 0 }
     }
@@ -101,7 +179,7 @@ impl Default for SystemMask {
 #[cfg(feature = "random")]
 impl core::fmt::Debug for SystemMask {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("SystemMask") // keys to come are nobody's business
+        f.write_str("SystemMask") // its keys are secret until they are used
     }
 }
 

@@ -10,7 +10,7 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{
     Agreed, Client, CloseCode, Config, Connection, Data, Deflate, Event, Full, InflateError,
-    Messages, Output, SendError, Server, Violation,
+    MaskSource, Messages, Output, SendError, Server, Violation,
 };
 
 /// Each error has a text of its own, in lower case and without an end, so that it can follow a colon.
@@ -166,11 +166,50 @@ fn debug_output_of_codecs_names_settings_only() {
 #[cfg(feature = "random")]
 #[test]
 fn the_keys_of_the_system_are_not_shown() {
-    use websocket_proto::{MaskSource, SystemMask};
+    use websocket_proto::SystemMask;
 
     let mut keys = SystemMask::default();
     assert!(keys.mask_key().is_some());
     assert_eq!(format!("{keys:?}"), "SystemMask");
+}
+
+/// A source that is not a closure.
+struct Counter(u8);
+
+impl MaskSource for Counter {
+    fn mask_key(&mut self) -> Option<[u8; 4]> {
+        self.0 += 1;
+        Some([self.0; 4])
+    }
+}
+
+/// The key of an empty Ping.
+fn key(source: impl MaskSource) -> [u8; 4] {
+    let mut connection = Connection::new(Client(source), &Config::new(), Agreed::new());
+    let mut out = Vec::new();
+    connection.ping(b"", &mut out).unwrap();
+    out[2..].try_into().unwrap()
+}
+
+#[test]
+fn a_mask_source_can_be_lent_and_boxed_without_its_type() {
+    let mut counter = Counter(0);
+    assert_eq!(key(&mut counter as &mut dyn MaskSource), [1; 4]);
+    assert_eq!(key(&mut counter as &mut (dyn MaskSource + Send)), [2; 4]);
+    let boxed: Box<dyn MaskSource + '_> = Box::new(&mut counter as &mut dyn MaskSource);
+    assert_eq!(key(boxed), [3; 4]);
+    let boxed: Box<dyn MaskSource + Send> = Box::new(counter);
+    assert_eq!(key(boxed), [4; 4]);
+
+    let mut next = 4;
+    let mut closure = || {
+        next += 1;
+        [next; 4]
+    };
+    assert_eq!(key(&mut closure), [5; 4]);
+    assert_eq!(key(Box::new(&mut closure)), [6; 4]);
+    let boxed: Box<dyn MaskSource + '_> = Box::new(closure);
+    assert_eq!(key(boxed), [7; 4]);
 }
 
 #[test]
