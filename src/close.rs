@@ -15,12 +15,14 @@ const MAX_REASON: usize = 123;
 /// by [`Closure::code`](crate::Closure::code).
 ///
 /// ```
-/// use websocket_proto::CloseCode;
+/// use websocket_proto::{CloseCode, SendError};
 ///
 /// assert_eq!(CloseCode::new(1000), Some(CloseCode::NORMAL));
 /// assert_eq!(CloseCode::new(4321).map(CloseCode::get), Some(4321));
 /// assert_eq!(CloseCode::new(1005), None);
+/// assert_eq!(CloseCode::try_from(1005), Err(SendError::InvalidCloseCode));
 /// ```
+#[doc(alias("status code", "close status"))]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(NonZeroU16);
 
@@ -49,8 +51,15 @@ impl CloseCode {
     pub const TRY_AGAIN_LATER: Self = Self::known(1013);
     /// 1014: a gateway got no valid answer from the server behind it.
     pub const BAD_GATEWAY: Self = Self::known(1014);
+    /// 3000: the endpoint needs authorisation that is missing.
+    pub const UNAUTHORIZED: Self = Self::known(3000);
+    /// 3003: the endpoint is authorised, but not for what it asks.
+    pub const FORBIDDEN: Self = Self::known(3003);
+    /// 3008: an endpoint took too long to do what was expected of it.
+    pub const TIMEOUT: Self = Self::known(3008);
 
-    /// The code, if it may travel in a Close frame; `None` for every other number.
+    /// Creates a code if it may travel in a Close frame; `None` for every other number.
+    #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
         match code {
             // §7.4.1 and the registry of close codes: assigned, and allowed in a frame. 1004 has no
@@ -68,6 +77,7 @@ impl CloseCode {
     }
 
     /// The number.
+    #[must_use]
     pub const fn get(self) -> u16 {
         self.0.get()
     }
@@ -95,17 +105,35 @@ impl From<CloseCode> for u16 {
     }
 }
 
+/// Fails with [`SendError::InvalidCloseCode`] where [`CloseCode::new`] returns `None`.
+impl TryFrom<u16> for CloseCode {
+    type Error = SendError;
+
+    fn try_from(code: u16) -> Result<Self, SendError> {
+        CloseCode::new(code).ok_or(SendError::InvalidCloseCode)
+    }
+}
+
 /// The body of a Close frame: a code, and a reason of at most 123 bytes (§5.5.1).
 ///
-/// The peer's reason is text from outside, for logs and never for an end user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The peer's reason is text from outside, for logs and never for an end user. `Display` escapes it
+/// for that purpose:
+///
+/// ```
+/// use websocket_proto::{CloseCode, CloseFrame};
+///
+/// let frame = CloseFrame::new(CloseCode::try_from(4001)?, "bye\n")?;
+/// assert_eq!(frame.to_string(), r#"4001 "bye\n""#);
+/// # Ok::<(), websocket_proto::SendError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CloseFrame {
     code: CloseCode,
     reason: ArrayString<MAX_REASON>,
 }
 
 impl CloseFrame {
-    /// A body to send.
+    /// Creates a body to send.
     ///
     /// # Errors
     ///
@@ -117,7 +145,7 @@ impl CloseFrame {
         }
     }
 
-    /// A body to send, with as much of `reason` as fits, cut between two code points.
+    /// Creates a body to send with as much of `reason` as fits, cut between two code points.
     ///
     /// ```
     /// use websocket_proto::{CloseCode, CloseFrame};
@@ -125,6 +153,7 @@ impl CloseFrame {
     /// let frame = CloseFrame::truncated(CloseCode::INTERNAL_ERROR, &"é".repeat(100));
     /// assert_eq!(frame.reason().len(), 122);
     /// ```
+    #[must_use]
     pub fn truncated(code: CloseCode, reason: &str) -> Self {
         let most = reason.len().min(MAX_REASON);
         let fitting = (0..=most).rev().find_map(|length| reason.get(..length)).unwrap_or_default();
@@ -132,11 +161,13 @@ impl CloseFrame {
     }
 
     /// The code.
+    #[must_use]
     pub const fn code(&self) -> CloseCode {
         self.code
     }
 
     /// The reason, often empty.
+    #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
@@ -155,6 +186,16 @@ impl CloseFrame {
             }
             Err(_) => Ok(None),
             Ok(reason) => Ok(Some(CloseFrame::truncated(code, reason))),
+        }
+    }
+}
+
+/// The code, and the reason in quotes if there is one, with control characters escaped.
+impl fmt::Display for CloseFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason() {
+            "" => write!(f, "{}", self.code),
+            reason => write!(f, "{} {reason:?}", self.code),
         }
     }
 }

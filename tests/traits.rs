@@ -9,8 +9,8 @@ use websocket_proto::handshake::{
     AcceptOptions, HandshakeError, HeadError, Offer, ServerHandshake, TargetError, reject,
 };
 use websocket_proto::{
-    Agreed, Client, CloseCode, Config, Connection, Data, Deflate, Event, Full, InflateError,
-    MaskSource, Messages, Output, SendError, Server, Violation,
+    Agreed, Client, CloseCode, CloseFrame, Config, Connection, Data, Deflate, Event, Full,
+    InflateError, MaskSource, Messages, Output, SendError, Server, Violation,
 };
 
 /// Each error has a text of its own, in lower case and without an end, so that it can follow a colon.
@@ -126,6 +126,56 @@ fn a_close_code_is_its_number() {
         assert_eq!(format!("{code:?}"), format!("CloseCode({number})"));
     }
     assert!(CloseCode::NORMAL < CloseCode::GOING_AWAY);
+}
+
+#[test]
+fn each_named_close_code_has_its_number() {
+    let named = [
+        (CloseCode::NORMAL, 1000),
+        (CloseCode::GOING_AWAY, 1001),
+        (CloseCode::PROTOCOL_ERROR, 1002),
+        (CloseCode::UNSUPPORTED_DATA, 1003),
+        (CloseCode::INVALID_PAYLOAD, 1007),
+        (CloseCode::POLICY_VIOLATION, 1008),
+        (CloseCode::MESSAGE_TOO_BIG, 1009),
+        (CloseCode::MANDATORY_EXTENSION, 1010),
+        (CloseCode::INTERNAL_ERROR, 1011),
+        (CloseCode::SERVICE_RESTART, 1012),
+        (CloseCode::TRY_AGAIN_LATER, 1013),
+        (CloseCode::BAD_GATEWAY, 1014),
+        (CloseCode::UNAUTHORIZED, 3000),
+        (CloseCode::FORBIDDEN, 3003),
+        (CloseCode::TIMEOUT, 3008),
+    ];
+    for (code, number) in named {
+        assert_eq!(code.get(), number);
+        assert_eq!(CloseCode::new(number), Some(code));
+    }
+}
+
+#[test]
+fn a_close_code_is_made_from_each_number_that_may_be_sent_and_no_other() {
+    for number in 0..=u16::MAX {
+        let code = CloseCode::try_from(number);
+        assert_eq!(code, CloseCode::new(number).ok_or(SendError::InvalidCloseCode), "{number}");
+    }
+    let frame = |code: u16| CloseFrame::new(CloseCode::try_from(code)?, "bye");
+    assert_eq!(frame(4001).map(|frame| frame.code().get()), Ok(4001));
+    assert_eq!(frame(1005), Err(SendError::InvalidCloseCode));
+}
+
+/// The reason is the peer's text: in a log it must not look like anything else.
+#[test]
+fn a_close_frame_shows_its_code_and_its_reason_escaped() {
+    let shown = |reason| CloseFrame::truncated(CloseCode::new(4001).unwrap(), reason).to_string();
+    assert_eq!(shown("bye"), "4001 \"bye\"");
+    assert_eq!(shown(""), "4001");
+    assert_eq!(shown("naïve 日本 🦀"), "4001 \"naïve 日本 🦀\"");
+    assert_eq!(
+        shown("\"a\\\r\n\t\0\u{1B}[31m\u{9B}\u{202E}\u{2028}"),
+        "4001 \"\\\"a\\\\\\r\\n\\t\\0\\u{1b}[31m\\u{9b}\\u{202e}\\u{2028}\""
+    );
+    assert_eq!(shown("it's"), "4001 \"it's\"");
 }
 
 /// It shows sizes and settings, never what was gathered.

@@ -175,12 +175,13 @@ fn values() {
     see(CloseCode::get(close_code()));
     see(close_code().cmp(&close_code()));
     see(<u16 as From<CloseCode>>::from(close_code()));
+    see(<CloseCode as TryFrom<u16>>::try_from(any(0)));
     compare(&close_code(), &close_code());
 
     let close = any(CloseFrame::truncated(close_code(), text()));
     see(CloseFrame::code(&close));
     see(CloseFrame::reason(&close));
-    see(close.clone() == any(close));
+    compare(&close, &any(close));
 
     see(WindowBits::new(any(0)));
     see(WindowBits::get(window_bits()));

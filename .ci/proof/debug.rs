@@ -6,7 +6,7 @@ mod unknown;
 
 use core::fmt::{Debug, Write};
 
-use unknown::{Sink, any, see};
+use unknown::{Sink, any, display, see};
 use websocket_proto::handshake::{
     AcceptOptions, AcceptResponse, Accepted, ClientHandshake, ClientRequest, Extension,
     HandshakeError, HeadError, HeaderLines, Headers, Offer, PseudoHeaders, Refused, Request,
@@ -53,6 +53,10 @@ extern "C" fn main() -> i32 {
     debug::<Text<'_>>();
     debug::<Violation>();
     debug::<WindowBits>();
+    // Its reason is printed as `Debug` prints text.
+    if let Some(close) = any(None) {
+        display::<CloseFrame>(&close);
+    }
 
     debug::<AcceptOptions<'_>>();
     debug::<Accepted<'_>>();
