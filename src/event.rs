@@ -2,12 +2,17 @@
 
 use core::{
     fmt,
+    hash::{Hash, Hasher},
     ops::{Deref, DerefMut},
 };
 
 use arrayvec::ArrayString;
 
-use crate::{close::CloseFrame, error::Violation, mask};
+use crate::{
+    close::CloseFrame,
+    error::{SendError, Violation},
+    mask,
+};
 
 /// The longest payload of a control frame (§5.5).
 pub(crate) const MAX_CONTROL: usize = 125;
@@ -17,7 +22,29 @@ pub(crate) const MAX_CONTROL: usize = 125;
 /// Messages arrive in pieces, as their bytes do; [`Messages`](crate::Messages) joins them. Pieces
 /// of one message come in order, the first and the last are marked, and between them only
 /// control events can stand (§5.4).
-#[derive(Debug)]
+///
+/// ```
+/// use websocket_proto::{Agreed, Config, Connection, Event, Server};
+///
+/// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+/// let mut buffer = *b"\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0\x88\x80\0\0\0\0"; // masked with zeros
+/// let mut input = &mut buffer[..];
+/// let mut log = Vec::new();
+/// while let Some(event) = connection.receive(&mut input) {
+///     log.push(match event {
+///         Event::Text(text) => format!("text: {}", &*text),
+///         Event::Binary(data) => format!("{} bytes", data.len()),
+///         Event::Ping(_) | Event::Pong(_) => "a sign of life".into(),
+///         Event::Close(Some(close)) => format!("closed: {close}"),
+///         Event::Close(None) => "closed".into(),
+///         Event::Failed(violation) => format!("failed: {violation}"),
+///         _ => unreachable!("compression was not agreed"),
+///     });
+/// }
+/// assert_eq!(log, ["text: hi", "a sign of life", "closed"]);
+/// ```
+#[derive(Debug, PartialEq, Eq)]
+#[doc(alias("frame", "opcode"))]
 #[non_exhaustive]
 pub enum Event<'i> {
     /// A piece of a text message.
@@ -39,7 +66,14 @@ pub enum Event<'i> {
     Failed(Violation),
 }
 
-/// Text or binary (§5.6).
+/// The kind of a message: text or binary (§5.6).
+///
+/// ```
+/// use websocket_proto::{Data, Kind};
+///
+/// assert_eq!(Data::Text("hi").kind(), Kind::Text);
+/// ```
+#[doc(alias("opcode", "message type"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Text: UTF-8.
@@ -49,6 +83,15 @@ pub enum Kind {
 }
 
 /// A payload to send, of either kind.
+///
+/// ```
+/// use websocket_proto::Data;
+///
+/// assert_eq!(Data::from("hi"), Data::Text("hi"));
+/// assert_eq!(Data::from(&b"hi"[..]), Data::Binary(b"hi"));
+/// assert_eq!(Data::Text("hi").as_bytes(), b"hi");
+/// ```
+#[doc(alias("payload", "message"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Data<'a> {
     /// Text. Being a `str`, it never cuts a code point (§5.6).
@@ -59,6 +102,7 @@ pub enum Data<'a> {
 
 impl<'a> Data<'a> {
     /// Text or binary.
+    #[must_use]
     pub const fn kind(self) -> Kind {
         match self {
             Data::Text(_) => Kind::Text,
@@ -67,6 +111,7 @@ impl<'a> Data<'a> {
     }
 
     /// The payload.
+    #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {
         match self {
             Data::Text(text) => text.as_bytes(),
@@ -75,8 +120,20 @@ impl<'a> Data<'a> {
     }
 }
 
+impl<'a> From<&'a str> for Data<'a> {
+    fn from(text: &'a str) -> Self {
+        Data::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Data<'a> {
+    fn from(data: &'a [u8]) -> Self {
+        Data::Binary(data)
+    }
+}
+
 /// Where in its message a piece stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) first: bool,
     pub(crate) last: bool,
@@ -91,6 +148,23 @@ impl Place {
 }
 
 /// A piece of a text message: whole code points, never empty unless it is the last one.
+///
+/// ```
+/// use websocket_proto::{Agreed, Client, Config, Connection, Event};
+///
+/// let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+/// let mut message = String::new();
+/// let mut buffer = *b"\x81\x03a\xC3\xA9"; // "aé"
+/// let (first, second) = buffer.split_at_mut(4); // two reads, between the bytes of "é"
+/// for mut input in [first, second] {
+///     while let Some(Event::Text(text)) = connection.receive(&mut input) {
+///         message.push_str(&text);
+///         assert_eq!(text.is_last(), message == "aé");
+///     }
+/// }
+/// assert_eq!(message, "aé");
+/// ```
+#[doc(alias("fragment", "chunk"))]
 #[derive(Debug)]
 pub struct Text<'i> {
     pub(crate) text: Repr<'i>,
@@ -107,11 +181,13 @@ pub(crate) enum Repr<'i> {
 
 impl Text<'_> {
     /// Whether this is the first piece of its message.
+    #[must_use]
     pub const fn is_first(&self) -> bool {
         self.place.first
     }
 
     /// Whether this is the last piece of its message.
+    #[must_use]
     pub const fn is_last(&self) -> bool {
         self.place.last
     }
@@ -129,8 +205,41 @@ impl Deref for Text<'_> {
     }
 }
 
+impl AsRef<str> for Text<'_> {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl AsRef<[u8]> for Text<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+/// Equal if the text and the position in the message are.
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other && self.place == other.place
+    }
+}
+
+impl Eq for Text<'_> {}
+
 /// A piece of a binary message, unmasked in the caller's input and free to be changed there. Never
 /// empty unless it is the last one.
+///
+/// ```
+/// use websocket_proto::{Agreed, Config, Connection, Event, Server};
+///
+/// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+/// let mut buffer = *b"\x82\x83\x37\xFA\x21\x3D\x36\xF8\x22"; // what was read
+/// if let Some(Event::Binary(data)) = connection.receive(&mut &mut buffer[..]) {
+///     assert!(data.is_first() && data.is_last());
+///     assert_eq!(data.into_bytes(), [1, 2, 3]); // lies in `buffer`
+/// }
+/// ```
+#[doc(alias("fragment", "chunk"))]
 pub struct Binary<'i> {
     pub(crate) data: &'i mut [u8],
     /// What is still to be done to it before a caller sees it: zeros once it is unmasked.
@@ -151,16 +260,19 @@ impl<'i> Binary<'i> {
     }
 
     /// Whether this is the first piece of its message.
+    #[must_use]
     pub const fn is_first(&self) -> bool {
         self.place.first
     }
 
     /// Whether this is the last piece of its message.
+    #[must_use]
     pub const fn is_last(&self) -> bool {
         self.place.last
     }
 
     /// The bytes, for as long as the input is lent.
+    #[must_use]
     pub const fn into_bytes(self) -> &'i mut [u8] {
         self.data
     }
@@ -188,8 +300,44 @@ impl DerefMut for Binary<'_> {
     }
 }
 
-/// A raw piece of a compressed message (RFC 7692 §6), to be inflated: see
-/// `Inflater::inflate` (feature `alloc`), or bring all of it yourself.
+impl AsRef<[u8]> for Binary<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl AsMut<[u8]> for Binary<'_> {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self
+    }
+}
+
+/// Equal if the bytes and the position in the message are.
+impl PartialEq for Binary<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other && self.place == other.place
+    }
+}
+
+impl Eq for Binary<'_> {}
+
+/// A raw piece of a compressed message (RFC 7692 §6).
+///
+/// `Messages::receive_inflated` and `Inflater::inflate` (feature `alloc`) inflate it. Relays can send
+/// it on, and programs with an inflater of their own can use the raw bytes:
+///
+/// ```
+/// use websocket_proto::{Agreed, Client, Config, Connection, Deflate, Event, Kind};
+///
+/// let agreed = Agreed { deflate: Some(Deflate::new()) };
+/// let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), agreed);
+/// let mut buffer = *b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\x00"; // "Hello"
+/// if let Some(Event::Compressed(data)) = connection.receive(&mut &mut buffer[..]) {
+///     assert_eq!(data.kind(), Kind::Text);
+///     assert_eq!(*data, *b"\xF2\x48\xCD\xC9\xC9\x07\x00");
+/// }
+/// ```
+#[doc(alias("deflate", "permessage-deflate", "rsv1"))]
 #[derive(Debug)]
 pub struct Compressed<'i> {
     pub(crate) data: &'i mut [u8],
@@ -208,17 +356,20 @@ impl Compressed<'_> {
         self.place.last = false;
     }
 
-    /// What the message is once inflated.
+    /// The kind of the message once it is inflated.
+    #[must_use]
     pub const fn kind(&self) -> Kind {
         self.kind
     }
 
     /// Whether this is the first piece of its message.
+    #[must_use]
     pub const fn is_first(&self) -> bool {
         self.place.first
     }
 
     /// Whether this is the last piece of its message.
+    #[must_use]
     pub const fn is_last(&self) -> bool {
         self.place.last
     }
@@ -232,7 +383,32 @@ impl Deref for Compressed<'_> {
     }
 }
 
+impl AsRef<[u8]> for Compressed<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+/// Equal if the compressed bytes, the kind and the position in the message are.
+impl PartialEq for Compressed<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other && self.kind == other.kind && self.place == other.place
+    }
+}
+
+impl Eq for Compressed<'_> {}
+
 /// The payload of a Ping or Pong, by value: at most 125 bytes (§5.5).
+///
+/// ```
+/// use websocket_proto::{ControlPayload, SendError};
+///
+/// let payload = ControlPayload::new(b"are you there?")?;
+/// assert_eq!((&*payload, payload.len()), (&b"are you there?"[..], 14));
+/// assert_eq!(ControlPayload::new(&[0; 126]), Err(SendError::ControlTooLong));
+/// # Ok::<(), SendError>(())
+/// ```
+#[doc(alias("ping", "pong"))]
 #[derive(Clone, Copy)]
 pub struct ControlPayload {
     bytes: [u8; MAX_CONTROL],
@@ -241,6 +417,20 @@ pub struct ControlPayload {
 
 impl ControlPayload {
     pub(crate) const EMPTY: Self = ControlPayload { bytes: [0; MAX_CONTROL], length: 0 };
+
+    /// Creates a payload, such as one to compare with.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::ControlTooLong`] when `bytes` are more than 125.
+    pub fn new(bytes: &[u8]) -> Result<Self, SendError> {
+        if bytes.len() > MAX_CONTROL {
+            return Err(SendError::ControlTooLong);
+        }
+        let mut payload = ControlPayload::EMPTY;
+        payload.extend(bytes);
+        Ok(payload)
+    }
 
     /// Appends as much of `more` as there is room for.
     pub(crate) fn extend(&mut self, more: &[u8]) {
@@ -272,6 +462,18 @@ impl PartialEq for ControlPayload {
 }
 
 impl Eq for ControlPayload {}
+
+impl Hash for ControlPayload {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
+
+impl AsRef<[u8]> for ControlPayload {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
 
 impl fmt::Debug for ControlPayload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -241,7 +241,24 @@ pub(crate) const fn compressed_limit(limit: u64) -> u64 {
 ///
 /// Made by [`Connection::frame`](crate::Connection::frame) and
 /// [`Connection::frame_in_place`](crate::Connection::frame_in_place); derefs to the bytes.
-#[derive(Debug, PartialEq, Eq)]
+///
+/// The frame counts as sent once its header was made: write the header and its payload in full.
+///
+/// ```
+/// use std::io::{IoSlice, Write};
+/// use websocket_proto::{Agreed, Config, Connection, Data, Server};
+///
+/// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+/// let payload = [7; 300];
+/// let header = connection.frame(Data::Binary(&payload), true)?;
+/// # let mut stream = Vec::new();
+/// let written = stream.write_vectored(&[IoSlice::new(&header), IoSlice::new(&payload)])?;
+/// assert_eq!(written, header.len() + payload.len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias("frame", "opcode", "fin"))]
+#[must_use = "the frame counts as sent: write this header and its payload"]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct FrameHeader(ArrayVec<u8, MAX_HEADER>);
 
 impl FrameHeader {

@@ -2,15 +2,16 @@
 
 #![cfg(feature = "alloc")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::error::Error;
+use std::hash::Hash;
 
 use websocket_proto::handshake::{
     AcceptOptions, HandshakeError, HeadError, Offer, ServerHandshake, TargetError, reject,
 };
 use websocket_proto::{
-    Agreed, Client, CloseCode, CloseFrame, Config, Connection, Data, Deflate, Event, Full,
-    InflateError, MaskSource, Messages, Output, SendError, Server, Violation,
+    Agreed, Client, CloseCode, CloseFrame, Config, Connection, ControlPayload, Data, Deflate,
+    Event, Full, InflateError, Kind, MaskSource, Messages, Output, SendError, Server, Violation,
 };
 
 /// Each error has a text of its own, in lower case and without an end, so that it can follow a colon.
@@ -280,23 +281,109 @@ fn a_frame_header_is_its_bytes() {
     let header = connection.frame(Data::Binary(&[0; 300]), true).unwrap();
     assert_eq!(header.as_ref(), b"\x82\x7E\x01\x2C");
     assert_eq!(header.clone(), header);
-    assert_ne!(connection.frame(Data::Binary(&[]), true).unwrap(), header);
+    let other = connection.frame(Data::Binary(&[]), true).unwrap();
+    assert_ne!(other, header);
+    assert_eq!(different(&[header.clone(), other, header]), 2);
+}
+
+/// What a client receives of `bytes`, in reads that end where `reads` say.
+fn events<'i>(bytes: &'i mut [u8], reads: &[usize]) -> Vec<Event<'i>> {
+    let agreed = Agreed { deflate: Some(Deflate::new()) };
+    let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), agreed);
+    let (mut events, mut rest, mut start) = (Vec::new(), bytes, 0);
+    for &end in reads {
+        let (mut input, behind) = rest.split_at_mut(end - start);
+        while let Some(event) = connection.receive(&mut input) {
+            events.push(event);
+        }
+        (rest, start) = (behind, end);
+    }
+    events
+}
+
+/// How many of them are different, by their hashes too.
+fn different<T: Hash + Eq>(values: &[T]) -> usize {
+    values.iter().collect::<HashSet<_>>().len()
 }
 
 #[test]
 fn control_payloads_compare_by_their_bytes() {
-    let payload = |bytes: &[u8]| {
-        let mut bytes = bytes.to_vec();
-        let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
-        match connection.receive(&mut &mut bytes[..]) {
-            Some(Event::Ping(payload)) => payload,
+    let payload = |bytes| ControlPayload::new(bytes).unwrap();
+    let long = payload(&[7; 125]);
+    assert_eq!(long[..], [7; 125]);
+    assert_eq!(ControlPayload::new(&[7; 126]), Err(SendError::ControlTooLong));
+    assert_eq!(payload(b"ab"), payload(b"ab"));
+    assert_ne!(payload(b"ab"), payload(b"abc"));
+    assert_ne!(payload(b"ab"), payload(b"ac"));
+    assert_eq!(different(&[payload(b"ab"), payload(b"ab"), payload(b"abc"), payload(b"")]), 3);
+    assert_eq!(payload(b"ab").as_ref(), b"ab");
+    assert_eq!(format!("{:?}", payload(b"ab")), "[97, 98]");
+    let mut bytes = *b"\x89\x02ab";
+    assert_eq!(events(&mut bytes, &[4]), [Event::Ping(payload(b"ab"))]);
+}
+
+/// What is compared is what a caller can see of an event, not how it is kept.
+#[test]
+fn events_compare_by_kind_payload_and_position() {
+    let (mut whole, mut cut) = (*b"\x81\x02\xC3\xA9", *b"\x81\x02\xC3\xA9");
+    assert_eq!(events(&mut whole, &[4]), events(&mut cut, &[3, 4]));
+
+    let different: [&[u8]; 11] = [
+        b"\x81\x01a",
+        b"\x81\x01b",
+        b"\x01\x01a",
+        b"\x82\x01a",
+        b"\x82\x01b",
+        b"\x02\x01a",
+        b"\xC1\x01a",
+        b"\xC1\x01b",
+        b"\xC2\x01a",
+        b"\x41\x01a",
+        b"\x88\x00",
+    ];
+    for (at, one) in different.iter().enumerate() {
+        for (other_at, other) in different.iter().enumerate() {
+            let (mut one, mut other) = (one.to_vec(), other.to_vec());
+            let ends = [one.len(), other.len()];
+            let equal = events(&mut one, &ends[..1]) == events(&mut other, &ends[1..]);
+            assert_eq!(equal, at == other_at, "{one:02X?} {other:02X?}");
+        }
+    }
+}
+
+#[test]
+fn pieces_are_references_to_what_they_hold() {
+    fn text(text: impl AsRef<str> + AsRef<[u8]>) {
+        assert_eq!(AsRef::<str>::as_ref(&text), "hi");
+        assert_eq!(AsRef::<[u8]>::as_ref(&text), b"hi");
+    }
+    fn bytes(bytes: impl AsRef<[u8]>) {
+        assert_eq!(bytes.as_ref(), b"hi");
+    }
+    let mut input = *b"\x81\x02hi\x82\x02hi\x8A\x02hi\xC2\x02hi";
+    for event in events(&mut input, &[16]) {
+        match event {
+            Event::Text(piece) => text(piece),
+            Event::Binary(mut piece) => {
+                piece.as_mut().reverse();
+                assert_eq!(piece.as_ref(), b"ih");
+                piece.reverse();
+                bytes(piece);
+            }
+            Event::Compressed(piece) => bytes(piece),
+            Event::Pong(payload) => bytes(payload),
             other => panic!("{other:?}"),
         }
-    };
-    assert_eq!(payload(b"\x89\x02ab"), payload(b"\x89\x02ab"));
-    assert_ne!(payload(b"\x89\x02ab"), payload(b"\x89\x03abc"));
-    assert_ne!(payload(b"\x89\x02ab"), payload(b"\x89\x02ac"));
-    assert_eq!(format!("{:?}", payload(b"\x89\x02ab")), "[97, 98]");
+    }
+}
+
+#[test]
+fn data_is_made_from_text_and_from_bytes() {
+    assert_eq!(Data::from("hi"), Data::Text("hi"));
+    assert_eq!(Data::from(&b"hi"[..]), Data::Binary(b"hi"));
+    let (text, data) = (String::from("hi"), vec![1]);
+    let kinds: [Data<'_>; 2] = [text.as_str().into(), data.as_slice().into()];
+    assert_eq!(kinds.map(Data::kind), [Kind::Text, Kind::Binary]);
 }
 
 #[test]

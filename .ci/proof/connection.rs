@@ -7,11 +7,12 @@
 mod unknown;
 
 use core::{
+    hash::Hash,
     ops::{Deref, DerefMut},
     time::Duration,
 };
 
-use unknown::{AnyOutput, any, buffer, bytes, compare, display, see, text};
+use unknown::{AnyOutput, Hashed, any, buffer, bytes, compare, display, see, text};
 use websocket_proto::{
     Agreed, Binary, Client, CloseCode, CloseFrame, Closure, Compressed, Config, Connection,
     ControlPayload, Data, Deadlines, Deflate, Event, FrameHeader, Full, Initiator, Kind, Lent,
@@ -85,17 +86,25 @@ fn receive<R: Role>(connection: &mut Connection<R>) {
             Event::Text(text) => {
                 see((Text::is_first(&text), Text::is_last(&text)));
                 see(<Text<'_> as Deref>::deref(&text));
+                see(<Text<'_> as AsRef<str>>::as_ref(&text));
+                see(<Text<'_> as AsRef<[u8]>>::as_ref(&text));
+                see(<Text<'_> as PartialEq>::eq(&text, any(&text)));
             }
             Event::Binary(mut data) => {
                 see((Binary::is_first(&data), Binary::is_last(&data)));
                 see(<Binary<'_> as Deref>::deref(&data));
                 see(<Binary<'_> as DerefMut>::deref_mut(&mut data));
+                see(<Binary<'_> as AsRef<[u8]>>::as_ref(&data));
+                see(<Binary<'_> as AsMut<[u8]>>::as_mut(&mut data));
+                see(<Binary<'_> as PartialEq>::eq(&data, any(&data)));
                 see(Binary::into_bytes(data));
             }
             Event::Compressed(data) => {
                 see(Compressed::kind(&data));
                 see((Compressed::is_first(&data), Compressed::is_last(&data)));
                 see(<Compressed<'_> as Deref>::deref(&data));
+                see(<Compressed<'_> as AsRef<[u8]>>::as_ref(&data));
+                see(<Compressed<'_> as PartialEq>::eq(&data, any(&data)));
             }
             Event::Ping(payload) | Event::Pong(payload) => control_payload(&payload),
             Event::Close(close) => see(close),
@@ -197,7 +206,11 @@ fn values() {
 
     see(Data::kind(data()));
     see(Data::as_bytes(data()));
+    see(<Data<'_> as From<&str>>::from(text()));
+    see(<Data<'_> as From<&[u8]>>::from(bytes()));
     compare(&data(), &data());
+
+    see(ControlPayload::new(bytes()));
 
     see(Violation::close_code(violation()));
     compare(&violation(), &violation());
@@ -220,13 +233,15 @@ fn values() {
 
 fn control_payload(payload: &ControlPayload) {
     see(<ControlPayload as Deref>::deref(payload));
-    see(<ControlPayload as PartialEq>::eq(payload, &payload.clone()));
+    see(<ControlPayload as AsRef<[u8]>>::as_ref(payload));
+    see(<ControlPayload as PartialEq>::eq(payload, any(payload)));
+    see(<ControlPayload as Hash>::hash(payload, &mut Hashed));
 }
 
 fn frame_header(header: &FrameHeader) {
     see(<FrameHeader as Deref>::deref(header));
     see(<FrameHeader as AsRef<[u8]>>::as_ref(header));
-    see(*header == any(<FrameHeader as Clone>::clone(header)));
+    compare(header, &any(<FrameHeader as Clone>::clone(header)));
 }
 
 fn config() -> Config {

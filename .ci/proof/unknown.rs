@@ -66,7 +66,7 @@ impl Write for Sink {
 }
 
 /// A hasher whose hash nobody wants.
-struct Hashed;
+pub struct Hashed;
 
 impl Hasher for Hashed {
     fn finish(&self) -> u64 {
