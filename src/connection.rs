@@ -265,43 +265,58 @@ impl<R: Role> Connection<R> {
         self.stop();
     }
 
-    /// Appends a text message in one frame, behind the Pong that may be owed (§5.6, §6.1).
+    /// Appends a message in one frame, after the Pong that may be owed (§5.6, §6.1).
+    ///
+    /// ```
+    /// use websocket_proto::{Agreed, Config, Connection, Data, Server};
+    ///
+    /// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+    /// let mut out = Vec::new();
+    /// connection.send(Data::Binary(&[1, 2, 3]), &mut out)?;
+    /// connection.send("hi".into(), &mut out)?;
+    /// assert_eq!(out, b"\x82\x03\x01\x02\x03\x81\x02hi");
+    /// # Ok::<(), websocket_proto::SendError>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// See [`Connection`]; [`SendError::MessageOpen`] while a fragmented message is open.
+    #[inline]
+    pub fn send(
+        &mut self,
+        data: Data<'_>,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        let frame = Frame { first: self.check_message(data.kind())?, payload: data.as_bytes() };
+        self.sender.emit_data(frame, &mut self.role, out)
+    }
+
+    /// Appends a text message in one frame, behind the Pong that may be owed (§5.6, §6.1).
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Connection::send).
     #[inline]
     pub fn send_text(
         &mut self,
         text: &str,
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        self.send(Kind::Text, text.as_bytes(), out)
+        self.send(Data::Text(text), out)
     }
 
     /// Appends a binary message in one frame, behind the Pong that may be owed (§5.6, §6.1).
     ///
     /// # Errors
     ///
-    /// As for [`send_text`](Connection::send_text).
+    /// As for [`send`](Connection::send).
     #[inline]
     pub fn send_binary(
         &mut self,
         data: &[u8],
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        self.send(Kind::Binary, data, out)
-    }
-
-    #[inline]
-    pub(crate) fn send(
-        &mut self,
-        kind: Kind,
-        payload: &[u8],
-        out: &mut (impl Output + ?Sized),
-    ) -> Result<(), SendError> {
-        let frame = Frame { first: self.check_message(kind)?, payload };
-        self.sender.emit_data(frame, &mut self.role, out)
+        self.send(Data::Binary(data), out)
     }
 
     /// Appends one fragment of a message, the last one if `last` (§5.4).

@@ -223,7 +223,7 @@ impl<R: Role> Connection<R> {
         let plain = data.as_bytes();
         let context = match Context::agreed(self.agreed(), R::CLIENT) {
             Some(context) if plain.len() >= deflater.threshold => context,
-            _ => return self.send(data.kind(), plain, out),
+            _ => return self.send(data, out),
         };
         self.check_message(data.kind())?;
         let bound = deflater.bound(plain.len());

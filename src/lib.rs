@@ -43,6 +43,8 @@ pub use event::{Binary, Compressed, ControlPayload, Data, Event, Kind, Text};
 pub use frame::FrameHeader;
 #[cfg(feature = "alloc")]
 pub use inflate::{Decompress, InflateError, Inflater, Progress};
+#[cfg(feature = "alloc")]
+pub use message::OwnedMessage;
 pub use message::{Heap, Lent, Message, Messages, Storage};
 pub use output::{Full, Output, SliceOutput};
 #[cfg(feature = "alloc")]

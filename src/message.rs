@@ -1,5 +1,7 @@
 //! Whole messages out of pieces (§5.4, §6.2).
 
+#[cfg(feature = "alloc")]
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 #[cfg(feature = "alloc")]
@@ -10,7 +12,7 @@ use crate::{
     close::CloseFrame,
     connection::Connection,
     error::Violation,
-    event::{Compressed, ControlPayload, Event, Kind, Place, Repr},
+    event::{Compressed, ControlPayload, Data, Event, Kind, Place, Repr},
     frame::compressed_limit,
     mask,
     output::Full,
@@ -20,7 +22,29 @@ use crate::{
 };
 
 /// A whole message, or a control event that came between two fragments.
-#[derive(Debug)]
+///
+/// ```
+/// use websocket_proto::{Agreed, Client, Config, Connection, Message, Messages};
+///
+/// let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+/// let mut messages = Messages::new();
+/// let mut buffer = *b"\x81\x02hi\x82\x01\xFF\x89\x00\x88\x02\x03\xE8"; // what was read
+/// let mut input = &mut buffer[..];
+/// let mut log = Vec::new();
+/// while let Some(message) = messages.receive(&mut connection, &mut input) {
+///     log.push(match message {
+///         Message::Text(text) => format!("text: {text}"),
+///         Message::Binary(data) => format!("{} bytes", data.len()),
+///         Message::Ping(_) | Message::Pong(_) => "a sign of life".into(),
+///         Message::Close(Some(close)) => format!("closed: {close}"),
+///         Message::Close(None) => "closed".into(),
+///         Message::Failed(violation) => format!("failed: {violation}"),
+///         _ => continue,
+///     });
+/// }
+/// assert_eq!(log, ["text: hi", "1 bytes", "a sign of life", "closed: 1000"]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Message<'m> {
     /// A text message.
@@ -35,6 +59,110 @@ pub enum Message<'m> {
     Close(Option<CloseFrame>),
     /// As [`Event::Failed`].
     Failed(Violation),
+}
+
+impl<'m> Message<'m> {
+    /// The payload of a text or binary message, `None` for every other event.
+    ///
+    /// ```
+    /// use websocket_proto::{Agreed, Config, Connection, Message, SendError, Server};
+    ///
+    /// fn echo(
+    ///     message: Message<'_>,
+    ///     connection: &mut Connection<Server>,
+    ///     out: &mut Vec<u8>,
+    /// ) -> Result<(), SendError> {
+    ///     match message.data() {
+    ///         Some(data) => connection.send(data, out),
+    ///         None => Ok(()),
+    ///     }
+    /// }
+    /// # let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+    /// # let mut out = Vec::new();
+    /// # echo(Message::Text("hi"), &mut connection, &mut out)?;
+    /// # echo(Message::Close(None), &mut connection, &mut out)?;
+    /// # assert_eq!(out, b"\x81\x02hi");
+    /// # Ok::<(), SendError>(())
+    /// ```
+    #[must_use]
+    pub const fn data(self) -> Option<Data<'m>> {
+        match self {
+            Message::Text(text) => Some(Data::Text(text)),
+            Message::Binary(data) => Some(Data::Binary(data)),
+            _ => None,
+        }
+    }
+
+    /// Copies the message to the heap, for a queue or another task: see [`OwnedMessage`].
+    ///
+    /// Like every `clone` of a `Vec`, this aborts the process when there is no memory. A message has
+    /// no more bytes than [`Config::max_message`](crate::Config::max_message).
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn into_owned(self) -> OwnedMessage {
+        match self {
+            Message::Text(text) => OwnedMessage::Text(text.into()),
+            Message::Binary(data) => OwnedMessage::Binary(data.into()),
+            Message::Ping(payload) => OwnedMessage::Ping(payload),
+            Message::Pong(payload) => OwnedMessage::Pong(payload),
+            Message::Close(close) => OwnedMessage::Close(close),
+            Message::Failed(violation) => OwnedMessage::Failed(violation),
+        }
+    }
+}
+
+/// A [`Message`] that borrows nothing, for a queue or another task.
+///
+/// ```
+/// use std::sync::mpsc;
+/// use websocket_proto::{Data, Message, OwnedMessage};
+///
+/// let (sender, receiver) = mpsc::channel();
+/// sender.send(Message::Text("hi").into_owned())?; // a copy
+/// sender.send(OwnedMessage::Binary(vec![1, 2, 3]))?; // none
+/// assert_eq!(receiver.recv()?, OwnedMessage::Text("hi".to_owned()));
+/// assert_eq!(receiver.recv()?.as_message().data(), Some(Data::Binary(&[1, 2, 3])));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OwnedMessage {
+    /// A text message.
+    Text(String),
+    /// A binary message.
+    Binary(Vec<u8>),
+    /// As [`Event::Ping`].
+    Ping(ControlPayload),
+    /// As [`Event::Pong`].
+    Pong(ControlPayload),
+    /// As [`Event::Close`].
+    Close(Option<CloseFrame>),
+    /// As [`Event::Failed`].
+    Failed(Violation),
+}
+
+#[cfg(feature = "alloc")]
+impl OwnedMessage {
+    /// Lends the message.
+    #[must_use]
+    pub fn as_message(&self) -> Message<'_> {
+        match self {
+            OwnedMessage::Text(text) => Message::Text(text),
+            OwnedMessage::Binary(data) => Message::Binary(data),
+            OwnedMessage::Ping(payload) => Message::Ping(*payload),
+            OwnedMessage::Pong(payload) => Message::Pong(*payload),
+            OwnedMessage::Close(close) => Message::Close(*close),
+            OwnedMessage::Failed(violation) => Message::Failed(*violation),
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<Message<'_>> for OwnedMessage {
+    fn from(message: Message<'_>) -> Self {
+        message.into_owned()
+    }
 }
 
 /// Joins the pieces of one connection into whole messages.
@@ -61,6 +189,7 @@ pub enum Message<'m> {
 ///     other => panic!("{other:?}"),
 /// }
 /// ```
+#[doc(alias("stream", "defragment", "reassemble", "continuation", "buffer"))]
 #[derive(Debug)]
 pub struct Messages<S = Heap> {
     storage: S,
@@ -82,19 +211,39 @@ enum Holds {
 /// Storage on the heap, which grows as pieces arrive and is given back when it has become large.
 /// Without the feature `alloc` there is no value of it.
 ///
-/// Text and binary messages have one each, so that gathered text needs no second look.
+/// Text and binary messages have one each, so that gathered text is not validated twice.
+///
+/// ```
+/// use websocket_proto::{Heap, Messages};
+///
+/// struct Client {
+///     messages: Messages<Heap>, // or `Messages`, which is the same
+/// }
+///
+/// let client = Client { messages: Messages::keeping(1 << 20) };
+/// # let _ = client.messages;
+/// ```
 pub struct Heap {
     #[cfg(feature = "alloc")]
-    text: alloc::string::String,
+    text: String,
     #[cfg(feature = "alloc")]
-    data: alloc::vec::Vec<u8>,
+    data: Vec<u8>,
     #[cfg(feature = "alloc")]
     keep: usize,
     #[cfg(not(feature = "alloc"))]
     _never: core::convert::Infallible,
 }
 
-/// Storage in a buffer that the caller lends. Gathered text is validated once more when it is whole.
+/// Storage in a buffer that the caller lends. Gathered text is validated once more when the message
+/// is complete.
+///
+/// ```
+/// use websocket_proto::{Lent, Messages};
+///
+/// let mut memory = [0; 1024]; // the longest message that arrives in several reads
+/// let messages: Messages<Lent<'_>> = Messages::lent(&mut memory);
+/// # let _ = messages;
+/// ```
 pub struct Lent<'b> {
     buffer: &'b mut [u8],
     length: usize,
@@ -102,17 +251,18 @@ pub struct Lent<'b> {
 
 #[cfg(feature = "alloc")]
 impl Messages {
-    /// Gathers on the heap. An idle one has at most 64 KiB of it for each kind of message, none
-    /// before the first cut message.
+    /// Creates a value that gathers on the heap. An idle one has at most 64 KiB of it for each kind
+    /// of message, none before the first message that has to be gathered.
+    #[must_use]
     pub const fn new() -> Self {
         Messages::keeping(64 << 10)
     }
 
-    /// Gathers on the heap, and gives storage back between messages when it has grown above `keep`
-    /// bytes.
+    /// Creates a value that gathers on the heap, and gives storage back between messages when it has
+    /// grown above `keep` bytes.
+    #[must_use]
     pub const fn keeping(keep: usize) -> Self {
-        let storage =
-            Heap { text: alloc::string::String::new(), data: alloc::vec::Vec::new(), keep };
+        let storage = Heap { text: String::new(), data: Vec::new(), keep };
         Messages { storage, holds: Holds::Nothing }
     }
 }
@@ -125,9 +275,11 @@ impl Default for Messages {
 }
 
 impl<'b> Messages<Lent<'b>> {
-    /// Gathers in `buffer`. A message that is cut and does not fit there fails the connection with
-    /// [`Violation::MessageTooBig`]; set [`Config::max_message`](crate::Config::max_message) to its
-    /// length so that this shows in the header already.
+    /// Creates a value that gathers in `buffer`. A message that arrives in several reads or fragments
+    /// and does not fit there fails the connection with [`Violation::MessageTooBig`]. Set
+    /// [`Config::max_message`](crate::Config::max_message) to the length of `buffer` to have such a
+    /// message refused by its header already.
+    #[must_use]
     pub const fn lent(buffer: &'b mut [u8]) -> Self {
         Messages { storage: Lent { buffer, length: 0 }, holds: Holds::Nothing }
     }
@@ -443,7 +595,28 @@ impl<'m, D: Decompress> Codec<'m> for &'m mut Inflater<D> {
     }
 }
 
-/// Where [`Messages`] gathers: [`Heap`] or [`Lent`].
+/// The storage in which [`Messages`] gathers: [`Heap`] or [`Lent`].
+///
+/// Use it as a bound for code that serves both. Other types cannot implement it.
+///
+/// ```
+/// use websocket_proto::{Connection, Message, Messages, Server, Storage};
+///
+/// fn text<'m, 'i: 'm>(
+///     messages: &'m mut Messages<impl Storage>,
+///     connection: &mut Connection<Server>,
+///     input: &mut &'i mut [u8],
+/// ) -> Option<&'m str> {
+///     match messages.receive(connection, input) {
+///         Some(Message::Text(text)) => Some(text),
+///         _ => None,
+///     }
+/// }
+/// # use websocket_proto::{Agreed, Config};
+/// # let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+/// # let mut buffer = *b"\x81\x82\0\0\0\0hi";
+/// # assert_eq!(text(&mut Messages::new(), &mut connection, &mut &mut buffer[..]), Some("hi"));
+/// ```
 pub trait Storage: sealed::Storage {}
 
 #[cfg(feature = "alloc")]
@@ -477,10 +650,10 @@ impl sealed::Storage for Heap {
         self.text.clear();
         self.data.clear();
         if self.text.capacity() > self.keep {
-            self.text = alloc::string::String::new();
+            self.text = String::new();
         }
         if self.data.capacity() > self.keep {
-            self.data = alloc::vec::Vec::new();
+            self.data = Vec::new();
         }
     }
 

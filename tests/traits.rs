@@ -11,7 +11,8 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Config, Connection, ControlPayload, Data, Deflate,
-    Event, Full, InflateError, Kind, MaskSource, Messages, Output, SendError, Server, Violation,
+    Event, Full, InflateError, Kind, MaskSource, Message, Messages, Output, OwnedMessage,
+    SendError, Server, Violation,
 };
 
 /// Each error has a text of its own, in lower case and without an end, so that it can follow a colon.
@@ -374,6 +375,68 @@ fn pieces_are_references_to_what_they_hold() {
             Event::Pong(payload) => bytes(payload),
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// One of each kind.
+fn messages() -> [Message<'static>; 8] {
+    let ping = ControlPayload::new(b"a").unwrap();
+    [
+        Message::Text("a"),
+        Message::Text("b"),
+        Message::Binary(b"a"),
+        Message::Ping(ping),
+        Message::Pong(ping),
+        Message::Close(None),
+        Message::Close(Some(CloseFrame::truncated(CloseCode::NORMAL, "a"))),
+        Message::Failed(Violation::InvalidUtf8),
+    ]
+}
+
+#[test]
+fn messages_are_values() {
+    let messages = messages();
+    let copies = messages;
+    assert_eq!(copies, messages);
+    assert_eq!(different(&messages), messages.len());
+    let data = messages.map(Message::data);
+    assert_eq!(data[..3], [Some("a".into()), Some("b".into()), Some(b"a"[..].into())]);
+    assert_eq!(data[3..], [None; 5]);
+}
+
+#[test]
+fn an_owned_message_is_the_message_and_outlives_its_input() {
+    for message in messages() {
+        let owned = OwnedMessage::from(message);
+        assert_eq!(owned, message.into_owned());
+        assert_eq!(owned.as_message(), message);
+        assert_eq!(owned.clone(), owned);
+    }
+    assert_eq!(different(&messages().map(Message::into_owned)), messages().len());
+
+    let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+    let mut received = Messages::new();
+    let owned = {
+        let mut buffer = *b"\x81\x02hi";
+        received.receive(&mut connection, &mut &mut buffer[..]).map(Message::into_owned)
+    };
+    assert_eq!(owned, Some(OwnedMessage::Text("hi".to_owned())));
+}
+
+#[test]
+fn r6455_6_1_a_send_is_send_text_or_send_binary() {
+    for data in [Data::Text("hi"), Data::Binary(b"hi"), Data::Binary(&[0; 300])] {
+        let mut connection = Connection::new(Client(Counter(0)), &Config::new(), Agreed::new());
+        let mut other = Connection::new(Client(Counter(0)), &Config::new(), Agreed::new());
+        let (mut out, mut expected) = (Vec::new(), Vec::new());
+        connection.send(data, &mut out).unwrap();
+        match data {
+            Data::Text(text) => other.send_text(text, &mut expected).unwrap(),
+            Data::Binary(data) => other.send_binary(data, &mut expected).unwrap(),
+        }
+        assert_eq!(out, expected);
+        connection.close(None, &mut out).unwrap();
+        assert_eq!(connection.send(data, &mut out), Err(SendError::Closing));
     }
 }
 

@@ -131,6 +131,8 @@ fn messages<R: Role>(connection: &mut Connection<R>) {
 }
 
 fn see_message(message: Message<'_>) {
+    see(Message::data(message));
+    compare(&message, &any(message));
     match message {
         Message::Text(text) => see(text),
         Message::Binary(data) => see(data),
@@ -143,6 +145,7 @@ fn see_message(message: Message<'_>) {
 
 fn send<R: Role>(connection: &mut Connection<R>, out: &mut (impl Output + ?Sized)) {
     see(Connection::transmit(connection, out));
+    see(Connection::send(connection, data(), out));
     see(Connection::send_text(connection, text(), out));
     see(Connection::send_binary(connection, bytes(), out));
     see(Connection::send_fragment(connection, data(), any(true), out));
