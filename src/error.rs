@@ -7,6 +7,23 @@ use crate::close::CloseCode;
 /// What the peer did that the protocol forbids, or why the caller failed the connection (§7.1.7).
 ///
 /// Each variant maps to one close code, in [`close_code`](Violation::close_code) and nowhere else.
+/// `Display` names the fault for a log line.
+///
+/// ```
+/// use websocket_proto::{Agreed, CloseCode, Config, Connection, Event, Server, Violation};
+///
+/// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+/// let mut buffer = *b"\x81\x02hi"; // not masked
+/// match connection.receive(&mut &mut buffer[..]) {
+///     Some(Event::Failed(violation)) => {
+///         assert_eq!(violation, Violation::UnmaskedFrame);
+///         assert_eq!(violation.close_code(), CloseCode::PROTOCOL_ERROR);
+///         assert_eq!(violation.to_string(), "frame from the client is not masked");
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// ```
+#[doc(alias("protocol error", "error"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Violation {
@@ -53,6 +70,7 @@ pub enum Violation {
 
 impl Violation {
     /// The code of the Close frame that answers this violation (§7.4.1).
+    #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
             Violation::ReservedBit
@@ -81,27 +99,27 @@ impl Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Violation::ReservedBit => "a reserved bit is set",
-            Violation::ReservedOpcode => "the opcode is reserved",
-            Violation::UnmaskedFrame => "the client's frame is not masked",
-            Violation::MaskedFrame => "the server's frame is masked",
-            Violation::FragmentedControl => "a control frame is fragmented",
-            Violation::ControlTooLong => "a control frame declares more than 125 bytes",
-            Violation::LengthNotMinimal => "the length is not in its shortest form",
-            Violation::LengthOverflow => "the length has its top bit set",
-            Violation::UnexpectedContinuation => "a continuation without a message to continue",
-            Violation::ExpectedContinuation => "a new message inside a fragmented one",
-            Violation::TruncatedCloseCode => "a Close body of one byte",
+            Violation::ReservedBit => "frame has a reserved bit set",
+            Violation::ReservedOpcode => "frame has a reserved opcode",
+            Violation::UnmaskedFrame => "frame from the client is not masked",
+            Violation::MaskedFrame => "frame from the server is masked",
+            Violation::FragmentedControl => "control frame is fragmented",
+            Violation::ControlTooLong => "control frame is longer than 125 bytes",
+            Violation::LengthNotMinimal => "payload length is not in its shortest form",
+            Violation::LengthOverflow => "payload length has its top bit set",
+            Violation::UnexpectedContinuation => "continuation frame has no message to continue",
+            Violation::ExpectedContinuation => "message begins inside a fragmented message",
+            Violation::TruncatedCloseCode => "body of the Close frame is a single byte",
             Violation::InvalidCloseCode(code) => {
-                return write!(f, "the close code {code} may not be sent");
+                return write!(f, "close code {code} may not be sent");
             }
-            Violation::InvalidCloseReason => "the close reason is not UTF-8",
-            Violation::InvalidUtf8 => "the text is not UTF-8",
-            Violation::MessageTooBig => "the message is over the limit",
-            Violation::InvalidPayload => "the payload does not decode",
-            Violation::UnsupportedData => "this kind of data is not accepted",
-            Violation::PolicyViolation => "the message breaks a policy",
-            Violation::InternalError => "this side cannot go on",
+            Violation::InvalidCloseReason => "close reason is not valid UTF-8",
+            Violation::InvalidUtf8 => "text message is not valid UTF-8",
+            Violation::MessageTooBig => "message is longer than the limit",
+            Violation::InvalidPayload => "payload cannot be decoded",
+            Violation::UnsupportedData => "message is of a kind that is not accepted",
+            Violation::PolicyViolation => "message breaks a policy",
+            Violation::InternalError => "internal error of the local endpoint",
         })
     }
 }
@@ -109,6 +127,24 @@ impl fmt::Display for Violation {
 impl error::Error for Violation {}
 
 /// Why nothing was sent: the caller's fault, or its output's. Nothing was written, nothing changed.
+///
+/// An application that answers messages meets [`Closing`](SendError::Closing) in the ordinary course
+/// of things, because a message may arrive while the connection is closing:
+///
+/// ```
+/// use websocket_proto::{Agreed, Config, Connection, SendError, Server};
+///
+/// fn reply(connection: &mut Connection<Server>, out: &mut Vec<u8>) -> Result<(), SendError> {
+///     match connection.send_text("reply", out) {
+///         Err(SendError::Closing) => Ok(()),
+///         sent => sent,
+///     }
+/// }
+/// # let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+/// # connection.close(None, &mut Vec::new())?;
+/// # reply(&mut connection, &mut Vec::new())?;
+/// # Ok::<(), SendError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendError {
@@ -128,25 +164,26 @@ pub enum SendError {
     NoMaskKey,
     /// The message was prepared in a form that this connection has not agreed on (RFC 7692 §7.1).
     NotAgreed,
-    /// The codec did not compress the message. It begins anew with the next, which the peer can read.
+    /// The compressor failed. The next message starts with an empty window, so that the peer can read
+    /// it.
     Codec,
-    /// The output has no room for the whole of it.
+    /// The output has no room for all that had to be written.
     Full,
 }
 
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            SendError::Closing => "the connection is closing or closed",
-            SendError::MessageOpen => "another message is open",
-            SendError::ControlTooLong => "a control payload is over 125 bytes",
-            SendError::InvalidCloseCode => "this role may not send this close code",
-            SendError::ReasonTooLong => "the close reason is over 123 bytes",
-            SendError::InvalidUtf8 => "the text is not UTF-8",
-            SendError::NoMaskKey => "the mask source gave no key",
-            SendError::NotAgreed => "the connection has not agreed on this form of the message",
-            SendError::Codec => "the codec failed",
-            SendError::Full => "the output has no room",
+            SendError::Closing => "connection is closing or closed",
+            SendError::MessageOpen => "another message is not finished",
+            SendError::ControlTooLong => "control payload is longer than 125 bytes",
+            SendError::InvalidCloseCode => "close code may not be sent by this side",
+            SendError::ReasonTooLong => "close reason is longer than 123 bytes",
+            SendError::InvalidUtf8 => "text payload is not valid UTF-8",
+            SendError::NoMaskKey => "mask source has no key",
+            SendError::NotAgreed => "compression of this message was not agreed on",
+            SendError::Codec => "compressor failed",
+            SendError::Full => "output has no room",
         })
     }
 }

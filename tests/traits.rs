@@ -27,9 +27,18 @@ fn texts(errors: &[&dyn Error]) {
     }
 }
 
+/// As [`texts`]: and each names its subject first, without an article, as a line of a log does.
+fn plain_texts(errors: &[&dyn Error]) {
+    texts(errors);
+    for text in errors.iter().map(|error| error.to_string()) {
+        let first = text.split(' ').next();
+        assert!(!["a", "an", "the", "this"].map(Some).contains(&first), "{text}");
+    }
+}
+
 #[test]
 fn each_error_has_a_text_of_its_own() {
-    texts(&[
+    plain_texts(&[
         &Violation::ReservedBit,
         &Violation::ReservedOpcode,
         &Violation::UnmaskedFrame,
@@ -51,8 +60,15 @@ fn each_error_has_a_text_of_its_own() {
         &Violation::PolicyViolation,
         &Violation::InternalError,
     ]);
-    assert!(Violation::InvalidCloseCode(2999).to_string().contains("2999"));
-    texts(&[
+    for (violation, line) in [
+        (Violation::UnmaskedFrame, "failed: frame from the client is not masked"),
+        (Violation::MaskedFrame, "failed: frame from the server is masked"),
+        (Violation::InvalidUtf8, "failed: text message is not valid UTF-8"),
+        (Violation::InvalidCloseCode(2999), "failed: close code 2999 may not be sent"),
+    ] {
+        assert_eq!(format!("failed: {violation}"), line);
+    }
+    plain_texts(&[
         &SendError::Closing,
         &SendError::MessageOpen,
         &SendError::ControlTooLong,
