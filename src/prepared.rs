@@ -29,7 +29,8 @@ use crate::{
 /// }
 /// # Ok::<(), websocket_proto::SendError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(alias("broadcast", "publish"))]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Prepared {
     kind: Kind,
     /// The window that reads it, if it is compressed.
@@ -38,7 +39,8 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Encodes a message.
+    /// Encodes a message, uncompressed.
+    #[must_use]
     pub fn new(data: Data<'_>) -> Self {
         Prepared::encode(data.kind(), None, data.as_bytes())
     }

@@ -93,7 +93,8 @@ impl<F: FnMut() -> [u8; 4]> MaskSource for F {
 // For every `M` in place of `dyn MaskSource` these would overlap with the closures above, because
 // `&mut F` and `Box<F>` are closures themselves when `F` is one.
 macro_rules! forward {
-    ($($source:ty),+) => {$(
+    ($($(#[$cfg:meta])? $source:ty,)+) => {$(
+        $(#[$cfg])?
         impl MaskSource for $source {
             fn mask_key(&mut self) -> Option<[u8; 4]> {
                 (**self).mask_key()
@@ -102,9 +103,14 @@ macro_rules! forward {
     )+};
 }
 
-forward!(&mut (dyn MaskSource + '_), &mut (dyn MaskSource + Send + '_));
-#[cfg(feature = "alloc")]
-forward!(Box<dyn MaskSource + '_>, Box<dyn MaskSource + Send + '_>);
+forward! {
+    &mut (dyn MaskSource + '_),
+    &mut (dyn MaskSource + Send + '_),
+    #[cfg(feature = "alloc")]
+    Box<dyn MaskSource + '_>,
+    #[cfg(feature = "alloc")]
+    Box<dyn MaskSource + Send + '_>,
+}
 
 impl Role for Server {}
 impl<M: MaskSource> Role for Client<M> {}

@@ -527,6 +527,95 @@ impl Output for NoRoom {
     }
 }
 
+/// Wrappers move connections between threads and keep them in tasks.
+#[test]
+fn every_public_type_is_send_and_sync_and_owned_ones_are_static() {
+    use websocket_proto::handshake::{
+        AcceptResponse, Accepted, ClientHandshake, ClientRequest, Extension, HeaderLines, Headers,
+        PseudoHeaders, Refused, Request, Resource, Response, Target, Value,
+    };
+    use websocket_proto::{
+        Binary, Closure, Compress, Compressed, Deadlines, Decompress, Deflater, FrameHeader, Heap,
+        Inflater, Initiator, Lent, Limit, NextStep, Overdue, Prepared, Progress, SliceOutput,
+        State, Text, WindowBits,
+    };
+
+    fn shared<T: Send + Sync>() {}
+    fn owned<T: Send + Sync + 'static>() {}
+
+    /// Holds for every codec that is both itself.
+    fn _codec<C: Compress + Decompress + Send + Sync + 'static>() {
+        owned::<Deflater<C>>();
+        owned::<Inflater<C>>();
+    }
+
+    owned::<Agreed>();
+    owned::<Client<fn() -> [u8; 4]>>();
+    owned::<CloseCode>();
+    owned::<CloseFrame>();
+    owned::<Closure>();
+    owned::<Config>();
+    owned::<Connection<Client<Counter>>>();
+    owned::<Connection<Server>>();
+    owned::<ControlPayload>();
+    owned::<Deadlines>();
+    owned::<Deflate>();
+    owned::<FrameHeader>();
+    owned::<Full>();
+    owned::<Heap>();
+    owned::<InflateError>();
+    owned::<Initiator>();
+    owned::<Kind>();
+    owned::<Limit>();
+    owned::<Messages>();
+    owned::<NextStep>();
+    owned::<Overdue>();
+    owned::<OwnedMessage>();
+    owned::<Prepared>();
+    owned::<Progress>();
+    owned::<SendError>();
+    owned::<Server>();
+    owned::<State>();
+    owned::<Violation>();
+    owned::<WindowBits>();
+    #[cfg(feature = "random")]
+    owned::<websocket_proto::SystemMask>();
+    #[cfg(feature = "deflate")]
+    owned::<websocket_proto::ZlibCompress>();
+    #[cfg(feature = "deflate")]
+    owned::<websocket_proto::ZlibDecompress>();
+    shared::<Binary<'_>>();
+    shared::<Compressed<'_>>();
+    shared::<Data<'_>>();
+    shared::<Event<'_>>();
+    shared::<Lent<'_>>();
+    shared::<Message<'_>>();
+    shared::<Messages<Lent<'_>>>();
+    shared::<SliceOutput<'_>>();
+    shared::<Text<'_>>();
+
+    owned::<HandshakeError>();
+    owned::<HeadError>();
+    owned::<ServerHandshake>();
+    owned::<TargetError>();
+    shared::<AcceptOptions<'_>>();
+    shared::<AcceptResponse<'_>>();
+    shared::<Accepted<'_>>();
+    shared::<ClientHandshake<'_>>();
+    shared::<ClientRequest<'_>>();
+    shared::<Extension<'_>>();
+    shared::<HeaderLines<'_>>();
+    shared::<Headers<'_>>();
+    shared::<Offer<'_>>();
+    shared::<PseudoHeaders<'_>>();
+    shared::<Refused<'_>>();
+    shared::<Request<'_>>();
+    shared::<Resource<'_>>();
+    shared::<Response<'_>>();
+    shared::<Target<'_>>();
+    shared::<Value<'_>>();
+}
+
 #[test]
 fn what_owes_nothing_asks_an_output_for_nothing() {
     let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
