@@ -56,6 +56,7 @@ pub enum Violation {
     /// A text message that is not UTF-8 (§8.1).
     InvalidUtf8,
     /// A message over the configured limit (§10.4).
+    #[doc(alias("message size", "max_frame_size", "limit"))]
     MessageTooBig,
     /// A compressed message that does not inflate (RFC 7692 §7.2.2), or the caller's verdict on a
     /// payload that does not decode.
@@ -168,6 +169,7 @@ pub enum SendError {
     /// it.
     Codec,
     /// The output has no room for all that had to be written.
+    #[doc(alias("backpressure", "would block"))]
     Full,
 }
 

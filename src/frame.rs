@@ -317,7 +317,8 @@ impl AsRef<[u8]> for FrameHeader {
 mod tests {
     use super::{FrameHeader, Short};
 
-    /// It is only quicker than the stages, so nothing but this shows that it is taken.
+    /// The fast path and the general path give the same result, so only this test can tell that the
+    /// fast path is used.
     #[test]
     fn the_straight_path_takes_each_length_in_its_shortest_form() {
         for masked in [false, true] {

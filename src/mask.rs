@@ -19,8 +19,8 @@ pub(crate) fn apply(data: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// As [`apply`], for who does not know whether there is a key: one of zeros, as every frame of a server
-/// has here, changes nothing.
+/// Like [`apply`], but does nothing if the key is zero, which is how an unmasked frame is represented
+/// here.
 pub(crate) fn unmask(data: &mut [u8], key: [u8; 4]) {
     if key != [0; 4] {
         apply(data, key);
@@ -173,7 +173,7 @@ mod tests {
         }
     }
 
-    /// What is not aligned is only slower, so nothing but this shows that it is.
+    /// Unaligned blocks give the same bytes more slowly, so only this test can tell them apart.
     #[test]
     fn what_is_aligned_lies_at_the_next_multiple_of_a_vector() {
         let bytes = [0_u8; 64];

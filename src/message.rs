@@ -167,9 +167,10 @@ impl From<Message<'_>> for OwnedMessage {
 
 /// Joins the pieces of one connection into whole messages.
 ///
-/// A message that lies whole in the input is handed through without a copy. Others are gathered in
+/// A message that the input holds completely is handed through without a copy. Others are gathered in
 /// storage that is reused: on the heap ([`Messages::new`]), or in a buffer that the caller lends
-/// ([`Messages::lent`]); or they are [left in the input](Messages::receive_in_place) until they are whole.
+/// ([`Messages::lent`]). They can also be [left in the input](Messages::receive_in_place) until they
+/// are complete.
 ///
 /// One `Messages` belongs to one connection. When it is handed to another in the middle of a
 /// message, it compares the kind and the length of what it has gathered with what that connection
@@ -286,10 +287,10 @@ impl<'b> Messages<Lent<'b>> {
 }
 
 impl<S: Storage> Messages<S> {
-    /// The next whole message or control event; `None` means that `input` is now empty.
+    /// Returns the next complete message or control event; `None` means that `input` is now empty.
     ///
-    /// As [`Connection::receive`], which it drives. The message borrows the input or this value,
-    /// never the connection, so that it can be answered while it is looked at.
+    /// This drives [`Connection::receive`]. The message borrows the input or this value, never the
+    /// connection, so that the application can send while it looks at the message.
     #[inline]
     pub fn receive<'m, 'i: 'm, R: Role>(
         &'m mut self,
@@ -299,17 +300,17 @@ impl<S: Storage> Messages<S> {
         self.receive_by(connection, NoCodec, input, 0)
     }
 
-    /// As [`receive`](Messages::receive), for who keeps a buffer for each connection, of up to `capacity`
-    /// bytes: a message that is cut by the end of the input, and will lie whole in such a buffer, is left
-    /// in the input instead of being gathered, which saves a copy.
+    /// Like [`receive`](Messages::receive), but leaves a partly received message in `input` instead of
+    /// copying it, if its whole frame fits in `capacity` bytes. Use it when each connection has its own
+    /// read buffer.
     ///
-    /// `None` means that what is left of the input is the front of such a message, or of a header, or
-    /// empty. Read on behind it: it is shorter than `capacity`, so there is room once it has moved to the
-    /// front of the buffer, and the buffer has grown if it was smaller.
+    /// When this returns `None`, `input` is empty or holds the beginning of a frame. Keep those bytes,
+    /// append the next read to them, and call again. They are always fewer than `capacity`, so a buffer
+    /// of `capacity` bytes has room for more.
     ///
-    /// The header of such a message is judged as early as ever, its text when it is whole. Messages
-    /// that are longer or fragmented are gathered, as by [`receive`](Messages::receive); a connection that
-    /// agreed on compression needs `receive_inflated`.
+    /// The frame header is validated as soon as it arrives, but text is validated only when the message
+    /// is complete. Messages that are longer or fragmented are gathered, as by
+    /// [`receive`](Messages::receive). A connection that agreed on compression needs `receive_inflated`.
     ///
     /// ```
     /// # use std::io::{self, Read};
@@ -360,12 +361,13 @@ impl<S: Storage> Messages<S> {
         self.receive_by(connection, NoCodec, input, capacity)
     }
 
-    /// As [`receive`](Messages::receive), where messages may be compressed (RFC 7692 §7.2.2): those
-    /// are inflated in the memory of `inflater`, which the message then borrows.
+    /// Like [`receive`](Messages::receive), for connections that agreed on compression (RFC 7692
+    /// §7.2.2). A compressed message is inflated in the memory of `inflater`, which it then borrows.
     ///
-    /// With a [shared](crate::Inflater::shared) one, the compressed bytes of a message that is cut
-    /// are gathered here until it is whole, an eighth more of them than the message may have. A
-    /// message that does not inflate fails the connection with [`Violation::InvalidPayload`].
+    /// With a [shared](crate::Inflater::shared) inflater, the compressed bytes of a message are gathered
+    /// here until all have arrived: up to an eighth more than
+    /// [`Config::max_message`](crate::Config::max_message). A message that does not inflate fails the
+    /// connection with [`Violation::InvalidPayload`].
     #[cfg(feature = "alloc")]
     pub fn receive_inflated<'m, 'i: 'm, R: Role, D: Decompress>(
         &'m mut self,
@@ -551,7 +553,7 @@ trait Codec<'m> {
     fn message(self, kind: Kind) -> Result<Message<'m>, Violation>;
 }
 
-/// A compressed message cannot be had.
+/// Used when the caller passed no inflater: a compressed message is an error.
 struct NoCodec;
 
 impl<'m> Codec<'m> for NoCodec {

@@ -18,7 +18,6 @@ use crate::error::SendError;
 /// # use websocket_proto::{Agreed, Config, Server};
 /// # assert!(is_open(&Connection::new(Server, &Config::new(), Agreed::new())));
 /// ```
-#[doc(alias = "side")]
 pub trait Role: sealed::Role {}
 
 /// The server's side: receives masked frames, sends unmasked ones (§5.1).
@@ -47,6 +46,7 @@ pub struct Server;
 /// assert_eq!(out, b"\x81\x85\x37\xFA\x21\x3D\x7F\x9F\x4D\x51\x58");
 /// # Ok::<(), websocket_proto::SendError>(())
 /// ```
+#[doc(alias = "masking")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Client<M>(pub M);
 
