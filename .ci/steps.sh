@@ -386,6 +386,32 @@ step_bare_targets() {
   note "$("$RUSTC" --version): bpfel, bpfeb, thumbv6m, riscv32imc, each without features and with alloc"
 }
 
+# Each feature on WebAssembly without an operating system; `random` as the README says, linked into a
+# program whose entropy comes from JavaScript.
+step_wasm() {
+  needs $debian_rust
+  export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$cache/target-wasm
+  export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER
+  CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)
+  local features target=wasm32-unknown-unknown recipe
+  local flags=(-Zbuild-std=std,panic_abort --target "$target")
+  for features in "" alloc std,simd std,simd,bytes,sha1,deflate; do
+    /usr/bin/cargo check --lib "${flags[@]}" --no-default-features --features "$features"
+  done
+  recipe=$(grep '^getrandom = ' "$ci/wasm/Cargo.toml")
+  grep -qxF "$recipe" README.md || die "README.md does not say: $recipe"
+  /usr/bin/cargo build --manifest-path "$ci/wasm/Cargo.toml" "${flags[@]}"
+  grep -q getRandomValues "$CARGO_TARGET_DIR/$target/debug/wasm.wasm" || die "no entropy from JavaScript"
+  note "$("$RUSTC" --version): without random, and with it and getrandom's wasm_js"
+}
+
+# The linker for all targets, which the stable toolchain brings.
+rust_lld() {
+  local host
+  host=$(rustc -vV | sed -n 's/^host: //p')
+  printf '%s/lib/rustlib/%s/bin/rust-lld' "$(rustc --print sysroot)" "$host"
+}
+
 # The tests on pointers of 32 bits, and on a processor of the other byte order, which is emulated. Both
 # with few cuts of their input, unless CUTS says otherwise: `.ci/machines` runs them with all.
 step_test_32_bits() {
@@ -423,9 +449,10 @@ step_bare_example() {
   cargo run --example bare
   needs $debian_rust
   needs llvm-14
-  local lld program frames deepest
-  lld=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/rust-lld
-  export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=$cache/target-board CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER=$lld
+  local program frames deepest
+  export CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER
+  CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER=$(rust_lld)
+  export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=$cache/target-board
   RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zemit-stack-sizes" /usr/bin/cargo build --manifest-path .ci/bare/Cargo.toml --release \
     -Zbuild-std=core -Zbuild-std-features=compiler-builtins-mem --target thumbv6m-none-eabi
   program=$CARGO_TARGET_DIR/thumbv6m-none-eabi/release/bare
