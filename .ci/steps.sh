@@ -161,6 +161,13 @@ step_docs() {
   export RUSTDOCFLAGS=-Dwarnings
   cargo doc --no-deps
   cargo doc --no-deps --all-features
+
+  # docs.rs shows README.md as the page of the crate, so a relative link leads nowhere there. In src,
+  # a path of Rust has neither dot nor slash.
+  ! grep -nP '(\]\(|^\[[^]]+\]: *|(href|src)=")(?!https:|#)' README.md ||
+    die "links of README.md that lead nowhere on docs.rs"
+  ! grep -rnP '//[/!].*(\]\(|\]: *|(href|src)=")(?!https:|#)[^)" ]*[./]' src ||
+    die "links of the documentation that lead nowhere on docs.rs"
 }
 
 # The README's quick start is one block of two commands. Both are run as they stand there.
@@ -334,7 +341,7 @@ step_package() {
   for file in src/lib.rs README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE tests/requirements.md tests/attacks.md; do
     grep -qxF "$file" <<<"$files" || die "$file is not in the package"
   done
-  ! grep -E '^(\.ci|fuzz|target)/' <<<"$files" || die "these do not belong in the package"
+  ! grep -E '^((\.ci|bench|fuzz|target)/|RELEASING)' <<<"$files" || die "these do not belong in the package"
   note "$(wc -l <<<"$files") files"
 }
 
