@@ -5,9 +5,11 @@ set -euo pipefail
 
 ci=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=$ci/cache
+# Installed programs serve every clone on this machine.
+tools=${XDG_CACHE_HOME:-$HOME/.cache}/websocket-proto
 cd "$ci/.."
-mkdir -p "$cache"
-export PATH="$cache/cargo/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+mkdir -p "$cache" "$tools"
+export PATH="$tools/cargo/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 RUST_BACKTRACE=0 DEBIAN_FRONTEND=noninteractive
 export PYTHONDONTWRITEBYTECODE=1
 target=${CARGO_TARGET_DIR:-target}
@@ -107,34 +109,34 @@ step_tools() {
   for tool in hack fuzz; do
     if cargo "$tool" --version; then continue; fi
     note "installing cargo-$tool"
-    cargo install --locked --root "$cache/cargo" "cargo-$tool"
+    cargo install --locked --root "$tools/cargo" "cargo-$tool"
   done
   for tool in $cargo_tools; do
-    if "$cache/cargo/bin/${tool%@*}" --version | grep -qxF "${tool/@/ }"; then continue; fi
+    if "$tools/cargo/bin/${tool%@*}" --version | grep -qxF "${tool/@/ }"; then continue; fi
     note "installing $tool"
     CARGO_TARGET_DIR=$cache/target-tools CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
       CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_STRIP=true \
-      cargo install --locked --root "$cache/cargo" "$tool"
+      cargo install --locked --root "$tools/cargo" "$tool"
   done
   rm -rf "$cache/target-tools"
 
-  # A venv cannot be moved, so its place is part of what is remembered.
-  if [ "$(cat "$cache/venv/packages" 2>/dev/null)" != "$python_packages in $cache" ]; then
+  if [ "$(cat "$tools/venv/packages" 2>/dev/null)" != "$python_packages" ]; then
     note "installing $python_packages"
-    rm -rf "$cache/venv"
-    python3 -m venv "$cache/venv"
-    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check $python_packages
-    echo "$python_packages in $cache" >"$cache/venv/packages"
+    rm -rf "$tools/venv"
+    python3 -m venv "$tools/venv"
+    "$tools/venv/bin/pip" install --quiet --disable-pip-version-check $python_packages
+    echo "$python_packages" >"$tools/venv/packages"
   fi
-  "$cache/venv/bin/pip" install --quiet --disable-pip-version-check "$python_envoy" || note "$python_envoy cannot be installed here"
+  "$tools/venv/bin/pip" show --quiet "${python_envoy%==*}" ||
+    "$tools/venv/bin/pip" install --quiet --disable-pip-version-check "$python_envoy" || note "$python_envoy cannot be installed here"
 
-  if [ "$(cat "$cache/node/packages" 2>/dev/null)" != "$node_packages" ]; then
+  if [ "$(cat "$tools/node/packages" 2>/dev/null)" != "$node_packages" ]; then
     note "installing $node_packages"
-    rm -rf "$cache/node"
-    mkdir -p "$cache/node"
-    echo '{ "private": true }' >"$cache/node/package.json"
-    npm install --prefix "$cache/node" --no-audit --no-fund --ignore-scripts $node_packages
-    echo "$node_packages" >"$cache/node/packages"
+    rm -rf "$tools/node"
+    mkdir -p "$tools/node"
+    echo '{ "private": true }' >"$tools/node/package.json"
+    npm install --prefix "$tools/node" --no-audit --no-fund --ignore-scripts $node_packages
+    echo "$node_packages" >"$tools/node/packages"
   fi
 
   if ! command -v chromium; then
@@ -335,7 +337,7 @@ step_instructions() {
   [[ $(rustc --version) == "rustc $compiler."* ]] || skip "the limits are those of Rust $compiler, and this is $(rustc --version)"
   version=$(sed -n 's/^gungraun = "=\(.*\)"$/\1/p' "$manifest")
   [ "$(gungraun-runner --version)" = "gungraun-runner $version" ] ||
-    cargo install --locked --root "$cache/cargo" "gungraun-runner@$version"
+    cargo install --locked --root "$tools/cargo" "gungraun-runner@$version"
   export CARGO_TARGET_DIR=$cache/target-instructions
   result=$(cargo bench --manifest-path "$manifest") || { echo "$result"; die "a call takes more instructions"; }
   echo "$result"
@@ -535,7 +537,7 @@ autobahn_server() {
   local report=$cache/autobahn/server${flags// /} cases=("${groups[@]/%/.*}")
   rm -rf "$report"
   start_echo_server $flags
-  "$cache/venv/bin/kosoku" -p 2 -o "$report" "${cases[@]/#/--include=}" "127.0.0.1:$port" || status=$?
+  "$tools/venv/bin/kosoku" -p 2 -o "$report" "${cases[@]/#/--include=}" "127.0.0.1:$port" || status=$?
   still_alive "$server"
   judge "$report" "$status" "${groups[@]}"
 }
@@ -545,7 +547,7 @@ step_autobahn_client() {
   [ -x "$examples/autobahn_client" ] || die "build the examples first: bash .ci/run build"
   rm -rf "$report"
   port=$(free_port)
-  "$cache/venv/bin/kosoku" -m fuzzingserver -o "$report" "127.0.0.1:$port" &
+  "$tools/venv/bin/kosoku" -m fuzzingserver -o "$report" "127.0.0.1:$port" &
   suite=$!
   children+=("$suite")
   wait_for_port "$port" "$suite"
@@ -581,7 +583,7 @@ step_peer_websockets() {
   local flags
   for flags in "${modes[@]}"; do
     start_echo_server $flags
-    peer "$cache/venv/bin/python" "$ci/peers/websockets_client.py" "ws://127.0.0.1:$port/" $flags
+    peer "$tools/venv/bin/python" "$ci/peers/websockets_client.py" "ws://127.0.0.1:$port/" $flags
     still_alive "$server"
   done
 }
@@ -590,7 +592,7 @@ step_peer_ws() {
   local flags
   for flags in "${modes[@]}"; do
     start_echo_server $flags
-    NODE_PATH=$cache/node/node_modules peer node "$ci/peers/ws_client.cjs" "ws://127.0.0.1:$port/" $flags
+    NODE_PATH=$tools/node/node_modules peer node "$ci/peers/ws_client.cjs" "ws://127.0.0.1:$port/" $flags
     still_alive "$server"
   done
 }
@@ -600,7 +602,7 @@ step_peer_chromium() {
   browser=$(command -v chromium) || skip "chromium is not installed and cannot be"
   for flags in "${modes[@]}"; do
     start_echo_server $flags
-    NODE_PATH=$cache/node/node_modules peer node "$ci/peers/chromium.cjs" "http://127.0.0.1:$port/" "$browser" $flags
+    NODE_PATH=$tools/node/node_modules peer node "$ci/peers/chromium.cjs" "http://127.0.0.1:$port/" "$browser" $flags
     still_alive "$server"
   done
 }
@@ -609,18 +611,18 @@ step_peer_websockets_server() {
   [ -x "$examples/echo_client" ] || die "build the examples first: bash .ci/run build"
   local flags
   for flags in "${modes[@]}"; do
-    peer "$cache/venv/bin/python" "$ci/peers/websockets_server.py" "$examples/echo_client" $flags
+    peer "$tools/venv/bin/python" "$ci/peers/websockets_server.py" "$examples/echo_client" $flags
   done
 }
 
 step_peer_proxy() {
   [ -x "$examples/proxy" ] || die "build the examples first: bash .ci/run build"
-  peer "$cache/venv/bin/python" "$ci/peers/proxy.py" "$examples/proxy"
+  peer "$tools/venv/bin/python" "$ci/peers/proxy.py" "$examples/proxy"
 }
 
 step_peer_broadcast() {
   [ -x "$examples/broadcast" ] || die "build the examples first: bash .ci/run build"
-  peer "$cache/venv/bin/python" "$ci/peers/broadcast.py" "$examples/broadcast"
+  peer "$tools/venv/bin/python" "$ci/peers/broadcast.py" "$examples/broadcast"
 }
 
 # An example that echoes, with the arguments behind its address, and the Python client.
@@ -632,7 +634,7 @@ echo_example() { # name, scheme, arguments...
   "$examples/$name" "127.0.0.1:$port" "$@" & server=$!
   children+=("$server")
   wait_for_port "$port" "$server"
-  peer "$cache/venv/bin/python" "$ci/peers/websockets_client.py" "$scheme://127.0.0.1:$port/"
+  peer "$tools/venv/bin/python" "$ci/peers/websockets_client.py" "$scheme://127.0.0.1:$port/"
   still_alive "$server"
 }
 
@@ -656,7 +658,7 @@ step_peer_h2() {
   "$examples/h2" "127.0.0.1:$port" & server=$!
   children+=("$server")
   wait_for_port "$port" "$server"
-  NODE_PATH=$cache/node/node_modules peer node "$ci/peers/http2_client.cjs" "http://127.0.0.1:$port"
+  NODE_PATH=$tools/node/node_modules peer node "$ci/peers/http2_client.cjs" "http://127.0.0.1:$port"
   still_alive "$server"
 }
 
@@ -674,7 +676,7 @@ step_peer_nginx() {
 }
 
 step_peer_envoy() {
-  local envoy=$cache/venv/bin/envoy
+  local envoy=$tools/venv/bin/envoy
   [ -x "$envoy" ] || skip "$python_envoy is not installed and cannot be"
   behind envoy.yaml http1_to_http2 "$envoy" --use-dynamic-base-id --log-level warning -c
 }
@@ -704,7 +706,7 @@ behind() {
     wait_for_port "${ports[http2]}" "${servers[1]}"
     for way in "${ways[@]}"; do
       wait_for_port "${ports[$way]}" "$proxy"
-      NODE_PATH=$cache/node/node_modules peer node "$ci/peers/proxied.cjs" "$way" "${ports[$way]}" $flags
+      NODE_PATH=$tools/node/node_modules peer node "$ci/peers/proxied.cjs" "$way" "${ports[$way]}" $flags
       grep -q ': 11 checks passed$' "$cache/peer.out" || die "not 11 checks on the way $way"
     done
     still_alive "${servers[0]}"
