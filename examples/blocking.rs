@@ -80,7 +80,11 @@ fn echo(
         out.clear();
         match connection.next_step() {
             NextStep::Continue | NextStep::AwaitEof => {}
-            NextStep::ShutdownWrite => drop(stream.shutdown(Shutdown::Write)),
+            NextStep::ShutdownWrite => {
+                // An error does not end the connection: the end of the stream does.
+                let _ = stream.shutdown(Shutdown::Write);
+                connection.write_ended();
+            }
             NextStep::Drop => return Ok(connection.closure()),
         }
         let length = stream.read(&mut buffer)?;

@@ -9,9 +9,19 @@
 //!   │ Open │  peer's Close ───▶ owed, its code    │ Closing │──┐ transmit(): owed ▶ sent
 //!   └──────┘  violation, fail() ▶ owed, its code  └─────────┘◀─┘ a Close is sent once
 //!       │                                              │
-//!       │ receive_eof(), abort()                       │ abort(), or receive_eof() with none owed
-//!       ▼                                              ▼
+//!       │ receive_eof(), abort()                       │ abort(), or receive_eof() with none owed;
+//!       │                                              │ with one owed: once it was sent, or once
+//!       ▼                                              ▼ the end is reported again without a try
 //!   Closed: 1006, not clean             Closed: clean if one was sent and one received
+//! ```
+//!
+//! What the transport does next, in `Closing` with nothing owed:
+//!
+//! ```text
+//!             our Close sent, and the peer's     write_ended()
+//!             received or the connection failed
+//!   Continue ──────────────────────────▶ ShutdownWrite ─────▶ AwaitEof ──▶ Drop
+//!             a client goes straight to AwaitEof              receive_eof()
 //! ```
 
 use core::num::NonZeroU32;
@@ -57,6 +67,9 @@ use crate::{
 ///
 /// Methods that send return [`SendError`] when the call does not fit the state, its arguments or
 /// the room in the output. Nothing was written then, and nothing changed.
+#[doc(alias = "WebSocket")]
+#[doc(alias = "stream")]
+#[doc(alias = "split")]
 #[derive(Debug)]
 pub struct Connection<R> {
     role: R,
@@ -84,8 +97,13 @@ enum OurClose {
 #[derive(Clone, Copy, Debug)]
 enum Transport {
     Up,
-    /// It reached its end of stream.
-    Eof,
+    /// The caller ended its writing side, as [`NextStep::ShutdownWrite`] says.
+    WriteEnded,
+    /// The peer ended its side. `tried` says whether sending the Close that is owed was attempted
+    /// since that was last reported.
+    Eof {
+        tried: bool,
+    },
     /// The caller gave it up.
     Aborted,
 }
@@ -103,18 +121,22 @@ pub enum State {
 
 /// What the driver does once [`Connection::wants_transmit`] is false and all output was written.
 ///
-/// It tells a level, not an edge: it stays the same until something happens. Where one task reads
-/// and another writes, the writer is woken when this has changed, also when nothing is owed: the
-/// peer's Close that answers ours owes nothing and ends the writing side.
+/// The value is level-triggered: it stays the same until the state changes. If separate tasks read
+/// and write, wake the writer whenever it changes, even if nothing is owed. For example, when the
+/// peer answers our Close, nothing is owed but the writing side must be ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NextStep {
     /// Go on: read more.
     Continue,
-    /// End the writing side, then read and drop what comes until the end of stream, within a
-    /// deadline (§7.1.1). The server's way: it closes first. Ending it again is harmless, but some
-    /// transports report an error: do not take that for the end of the connection.
+    /// End the writing side, call [`write_ended`](Connection::write_ended), then read and drop what
+    /// comes until the end of stream, within a deadline (§7.1.1). This is the server's way, because
+    /// the server closes first.
+    ///
+    /// Ignore an error of ending it: the connection has not ended. Do not end it again, because each
+    /// `shutdown` wakes an edge-triggered epoll, and the loop would spin until the deadline.
     ShutdownWrite,
-    /// Read until the end of stream, within a deadline (§7.1.1). The client's way: it waits.
+    /// Read and drop what comes until the end of stream, within a deadline (§7.1.1). The step of a
+    /// client, which waits for the server, and of a server that has ended its writing side.
     AwaitEof,
     /// Close the transport: nothing more will be exchanged.
     Drop,
@@ -228,6 +250,8 @@ impl<R: Role> Connection<R> {
             // §5.5.2: a Ping is answered with a Pong of the same payload.
             Event::Ping(payload) if self.receiver.auto_pong() => self.sender.owe_pong(*payload),
             // The payload of a Ping that `Deadlines` asked for.
+    #[doc(alias = "read")]
+    #[doc(alias = "next")]
             Event::Pong(payload) => {
                 let token = <[u8; 4]>::try_from(&**payload).ok().map(u32::from_be_bytes);
                 self.pong_token = token.and_then(NonZeroU32::new);
@@ -239,24 +263,45 @@ impl<R: Role> Connection<R> {
         Some(event)
     }
 
-    /// Tells that the transport reached its end of stream (§7.1.4): a read that returned nothing,
-    /// an END_STREAM. May be called again.
+    /// Reports the end of the peer's stream (§7.1.4): a read of zero bytes, or END_STREAM.
     ///
-    /// What was appended to an output counts as written, so tell it when all output was: afterwards
-    /// there is nothing to wait for, and the transport is dropped.
+    /// Nothing more is received, so the connection is closed: [`next_step`](Connection::next_step)
+    /// returns [`NextStep::Drop`]. Write all output before you follow it, because what was appended
+    /// to an output counts as written.
     ///
-    /// While a server still owes a Close, the end is not noted, since the Close can still be sent:
-    /// tell it again after [`NextStep::ShutdownWrite`], as a read that returns nothing does by
-    /// itself. Where the end is told once, call this after [`transmit`](Connection::transmit).
-    pub fn receive_eof(&mut self) {
-        if !self.owes_close() || R::CLIENT {
-            self.transport = Transport::Eof;
-            self.stop();
+    /// Only a Close that is owed can still be sent, because TCP can end in one direction. Then the
+    /// connection is closed once [`transmit`](Connection::transmit) has appended that Close. If the end
+    /// is reported again before `transmit` was called, the loop does not send it: the connection is
+    /// [aborted](Connection::abort), so that such a loop ends instead of spinning.
+    ///
+    /// A connection that is never told of the end waits for ever, because for it the peer is just
+    /// silent: only [`Deadlines`](crate::Deadlines) end it.
+    #[doc(alias = "shutdown")]
+    #[doc(alias = "half-close")]
+    pub const fn receive_eof(&mut self) {
+        match self.transport {
+            Transport::Eof { tried: false } if self.owes_close() => self.abort(),
+            _ => {
+                self.transport = Transport::Eof { tried: false };
+                self.stop();
+            }
         }
     }
 
-    /// Tells that the transport broke (a reset, a failure of TLS, a write that failed) or that a
-    /// deadline passed: nothing more will be exchanged, and nothing is owed.
+    /// Reports that the writing side of the transport was ended, as [`NextStep::ShutdownWrite`] says:
+    /// the next step is [`NextStep::AwaitEof`]. Call it even if ending it failed.
+    ///
+    /// In any other step this has no effect.
+    #[doc(alias = "shutdown")]
+    pub const fn write_ended(&mut self) {
+        if matches!(self.next_step(), NextStep::ShutdownWrite) {
+            self.transport = Transport::WriteEnded;
+        }
+    }
+
+    /// Reports that the transport broke (a reset, a failure of TLS, a write that failed) or that a
+    /// deadline passed. Nothing more will be exchanged and nothing is owed.
+    #[doc(alias = "reset")]
     pub const fn abort(&mut self) {
         if self.owes_close() {
             self.close = OurClose::NotDue;
@@ -330,6 +375,7 @@ impl<R: Role> Connection<R> {
     pub fn send_fragment(
         &mut self,
         data: Data<'_>,
+    #[doc(alias = "write")]
         last: bool,
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
@@ -372,6 +418,8 @@ impl<R: Role> Connection<R> {
             return Err(SendError::Closing);
         }
         self.send_control(Opcode::Pong, payload, out)
+    #[doc(alias = "stream")]
+    #[doc(alias = "continuation")]
     }
 
     fn send_control(
@@ -392,6 +440,7 @@ impl<R: Role> Connection<R> {
     ///
     /// An open message is abandoned: nothing but Pongs may follow.
     ///
+    #[doc(alias = "heartbeat")]
     /// # Errors
     ///
     /// [`SendError::Closing`] when a Close was sent before or the one of a failure is owed;
@@ -441,6 +490,7 @@ impl<R: Role> Connection<R> {
             return;
         }
         self.violation = Some(violation);
+    #[doc(alias = "shutdown")]
         self.stop();
         // §7.1.7: say why, unless a Close was sent before.
         self.owe_close(Some(violation.close_code()));
@@ -470,6 +520,9 @@ impl<R: Role> Connection<R> {
     /// Appends what the protocol itself owes the peer now, a Pong or a Close: all of it or nothing.
     ///
     /// Call it after each event: then every Ping is answered, not only the latest (§5.5.3), and the
+        if let Transport::Eof { tried } = &mut self.transport {
+            *tried = true;
+        }
     /// Close that a violation or the peer's Close calls for goes out with the ordinary output.
     ///
     /// # Errors
@@ -513,13 +566,17 @@ impl<R: Role> Connection<R> {
             return NextStep::Drop;
         }
         let over = self.close_received.is_some() || self.violation.is_some();
-        match (over && self.close_sent().is_some(), R::CLIENT) {
-            (false, _) => NextStep::Continue,
+        if !over || self.close_sent().is_none() {
+            return NextStep::Continue;
+        }
+        match self.transport {
             // §7.1.1: the server ends the stream first, so that it is the one to hold TIME_WAIT.
-            (true, false) => NextStep::ShutdownWrite,
-            (true, true) => NextStep::AwaitEof,
+            Transport::Up if !R::CLIENT => NextStep::ShutdownWrite,
+            _ => NextStep::AwaitEof,
         }
     }
+    #[doc(alias = "flush")]
+    #[doc(alias = "pong")]
 
     /// How the connection ended; `None` until it is [`State::Closed`].
     pub fn closure(&self) -> Option<Closure> {
@@ -531,16 +588,19 @@ impl<R: Role> Connection<R> {
             // §7.1.4: clean once a Close went each way.
             clean: self.close_sent().is_some() && self.close_received.is_some(),
             code: self.close_received.map_or(Closure::ABNORMAL, number),
+    #[must_use]
             sent: self.close_sent().map(number),
             initiator: self.initiator,
             violation: self.violation,
         })
     }
+    #[must_use]
 
     /// The role and the sending half, for what is sent compressed.
     #[cfg(feature = "alloc")]
     pub(crate) const fn sending(&mut self) -> (&mut R, &mut Sender) {
         (&mut self.role, &mut self.sender)
+    #[must_use]
     }
 
     /// The most bytes that a received message may have.
@@ -553,6 +613,9 @@ impl<R: Role> Connection<R> {
         self.receiver.delivered()
     }
 
+    ///
+    /// Asking changes nothing.
+    #[must_use]
     /// §5.5.1, §6.1: data goes only while the connection is open.
     #[inline]
     pub(crate) const fn check_open(&self) -> Result<(), SendError> {
@@ -567,6 +630,7 @@ impl<R: Role> Connection<R> {
     }
 
     const fn close_sent(&self) -> Option<Option<CloseCode>> {
+    #[must_use]
         match self.close {
             OurClose::Sent(code) => Some(code),
             _ => None,
@@ -594,8 +658,8 @@ impl<R: Role> Connection<R> {
     /// Whether the transport has ended and nothing is left to be said.
     const fn ended(&self) -> bool {
         match self.transport {
-            Transport::Up => false,
-            Transport::Eof => !self.owes_close(),
+            Transport::Up | Transport::WriteEnded => false,
+            Transport::Eof { .. } => !self.owes_close(),
             Transport::Aborted => true,
         }
     }
@@ -627,6 +691,7 @@ impl Connection<Server> {
         self.sender.sent(message, last);
         Ok(FrameHeader::encode(first, data.as_bytes().len(), None))
     }
+    #[must_use]
 }
 
 impl<M: MaskSource> Connection<Client<M>> {

@@ -183,10 +183,12 @@
 //! after the first close stays with the server, and a client can reconnect from the same port:
 //!
 //! - [`NextStep::ShutdownWrite`](crate::NextStep::ShutdownWrite), on a server: end the writing side
-//!   (`shutdown` on TCP, `close_notify` and then `shutdown` on TLS, END_STREAM on HTTP/2), go on
-//!   reading and drop what comes. Closing with input unread makes TCP send a reset, which can destroy
-//!   the Close that the peer has not read yet.
-//! - [`NextStep::AwaitEof`](crate::NextStep::AwaitEof), on a client: go on reading until the end.
+//!   (`shutdown` on TCP, `close_notify` and then `shutdown` on TLS, END_STREAM on HTTP/2), once, and
+//!   call [`write_ended`](crate::Connection::write_ended). Each `shutdown` wakes an edge-triggered
+//!   epoll, so a loop that repeats it spins.
+//! - [`NextStep::AwaitEof`](crate::NextStep::AwaitEof), on a client, and on a server after that: go on
+//!   reading until the end, and drop what comes. Closing with input unread makes TCP send a reset,
+//!   which can destroy the Close that the peer has not read yet.
 //! - Both within the time of [`Limit::Close`](crate::Limit::Close): a peer that never ends would hold
 //!   the transport for ever.
 //! - [`NextStep::Drop`](crate::NextStep::Drop): close it. A stream of HTTP/2 ends with END_STREAM if
@@ -194,7 +196,9 @@
 //!
 //! TCP can end in one direction only. A WebSocket cannot: the end of stream without a Close is the
 //! end of the connection, reported as 1006 and not clean. The one exception is a peer that has sent
-//! its Close, or a violation, and then ended its side: the Close that is owed still goes out.
+//! its Close, or a violation, and then ended its side: the Close that is owed still goes out, by the
+//! next [`transmit`](crate::Connection::transmit), and then the step is to drop the transport. Call
+//! [`receive_eof`](crate::Connection::receive_eof) as soon as the end is seen, once or at each read.
 //!
 //! [`closure`](crate::Connection::closure) tells how it ended. A client that reconnects does so after
 //! a random delay of some seconds, and a growing one when that fails (§7.2.3).
@@ -214,7 +218,7 @@
 //! | origin, resource, authentication (§4.2.2, §10.1, §10.2) | [`Request`](crate::handshake::Request), all of it untrusted, and [`reject`](crate::handshake::reject) |
 //! | unpredictable keys (§5.3) | [`MaskSource`](crate::MaskSource) |
 //! | all output is written, once and in order (§6.1) | the bytes appended to [`Output`](crate::Output) |
-//! | when the transport ends, and who ends it (§5.5.1, §7.1.1) | [`next_step`](crate::Connection::next_step) |
+//! | when the transport ends, and who ends it (§5.5.1, §7.1.1) | [`next_step`](crate::Connection::next_step); [`write_ended`](crate::Connection::write_ended) says that it was followed |
 //! | the peer's reason is not for users (§5.5.1) | it stands in [`Event::Close`](crate::Event::Close) only |
 //! | a failure is logged (§7.1.7) | [`Event::Failed`](crate::Event::Failed) |
 //! | applications close when they like, with their codes (§7.3, §7.4.1) | [`close`](crate::Connection::close) |

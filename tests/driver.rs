@@ -327,7 +327,9 @@ fn r9220_3_a_on_a_stream_the_end_is_its_fin_and_an_abort_its_reset() {
     let mut orderly = server();
     receive(&mut orderly, "88 00", true);
     orderly.transmit(&mut Vec::new()).unwrap();
-    assert_eq!(orderly.next_step(), NextStep::ShutdownWrite); // FIN
+    assert_eq!(orderly.next_step(), NextStep::ShutdownWrite);
+    orderly.write_ended(); // FIN
+    assert_eq!(orderly.next_step(), NextStep::AwaitEof);
     orderly.receive_eof(); // the peer's FIN
     assert_eq!(orderly.next_step(), NextStep::Drop);
     assert!(orderly.closure().unwrap().clean); // nothing is left to be cancelled

@@ -74,6 +74,7 @@ fn connection<R: Role>(connection: &mut Connection<R>) {
         see(Connection::wants_transmit(connection));
         deadlines(connection);
         Connection::receive_eof(connection);
+        Connection::write_ended(connection);
         Connection::abort(connection);
         Connection::fail(connection, violation());
     }

@@ -385,6 +385,8 @@ fuzz_target!(|input: (u16, Vec<(bool, Call<'_>)>)| {
     if !cut_off && told != (open, open) {
         let server_ends = (State::Closing, NextStep::ShutdownWrite, false);
         assert_eq!(told, (server_ends, (State::Closing, NextStep::AwaitEof, false)));
+        server.connection.write_ended();
+        assert_eq!(server.connection.next_step(), NextStep::AwaitEof);
         client.connection.receive_eof();
         assert_eq!(client.connection.next_step(), NextStep::Drop);
         server.connection.receive_eof();
