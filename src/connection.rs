@@ -24,7 +24,7 @@
 //!             a client goes straight to AwaitEof              receive_eof()
 //! ```
 
-use core::num::NonZeroU32;
+use core::{fmt, num::NonZeroU32};
 
 use arrayvec::ArrayVec;
 
@@ -143,7 +143,23 @@ pub enum NextStep {
 }
 
 /// How the connection ended (§7.1.4 to §7.1.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// It prints as one line for a log. The peer's reason is not in it: [`Event::Close`] has that.
+///
+/// ```
+/// use websocket_proto::{Agreed, Closure, Config, Connection, Server};
+///
+/// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+/// while connection.receive(&mut &mut b"\x88\x82\0\0\0\0\x0F\xA1".to_vec()[..]).is_some() {}
+/// connection.transmit(&mut Vec::new())?;
+/// connection.receive_eof();
+/// let closure = connection.closure().expect("the transport has ended");
+/// assert_eq!((closure.code, closure.clean), (4001, true));
+/// assert_eq!(closure.to_string(), "closed by the peer: 4001");
+/// assert_eq!(Closure::never_opened().to_string(), "ended without a Close: 1006, not clean");
+/// # Ok::<(), websocket_proto::SendError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Closure {
     /// Whether the closing handshake was completed: a Close sent and a Close received.
@@ -168,6 +184,35 @@ impl Closure {
     /// 1015: TLS failed. Never sent, and never set here: to this crate such a transport is one
     /// that broke. It is a name for applications that report it.
     pub const TLS_HANDSHAKE: u16 = 1015;
+
+    /// Returns the closure of a connection whose opening handshake failed or was refused: 1006, not
+    /// clean, begun by neither side (§7.1.5). Use it where a program reports all ends alike.
+    #[must_use]
+    pub const fn never_opened() -> Self {
+        Closure {
+            clean: false,
+            code: Closure::ABNORMAL,
+            sent: None,
+            initiator: None,
+            violation: None,
+        }
+    }
+}
+
+/// Who began and the code; the code that was sent, if it is another; whether it was not clean.
+impl fmt::Display for Closure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.violation, self.initiator) {
+            (Some(violation), _) => write!(f, "failed: {violation}; {}", self.code)?,
+            (None, Some(Initiator::Local)) => write!(f, "closed by this side: {}", self.code)?,
+            (None, Some(Initiator::Peer)) => write!(f, "closed by the peer: {}", self.code)?,
+            (None, None) => write!(f, "ended without a Close: {}", self.code)?,
+        }
+        if let Some(sent) = self.sent.filter(|sent| *sent != self.code) {
+            write!(f, ", sent {sent}")?;
+        }
+        f.write_str(if self.clean { "" } else { ", not clean" })
+    }
 }
 
 /// Who began to close.
@@ -205,6 +250,8 @@ impl<R: Role> Connection<R> {
     ///
     /// A bad byte of UTF-8 does not hold back the text in front of it: that is a piece, and the
     /// call behind it returns [`Event::Failed`].
+    #[doc(alias = "read")]
+    #[doc(alias = "next")]
     #[inline]
     pub fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let (text, last) = match self.whole_message(input) {
@@ -250,8 +297,6 @@ impl<R: Role> Connection<R> {
             // §5.5.2: a Ping is answered with a Pong of the same payload.
             Event::Ping(payload) if self.receiver.auto_pong() => self.sender.owe_pong(*payload),
             // The payload of a Ping that `Deadlines` asked for.
-    #[doc(alias = "read")]
-    #[doc(alias = "next")]
             Event::Pong(payload) => {
                 let token = <[u8; 4]>::try_from(&**payload).ok().map(u32::from_be_bytes);
                 self.pong_token = token.and_then(NonZeroU32::new);
@@ -326,6 +371,7 @@ impl<R: Role> Connection<R> {
     /// # Errors
     ///
     /// See [`Connection`]; [`SendError::MessageOpen`] while a fragmented message is open.
+    #[doc(alias = "write")]
     #[inline]
     pub fn send(
         &mut self,
@@ -372,10 +418,11 @@ impl<R: Role> Connection<R> {
     /// # Errors
     ///
     /// See [`Connection`]; [`SendError::MessageOpen`] if the open message is of the other kind.
+    #[doc(alias = "stream")]
+    #[doc(alias = "continuation")]
     pub fn send_fragment(
         &mut self,
         data: Data<'_>,
-    #[doc(alias = "write")]
         last: bool,
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
@@ -393,6 +440,7 @@ impl<R: Role> Connection<R> {
     /// # Errors
     ///
     /// See [`Connection`]; [`SendError::ControlTooLong`] for a longer payload.
+    #[doc(alias = "heartbeat")]
     pub fn ping(
         &mut self,
         payload: &[u8],
@@ -418,8 +466,6 @@ impl<R: Role> Connection<R> {
             return Err(SendError::Closing);
         }
         self.send_control(Opcode::Pong, payload, out)
-    #[doc(alias = "stream")]
-    #[doc(alias = "continuation")]
     }
 
     fn send_control(
@@ -440,11 +486,11 @@ impl<R: Role> Connection<R> {
     ///
     /// An open message is abandoned: nothing but Pongs may follow.
     ///
-    #[doc(alias = "heartbeat")]
     /// # Errors
     ///
     /// [`SendError::Closing`] when a Close was sent before or the one of a failure is owed;
     /// [`SendError::InvalidCloseCode`] for 1010 from a server (§7.4.1); otherwise see [`Connection`].
+    #[doc(alias = "shutdown")]
     pub fn close(
         &mut self,
         close: Option<&CloseFrame>,
@@ -474,6 +520,9 @@ impl<R: Role> Connection<R> {
             let _ = body.try_extend_from_slice(&code.get().to_be_bytes());
             let _ = body.try_extend_from_slice(reason.as_bytes());
         }
+        if let Transport::Eof { tried } = &mut self.transport {
+            *tried = true;
+        }
         let frame = Frame::control(Opcode::Close, &body);
         self.sender.emit(Some(frame), &mut self.role, out)?;
         self.close = OurClose::Sent(code);
@@ -490,7 +539,6 @@ impl<R: Role> Connection<R> {
             return;
         }
         self.violation = Some(violation);
-    #[doc(alias = "shutdown")]
         self.stop();
         // §7.1.7: say why, unless a Close was sent before.
         self.owe_close(Some(violation.close_code()));
@@ -520,14 +568,13 @@ impl<R: Role> Connection<R> {
     /// Appends what the protocol itself owes the peer now, a Pong or a Close: all of it or nothing.
     ///
     /// Call it after each event: then every Ping is answered, not only the latest (§5.5.3), and the
-        if let Transport::Eof { tried } = &mut self.transport {
-            *tried = true;
-        }
     /// Close that a violation or the peer's Close calls for goes out with the ordinary output.
     ///
     /// # Errors
     ///
     /// [`SendError::Full`] or [`SendError::NoMaskKey`]; it is then still owed.
+    #[doc(alias = "flush")]
+    #[doc(alias = "pong")]
     #[inline]
     pub fn transmit(&mut self, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
         match self.close {
@@ -539,16 +586,19 @@ impl<R: Role> Connection<R> {
 
     /// Whether [`transmit`](Connection::transmit) has something to append.
     #[inline]
+    #[must_use]
     pub const fn wants_transmit(&self) -> bool {
         self.owes_close() || self.sender.owes_pong()
     }
 
     /// What the opening handshake agreed.
+    #[must_use]
     pub const fn agreed(&self) -> Agreed {
         self.receiver.agreed()
     }
 
     /// Open, closing or closed.
+    #[must_use]
     pub const fn state(&self) -> State {
         if self.ended() {
             State::Closed
@@ -561,6 +611,9 @@ impl<R: Role> Connection<R> {
     }
 
     /// What to do with the transport (§7.1.1), once nothing is owed and all output was written.
+    ///
+    /// Asking changes nothing.
+    #[must_use]
     pub const fn next_step(&self) -> NextStep {
         if self.ended() {
             return NextStep::Drop;
@@ -575,10 +628,9 @@ impl<R: Role> Connection<R> {
             _ => NextStep::AwaitEof,
         }
     }
-    #[doc(alias = "flush")]
-    #[doc(alias = "pong")]
 
     /// How the connection ended; `None` until it is [`State::Closed`].
+    #[must_use]
     pub fn closure(&self) -> Option<Closure> {
         if !self.ended() {
             return None;
@@ -588,19 +640,16 @@ impl<R: Role> Connection<R> {
             // §7.1.4: clean once a Close went each way.
             clean: self.close_sent().is_some() && self.close_received.is_some(),
             code: self.close_received.map_or(Closure::ABNORMAL, number),
-    #[must_use]
             sent: self.close_sent().map(number),
             initiator: self.initiator,
             violation: self.violation,
         })
     }
-    #[must_use]
 
     /// The role and the sending half, for what is sent compressed.
     #[cfg(feature = "alloc")]
     pub(crate) const fn sending(&mut self) -> (&mut R, &mut Sender) {
         (&mut self.role, &mut self.sender)
-    #[must_use]
     }
 
     /// The most bytes that a received message may have.
@@ -613,9 +662,6 @@ impl<R: Role> Connection<R> {
         self.receiver.delivered()
     }
 
-    ///
-    /// Asking changes nothing.
-    #[must_use]
     /// §5.5.1, §6.1: data goes only while the connection is open.
     #[inline]
     pub(crate) const fn check_open(&self) -> Result<(), SendError> {
@@ -630,7 +676,6 @@ impl<R: Role> Connection<R> {
     }
 
     const fn close_sent(&self) -> Option<Option<CloseCode>> {
-    #[must_use]
         match self.close {
             OurClose::Sent(code) => Some(code),
             _ => None,
@@ -646,6 +691,7 @@ impl<R: Role> Connection<R> {
 
     /// How many bytes were received, modulo 2^32: a change of it is a sign of life.
     #[inline]
+    #[must_use]
     pub const fn received(&self) -> u32 {
         self.received.wrapping_add(self.receiver.left())
     }
@@ -691,7 +737,6 @@ impl Connection<Server> {
         self.sender.sent(message, last);
         Ok(FrameHeader::encode(first, data.as_bytes().len(), None))
     }
-    #[must_use]
 }
 
 impl<M: MaskSource> Connection<Client<M>> {

@@ -10,8 +10,8 @@ use websocket_proto::handshake::{
     AcceptOptions, HandshakeError, HeadError, Offer, ServerHandshake, TargetError, reject,
 };
 use websocket_proto::{
-    Agreed, Client, CloseCode, CloseFrame, Config, Connection, ControlPayload, Data, Deflate,
-    Event, Full, InflateError, Kind, MaskSource, Message, Messages, Output, OwnedMessage,
+    Agreed, Client, CloseCode, CloseFrame, Closure, Config, Connection, ControlPayload, Data,
+    Deflate, Event, Full, InflateError, Kind, MaskSource, Message, Messages, Output, OwnedMessage,
     SendError, Server, Violation,
 };
 
@@ -194,6 +194,46 @@ fn a_close_frame_shows_its_code_and_its_reason_escaped() {
         "4001 \"\\\"a\\\\\\r\\n\\t\\0\\u{1b}[31m\\u{9b}\\u{202e}\\u{2028}\""
     );
     assert_eq!(shown("it's"), "4001 \"it's\"");
+}
+
+/// Who began, the code, what was sent where that differs, whether it was clean; and the failure.
+#[test]
+fn a_closure_is_one_line_of_a_log() {
+    let shown = |frames: &[u8], close: Option<u16>, violation: Option<Violation>| {
+        let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+        if let Some(code) = close {
+            let close = CloseFrame::new(CloseCode::new(code).unwrap(), "a\nreason").unwrap();
+            connection.close(Some(&close), &mut Vec::new()).unwrap();
+        }
+        while connection.receive(&mut &mut frames.to_vec()[..]).is_some() {}
+        if let Some(violation) = violation {
+            connection.fail(violation);
+        }
+        let _ = connection.transmit(&mut Vec::new());
+        connection.receive_eof();
+        connection.closure().unwrap().to_string()
+    };
+    let (peer, bad) = (b"\x88\x04\x0F\xA1\n!", b"\x83\0");
+    assert_eq!(shown(peer, None, None), "closed by the peer: 4001");
+    assert_eq!(shown(peer, Some(4001), None), "closed by this side: 4001");
+    assert_eq!(shown(peer, Some(1000), None), "closed by this side: 4001, sent 1000");
+    assert_eq!(shown(b"\x88\0", None, None), "closed by the peer: 1005");
+    assert_eq!(shown(b"", Some(1000), None), "closed by this side: 1006, sent 1000, not clean");
+    assert_eq!(shown(b"", None, None), "ended without a Close: 1006, not clean");
+    let failed = "failed: frame has a reserved opcode; 1006, sent 1002, not clean";
+    assert_eq!(shown(bad, None, None), failed);
+    let policy = "failed: message breaks a policy; 1006, sent 1008, not clean";
+    assert_eq!(shown(b"", None, Some(Violation::PolicyViolation)), policy);
+    assert_eq!(Closure::never_opened().to_string(), "ended without a Close: 1006, not clean");
+    let never = Closure::never_opened();
+    assert_eq!((never.code, never.clean, never.sent), (Closure::ABNORMAL, false, None));
+    assert_eq!((never.initiator, never.violation), (None, None));
+
+    let mut lost = Connection::new(Server, &Config::new(), Agreed::new());
+    let mut close = *b"\x88\x82\0\0\0\0\x03\xE8";
+    assert!(lost.receive(&mut &mut close[..]).is_some());
+    lost.abort();
+    assert_eq!(lost.closure().unwrap().to_string(), "closed by the peer: 1000, not clean");
 }
 
 /// It shows sizes and settings, never what was gathered.

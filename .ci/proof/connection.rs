@@ -227,9 +227,10 @@ fn values() {
     compare(&any(Kind::Text), &any(Kind::Text));
     compare(&any(Limit::Idle), &any(Limit::Idle));
     see(any(Overdue::Ping([0; 4])) == any(Overdue::GiveUp(Limit::Idle)));
-    see(any::<Option<Closure>>(None) == any(None));
+    compare(&any(Closure::never_opened()), &any(Closure::never_opened()));
 
     display::<CloseCode>(&close_code());
+    display::<Closure>(&any(Closure::never_opened()));
     display::<Violation>(&violation());
     display::<SendError>(&error);
     display::<Full>(&Full);
