@@ -18,8 +18,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use websocket_proto::handshake::{AcceptOptions, ServerHandshake};
 use websocket_proto::{
-    CloseCode, CloseFrame, Config, Connection, Data, Deadlines, Full, Message, Messages, NextStep,
-    Output, Overdue, Prepared, Server, State, Violation,
+    CloseCode, CloseFrame, Config, Connection, Data, Deadlines, Full, Limit, Message, Messages,
+    NextStep, Output, Overdue, Prepared, Server, State, Violation,
 };
 
 const LISTENER: Token = Token(0);
@@ -84,12 +84,11 @@ fn main() -> io::Result<()> {
             unfinished.push(LISTENER);
             peers.retain(|token, peer| match peer.overdue(now) {
                 None => true,
-                Some(Overdue::Ping(payload)) => {
-                    peer.ping(&payload);
+                Some(Overdue::Abort(_) | Overdue::Close(Limit::Handshake)) => false,
+                Some(_) => {
                     unfinished.push(*token);
                     true
                 }
-                Some(Overdue::GiveUp(_)) => false,
             });
         }
     }
@@ -270,19 +269,14 @@ impl Peer {
         }
     }
 
-    fn ping(&mut self, payload: &[u8]) {
-        if let Phase::Open { connection, .. } = &mut self.phase {
-            // Once we are closing, no ping is needed any more.
-            let _ = connection.ping(payload, &mut self.queue);
-        }
-    }
-
     fn overdue(&mut self, now: Duration) -> Option<Overdue> {
-        // Before there is a connection, the deadline is the one of the handshake.
-        if let Phase::Open { connection, .. } = &self.phase {
-            self.deadlines.update(now, connection);
+        match &mut self.phase {
+            Phase::Open { connection, .. } => {
+                self.deadlines.enforce(now, connection, &mut self.queue)
+            }
+            // Before there is a connection, the deadline is the one of the handshake.
+            _ => self.deadlines.expired(now),
         }
-        self.deadlines.expired(now)
     }
 }
 

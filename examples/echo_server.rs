@@ -25,7 +25,8 @@ use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 use websocket_proto::handshake::{self, AcceptOptions, HandshakeError, ServerHandshake};
 use websocket_proto::{
-    Config, Connection, Data, Deadlines, Deflate, Message, Messages, NextStep, Overdue, Server,
+    Config, Connection, Data, Deadlines, Deflate, Limit, Message, Messages, NextStep, Overdue,
+    Server,
 };
 
 const PAGE: &[u8] = include_bytes!("echo.html");
@@ -118,12 +119,11 @@ fn main() -> io::Result<()> {
             unfinished.push(LISTENER);
             peers.retain(|token, peer| match peer.overdue(now) {
                 None => true,
-                Some(Overdue::Ping(payload)) => {
-                    peer.ping(&payload);
+                Some(Overdue::Abort(_) | Overdue::Close(Limit::Handshake)) => false,
+                Some(_) => {
                     unfinished.push(*token);
                     true
                 }
-                Some(Overdue::GiveUp(_)) => false,
             });
         }
     }
@@ -168,9 +168,8 @@ struct Peer {
     /// What is to be written; the first `written` bytes of it were.
     out: Vec<u8>,
     written: usize,
-    /// Whether the socket has refused some of it, and has taken some since.
-    blocked: bool,
-    progress: bool,
+    /// How much of it was written since the deadlines were told.
+    taken: usize,
     deadlines: Deadlines,
 }
 
@@ -205,7 +204,7 @@ impl Peer {
         let phase = Phase::Handshake { handshake: ServerHandshake::new(), head: Vec::new() };
         let deadlines = Deadlines::new(now);
         let out = Vec::new();
-        Peer { stream, phase, out, written: 0, blocked: false, progress: false, deadlines }
+        Peer { stream, phase, out, written: 0, taken: 0, deadlines }
     }
 
     /// A turn, in the output of all unless something waits in that of this connection.
@@ -253,10 +252,9 @@ impl Peer {
             match self.stream.write(&self.out[self.written..]) {
                 Ok(length) => {
                     self.written += length;
-                    self.progress |= self.blocked;
+                    self.taken += length;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.blocked = true;
                     // What was written goes, or a peer that always lags a little fills the memory.
                     // Moving no more than was written keeps the work linear.
                     if self.written >= self.out.len() - self.written {
@@ -270,7 +268,6 @@ impl Peer {
             }
         }
         self.written = 0;
-        self.blocked = false;
         if self.out.capacity() > MAX_WAITING {
             self.out = Vec::new()
         } else {
@@ -279,22 +276,16 @@ impl Peer {
         Ok(())
     }
 
-    fn ping(&mut self, payload: &[u8]) {
-        if let Phase::Open { connection, .. } = &mut self.phase {
-            // Once we are closing, no ping is needed any more.
-            let _ = connection.ping(payload, &mut self.out);
-        }
-    }
-
     fn overdue(&mut self, now: Duration) -> Option<Overdue> {
-        // Before there is a connection, the deadline is the one of the handshake.
-        if let Phase::Open { connection, .. } = &self.phase {
-            self.deadlines.update(now, connection);
+        let taken = mem::take(&mut self.taken);
+        self.deadlines.written(now, taken, self.out.len() - self.written);
+        match &mut self.phase {
+            Phase::Open { connection, .. } => {
+                self.deadlines.enforce(now, connection, &mut self.out)
+            }
+            // Before there is a connection, the deadline is the one of the handshake.
+            _ => self.deadlines.expired(now),
         }
-        if std::mem::take(&mut self.progress) {
-            self.deadlines.progress(now);
-        }
-        self.deadlines.expired(now)
     }
 
     fn next_step(&self) -> NextStep {

@@ -20,7 +20,7 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{
     Client, CloseCode, CloseFrame, Config, Connection, Data, Deadlines, Event, Limit, NextStep,
-    Overdue, Role, SendError, Server, State, SystemMask,
+    Role, SendError, Server, State, SystemMask,
 };
 
 /// With more bytes than this waiting to be written to one side, the other is not read from.
@@ -53,7 +53,8 @@ fn main() -> io::Result<()> {
 
 /// Serves one client to its end.
 fn serve(mut stream: TcpStream, backend: Target<'_>) -> io::Result<()> {
-    let deadlines = Deadlines::new(Duration::ZERO).limit(Limit::Idle, None);
+    let deadlines =
+        Deadlines::new(Duration::ZERO).limit(Limit::Idle, None).limit(Limit::Message, None);
     let clock = Clock { start: Instant::now(), deadlines };
     let mut handshake = ServerHandshake::new();
     let mut head = vec![0; 16 << 10];
@@ -334,9 +335,8 @@ impl<R: Role> Side<R> {
 
     /// Writes as much as the socket takes, looks at the time, and goes on with closing.
     fn turn(&mut self, now: Duration) {
-        self.deadlines.update(now, &self.connection);
-        let overdue = matches!(self.deadlines.expired(now), Some(Overdue::GiveUp(_)));
-        if self.write().is_err() || overdue {
+        self.deadlines.enforce(now, &mut self.connection, &mut self.out);
+        if self.write().is_err() {
             self.connection.abort();
         }
         // A socket that refuses to be shut down is down already.

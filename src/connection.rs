@@ -24,7 +24,7 @@
 //!             a client goes straight to AwaitEof              receive_eof()
 //! ```
 
-use core::{fmt, num::NonZeroU32};
+use core::{fmt, num::NonZeroU16};
 
 use arrayvec::ArrayVec;
 
@@ -83,7 +83,10 @@ pub struct Connection<R> {
     transport: Transport,
     /// A count of the bytes taken off inputs that wraps around.
     received: u32,
-    pong_token: Option<NonZeroU32>,
+    /// A count of the messages that have begun and do not take the straight path, and of the control
+    /// frames between them. It wraps around. Messages on the straight path end as they begin.
+    begun: u16,
+    pong_token: Option<NonZeroU16>,
 }
 
 /// Our one Close (§5.5.1), with its code, if it has one.
@@ -237,6 +240,7 @@ impl<R: Role> Connection<R> {
             violation: None,
             transport: Transport::Up,
             received: 0,
+            begun: 0,
             pong_token: None,
         }
     }
@@ -283,12 +287,21 @@ impl<R: Role> Connection<R> {
     /// Leaves the input as it is if it is the front of a message that will lie whole in `capacity` bytes;
     /// tells whether it is.
     pub(crate) fn leave(&mut self, input: &[u8], capacity: usize) -> bool {
-        self.receiver.leave(!R::CLIENT, input, capacity)
+        let again = self.receiver.left() > 0;
+        let leave = self.receiver.leave(!R::CLIENT, input, capacity);
+        if leave && !again {
+            self.begun = self.begun.wrapping_add(1);
+        }
+        leave
     }
 
     /// The way of all other input. A piece of a binary message is not unmasked yet.
     #[inline(never)]
     pub(crate) fn receive_staged<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+        // A message ends with an event, so at most one begins in a call.
+        if self.receiver.is_between_messages() && !input.is_empty() {
+            self.begun = self.begun.wrapping_add(1);
+        }
         let before = input.len();
         let event = self.receiver.receive(!R::CLIENT, input);
         self.received = self.received.wrapping_add(before.wrapping_sub(input.len()) as u32);
@@ -298,8 +311,10 @@ impl<R: Role> Connection<R> {
             Event::Ping(payload) if self.receiver.auto_pong() => self.sender.owe_pong(*payload),
             // The payload of a Ping that `Deadlines` asked for.
             Event::Pong(payload) => {
-                let token = <[u8; 4]>::try_from(&**payload).ok().map(u32::from_be_bytes);
-                self.pong_token = token.and_then(NonZeroU32::new);
+                self.pong_token = match **payload {
+                    [0, 0, high, low] => NonZeroU16::new(u16::from_be_bytes([high, low])),
+                    _ => None,
+                };
             }
             Event::Close(close) => self.closed_by_peer(close.as_ref().map(CloseFrame::code)),
             Event::Failed(violation) => self.fail(*violation),
@@ -689,15 +704,21 @@ impl<R: Role> Connection<R> {
         self.sender.whole_first_byte(kind)
     }
 
-    /// How many bytes were received, modulo 2^32: a change of it is a sign of life.
+    /// The number of bytes received, wrapping at 2^32. Any change means that the peer is alive.
     #[inline]
     #[must_use]
     pub const fn received(&self) -> u32 {
         self.received.wrapping_add(self.receiver.left())
     }
 
-    /// The payload of the latest Pong as a number, if it is one of four bytes and not zero.
-    pub(crate) const fn pong_token(&self) -> Option<NonZeroU32> {
+    /// The message that has begun and has not ended, if there is one: a number that tells it from the
+    /// one before, and how many bytes of it were received.
+    pub(crate) fn in_progress(&self) -> Option<(u16, u64)> {
+        self.receiver.in_progress().map(|received| (self.begun, received))
+    }
+
+    /// The payload of the latest Pong as a number, if it is one of four bytes, and between 1 and 65535.
+    pub(crate) const fn pong_token(&self) -> Option<NonZeroU16> {
         self.pong_token
     }
 

@@ -1,20 +1,28 @@
-//! Time, which a connection knows nothing of: when to ping, and when to give up.
+//! Time, which a connection knows nothing of: when to ping, when to close and when to drop.
 //!
-//! The caller reads the clock. It tells the time as a `Duration` since any origin that stays the
+//! The caller reads the clock. It passes the time as a `Duration` since any origin that stays the
 //! same, and nothing here waits.
 
-use core::time::Duration;
+use core::{fmt, time::Duration};
 
 use crate::{
+    close::{CloseCode, CloseFrame},
     connection::{Connection, State},
+    output::Output,
     role::Role,
 };
 
-/// The four time limits of a connection, watched from outside of it.
+/// How many received bytes of a message allow it a second more.
+const MESSAGE_RATE: u64 = 4 << 10;
+/// How many bytes a second the peer has to take of output that waits.
+const OUTPUT_RATE: u128 = 1 << 10;
+
+/// The time limits of a connection, watched from outside of it.
 ///
-/// Call [`update`](Deadlines::update) once per turn of the loop, wait no longer than
-/// [`next`](Deadlines::next) says, and ask [`expired`](Deadlines::expired) what to do when that
-/// time has come. Nothing else has to be told: what happened is read off the connection.
+/// In each turn of the loop, call [`enforce`](Deadlines::enforce) after everything that was read has
+/// been received, and write what it appends. Then wait no longer than [`next`](Deadlines::next) says.
+/// If some output may have to wait for the peer, also call [`written`](Deadlines::written) after each
+/// write.
 ///
 /// ```
 /// use core::time::Duration;
@@ -26,47 +34,69 @@ use crate::{
 ///
 /// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
 /// let mut out = Vec::new();
-/// deadlines.update(seconds(101), &connection);
+/// deadlines.enforce(seconds(101), &mut connection, &mut out);
 /// assert_eq!(deadlines.next(), Some((seconds(121), Limit::Idle)));
 ///
-/// // Nothing is received. At 121 s:
-/// if let Some(Overdue::Ping(payload)) = deadlines.expired(seconds(121)) {
-///     connection.ping(&payload, &mut out)?;
-/// }
+/// // Nothing is received. At 121 s a Ping is sent, at 141 s a Close, and at 146 s it is over.
+/// deadlines.enforce(seconds(121), &mut connection, &mut out);
+/// assert_eq!(out, b"\x89\x04\0\0\0\x01");
 /// assert_eq!(deadlines.next(), Some((seconds(141), Limit::Pong)));
-///
-/// // Still nothing. At 141 s:
-/// if let Some(Overdue::GiveUp(limit)) = deadlines.expired(seconds(141)) {
-///     assert_eq!(limit, Limit::Pong);
-///     connection.abort();
-/// }
-/// assert_eq!(connection.next_step(), NextStep::Drop);
-/// # Ok::<(), websocket_proto::SendError>(())
+/// let done = deadlines.enforce(seconds(141), &mut connection, &mut out);
+/// assert_eq!(done, Some(Overdue::Close(Limit::Pong)));
+/// assert_eq!(deadlines.next(), Some((seconds(146), Limit::Close)));
+/// deadlines.enforce(seconds(146), &mut connection, &mut out);
+/// assert_eq!((connection.next_step(), deadlines.next()), (NextStep::Drop, None));
 /// ```
+///
+/// # What to watch for
+///
+/// - **Read and write first.** A program that was suspended finds its deadlines passed while the peer's
+///   bytes lie unread in the transport. Read and receive all of them, and try to write what waits,
+///   before you call [`enforce`](Deadlines::enforce) or [`expired`](Deadlines::expired). A peer from
+///   which you do not read looks silent and slow. While its own output waits that is allowed for. If you
+///   stop reading for another reason, as a relay does, lift [`Limit::Idle`] and [`Limit::Message`].
+/// - **Report every write.** [`written`](Deadlines::written) tells a peer that reads slowly from one
+///   that is gone. It counts only bytes that had to wait, because a transport buffers bytes for a
+///   peer that is gone too. A driver that reports a write that was blocked, and not the one that ended
+///   the wait, loses the connection after [`Limit::Output`].
+/// - **Deadlines move earlier, too**: to 5 s when closing begins, for example. Ask
+///   [`next`](Deadlines::next) in every turn, and set the timer again.
+/// - **The handshake's limit** ends with the first call of [`enforce`](Deadlines::enforce) or
+///   [`update`](Deadlines::update). Without one of them the connection is overdue after 10 s.
+#[doc(alias = "timeout")]
+#[doc(alias = "keepalive")]
+#[doc(alias = "heartbeat")]
+#[doc(alias = "timer")]
 #[derive(Clone, Debug)]
 pub struct Deadlines {
     limits: Limits,
     phase: Phase,
+    /// The message that was in progress at the latest update.
+    message: Option<Message>,
+    /// Output that waits for the transport.
+    waiting: Option<Waiting>,
     /// The counter of received bytes, as it was last seen.
     received: u32,
     /// The token of the latest Ping; 0 before the first.
-    token: u32,
+    token: u16,
     /// When the latest Ping was asked for, until it is answered.
     pinged: Option<Duration>,
     round_trip: Option<Duration>,
 }
 
 /// How long each [`Limit`] is; `None` where there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Limits {
     handshake: Option<Duration>,
     idle: Option<Duration>,
     pong: Option<Duration>,
+    message: Option<Duration>,
+    output: Option<Duration>,
     close: Option<Duration>,
 }
 
 /// What is waited for, and since when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Phase {
     Handshake {
         since: Duration,
@@ -79,10 +109,27 @@ enum Phase {
     Pong {
         since: Duration,
     },
+    /// Closing began at `since`, also where the driver has not sent the Close that was due.
     Close {
         since: Duration,
     },
     Closed,
+}
+
+/// A message in progress.
+#[derive(Clone, Copy, Debug)]
+struct Message {
+    /// Which one it is: see [`Connection::in_progress`].
+    number: u16,
+    since: Duration,
+    received: u64,
+}
+
+/// Output that waits, of which `taken` bytes were taken since `since`.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    since: Duration,
+    taken: usize,
 }
 
 /// What a deadline is for.
@@ -92,35 +139,104 @@ pub enum Limit {
     /// The opening handshake has to be done: 10 s unless set.
     Handshake,
     /// After this long without a received byte a Ping is due: 20 s unless set.
+    #[doc(alias = "keepalive")]
     Idle,
     /// A sign of life has to follow the Ping: 20 s unless set.
+    #[doc(alias = "heartbeat")]
     Pong,
+    /// A message that has begun has to end: within 60 s unless set, and a second more for each 4 KiB
+    /// of it that was received. A single frame or header that has begun counts as one, too.
+    ///
+    /// Without this limit, one byte every 19 s holds a connection for ever. Lift it where messages
+    /// stream for hours.
+    Message,
+    /// The peer has to take output that waits at 1 KiB a second at least, on average over this time:
+    /// 60 s unless set.
+    ///
+    /// A peer that is a little faster than that can hold all its output for long, so bound how much
+    /// may wait, too.
+    #[doc(alias = "backpressure")]
+    Output,
     /// The closing handshake and the end of the transport have to follow the first Close or the
     /// failure: 5 s unless set (§7.1.1).
     Close,
 }
 
+impl Limit {
+    /// Returns the Close that tells the peer which limit it has exceeded (§7.4.1): 1011 if there was
+    /// no sign of life, otherwise 1008, because it was too slow.
+    ///
+    /// ```
+    /// use websocket_proto::{CloseCode, Limit};
+    ///
+    /// assert_eq!(Limit::Pong.close_frame().code(), CloseCode::INTERNAL_ERROR);
+    /// assert_eq!(Limit::Message.close_frame().code(), CloseCode::POLICY_VIOLATION);
+    /// ```
+    #[must_use]
+    pub fn close_frame(self) -> CloseFrame {
+        let code = match self {
+            Limit::Idle | Limit::Pong => CloseCode::INTERNAL_ERROR,
+            Limit::Handshake | Limit::Message | Limit::Output | Limit::Close => {
+                CloseCode::POLICY_VIOLATION
+            }
+        };
+        CloseFrame::truncated(code, self.text())
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Limit::Handshake => "the opening handshake took too long",
+            Limit::Idle => "nothing was received",
+            Limit::Pong => "no answer to a Ping",
+            Limit::Message => "a message took too long",
+            Limit::Output => "the peer reads too slowly",
+            Limit::Close => "closing took too long",
+        }
+    }
+}
+
+/// What it means that the limit was exceeded.
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
 /// What is to be done about a deadline that has passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Overdue {
-    /// Send a [`ping`](Connection::ping) with this payload, by which its Pong is known again.
+    /// Send a [`ping`](Connection::ping) with this payload, by which its Pong is recognised.
+    /// Reported once for each Ping.
     Ping([u8; 4]),
-    /// [`abort`](Connection::abort) the connection and drop the transport.
-    GiveUp(Limit),
+    /// Tell the peer that it has exceeded this limit, with [`Limit::close_frame`]. Reported once: from
+    /// then on [`Limit::Close`] counts, whether the Close was sent or not.
+    ///
+    /// [`Limit::Handshake`] means that there is no connection yet: a server answers with status 408
+    /// ([`reject`](crate::handshake::reject)) and ends its writing side, a client drops the transport.
+    Close(Limit),
+    /// [`abort`](Connection::abort) the connection and drop the transport. Reported until an
+    /// [`update`](Deadlines::update) finds the connection closed.
+    Abort(Limit),
 }
 
 impl Deadlines {
-    /// The default limits, for a transport that was opened `now` and has its handshake to come. A
-    /// connection without one needs nothing else: the first [`update`](Deadlines::update) ends it.
+    /// Creates the default limits, for a transport that was opened `now` and has its handshake to
+    /// come. A connection without one needs nothing else: the first [`enforce`](Deadlines::enforce)
+    /// ends that limit.
     pub const fn new(now: Duration) -> Self {
         Deadlines {
             limits: Limits {
                 handshake: Some(Duration::from_secs(10)),
                 idle: Some(Duration::from_secs(20)),
                 pong: Some(Duration::from_secs(20)),
+                message: Some(Duration::from_secs(60)),
+                output: Some(Duration::from_secs(60)),
                 close: Some(Duration::from_secs(5)),
             },
             phase: Phase::Handshake { since: now },
+            message: None,
+            waiting: None,
             received: 0,
             token: 0,
             pinged: None,
@@ -135,14 +251,46 @@ impl Deadlines {
             Limit::Handshake => self.limits.handshake = length,
             Limit::Idle => self.limits.idle = length,
             Limit::Pong => self.limits.pong = length,
+            Limit::Message => self.limits.message = length,
+            Limit::Output => self.limits.output = length,
             Limit::Close => self.limits.close = length,
         }
         self
     }
 
-    /// Looks at the connection, after it was given what was received: once per turn of the loop.
+    /// Looks at the connection and does what is due `now`: once in each turn of the loop, after
+    /// everything that was read has been received. What it appends to `out` is to be written. Returns
+    /// what was done, for a log.
     ///
-    /// Any received byte is a sign of life, also in the middle of a message that takes long.
+    /// This is [`update`](Deadlines::update), [`expired`](Deadlines::expired) and the call that it asks
+    /// for. If the output has no room, a Ping is left out, and a connection that should be sent a Close
+    /// is aborted.
+    pub fn enforce<R: Role>(
+        &mut self,
+        now: Duration,
+        connection: &mut Connection<R>,
+        out: &mut (impl Output + ?Sized),
+    ) -> Option<Overdue> {
+        self.update(now, connection);
+        let mut overdue = self.expired(now)?;
+        match overdue {
+            // No answer will come to one that was not sent, as if the peer were gone.
+            Overdue::Ping(payload) => {
+                let _ = connection.ping(&payload, out);
+            }
+            Overdue::Close(limit) if connection.close(Some(&limit.close_frame()), out).is_ok() => {}
+            Overdue::Close(limit) | Overdue::Abort(limit) => {
+                connection.abort();
+                self.phase = Phase::Closed;
+                overdue = Overdue::Abort(limit);
+            }
+        }
+        Some(overdue)
+    }
+
+    /// Looks at the connection, after it was given what was received: once in each turn of the loop.
+    ///
+    /// Any received byte is a sign of life, also within a message that takes long.
     pub fn update<R: Role>(&mut self, now: Duration, connection: &Connection<R>) {
         let alive = connection.received() != self.received;
         self.received = connection.received();
@@ -152,26 +300,87 @@ impl Deadlines {
             self.round_trip = Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)));
             self.pinged = None;
         }
+        self.message = connection.in_progress().map(|(number, received)| {
+            let same = self.message.filter(|message| message.number == number);
+            Message { number, since: same.map_or(now, |message| message.since), received }
+        });
         self.phase = match (connection.state(), self.phase) {
             (State::Closed, _) => Phase::Closed,
-            (State::Closing, Phase::Close { since }) => Phase::Close { since },
+            // Also while the connection is open, if the Close that was due was not sent.
+            (_, phase @ Phase::Close { .. }) => phase,
             (State::Closing, _) => Phase::Close { since: now },
             (State::Open, phase @ (Phase::Idle { .. } | Phase::Pong { .. })) if !alive => phase,
             (State::Open, _) => Phase::Idle { since: now },
         };
     }
 
-    /// Tells that the transport took bytes of output that it had refused before: the peer reads, a
-    /// sign of life as good as a received byte. It also puts off the end of closing, so that a Close
-    /// behind much output is not cut off while that is read.
+    /// Reports that the transport took `taken` bytes of the output and that `waiting` more wait for
+    /// it. Call it after each attempt to write, also if nothing was taken; several writes of one turn
+    /// may be reported as one. A driver whose writes block until all is written has nothing to report.
     ///
-    /// A driver whose output never waits has nothing to tell.
-    pub const fn progress(&mut self, now: Duration) {
-        self.phase = match self.phase {
-            Phase::Idle { .. } | Phase::Pong { .. } => Phase::Idle { since: now },
-            Phase::Close { .. } => Phase::Close { since: now },
-            phase @ (Phase::Handshake { .. } | Phase::Closed) => phase,
+    /// Output that waits has to drain: see [`Limit::Output`]. Bytes taken of output that had to wait
+    /// are a sign of life as good as a received byte, because the peer reads. They also put off the
+    /// end of closing, so that a Close behind much output is not cut off while that is read. While
+    /// output waits, no message is too slow, because a driver does well not to read then.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use websocket_proto::{Agreed, Config, Connection, Deadlines, Limit, Server};
+    ///
+    /// let seconds = Duration::from_secs;
+    /// let mut deadlines = Deadlines::new(seconds(0));
+    /// deadlines.update(seconds(0), &Connection::new(Server, &Config::new(), Agreed::new()));
+    /// deadlines.written(seconds(1), 70_000, 30_000); // blocked
+    /// deadlines.written(seconds(15), 10_000, 20_000); // the peer reads
+    /// assert_eq!(deadlines.next(), Some((seconds(35), Limit::Idle)));
+    /// ```
+    #[doc(alias = "progress")]
+    #[doc(alias = "flush")]
+    #[doc(alias = "backpressure")]
+    pub const fn written(&mut self, now: Duration, taken: usize, waiting: usize) {
+        if let (Some(_), true) = (self.waiting, taken > 0) {
+            self.phase = match self.phase {
+                Phase::Idle { .. } | Phase::Pong { .. } => Phase::Idle { since: now },
+                Phase::Close { .. } => Phase::Close { since: now },
+                phase @ (Phase::Handshake { .. } | Phase::Closed) => phase,
+            };
+        }
+        self.waiting = match (self.waiting, waiting) {
+            (None, 0) => None,
+            // What was taken before anything waited went into the transport's buffer.
+            (None, _) => Some(Waiting { since: now, taken: 0 }),
+            (Some(_), 0) => {
+                if let Some(message) = &mut self.message {
+                    message.since = now;
+                }
+                None
+            }
+            (Some(Waiting { since, taken: before }), _) => {
+                let taken = before.saturating_add(taken);
+                Some(if self.is_enough(taken) {
+                    Waiting { since: now, taken: 0 }
+                } else {
+                    Waiting { since, taken }
+                })
+            }
         };
+    }
+
+    /// Whether so many bytes are what the peer has to take in the time of [`Limit::Output`].
+    const fn is_enough(&self, taken: usize) -> bool {
+        match self.limits.output {
+            Some(length) => taken as u128 * 1000 >= length.as_millis() * OUTPUT_RATE,
+            None => true,
+        }
+    }
+
+    /// Begins [`Limit::Close`] for a transport that gets no connection, because the handshake failed
+    /// or was refused: the answer is written and the peer has to end its side. A connection that closes
+    /// needs no such call.
+    pub const fn closing(&mut self, now: Duration) {
+        if matches!(self.phase, Phase::Handshake { .. }) {
+            self.phase = Phase::Close { since: now };
+        }
     }
 
     /// Whether the latest Pong answers the latest Ping.
@@ -180,39 +389,65 @@ impl Deadlines {
     }
 
     /// The next deadline: when it is, and what for. `None` while there is none.
-    pub const fn next(&self) -> Option<(Duration, Limit)> {
+    #[must_use]
+    pub fn next(&self) -> Option<(Duration, Limit)> {
+        let Limits { handshake, idle, pong, message, output, close } = self.limits;
         let (since, length, limit) = match self.phase {
-            Phase::Handshake { since } => (since, self.limits.handshake, Limit::Handshake),
-            Phase::Idle { since } => (since, self.limits.idle, Limit::Idle),
-            Phase::Pong { since } => (since, self.limits.pong, Limit::Pong),
-            Phase::Close { since } => (since, self.limits.close, Limit::Close),
+            Phase::Handshake { since } => (since, handshake, Limit::Handshake),
+            Phase::Idle { since } => (since, idle, Limit::Idle),
+            Phase::Pong { since } => (since, pong, Limit::Pong),
+            Phase::Close { since } => (since, close, Limit::Close),
             Phase::Closed => return None,
         };
-        match length {
-            Some(length) => Some((since.saturating_add(length), limit)),
-            None => None,
+        let at = |since: Duration, length: Duration, limit| (since.saturating_add(length), limit);
+        let open = matches!(self.phase, Phase::Idle { .. } | Phase::Pong { .. });
+        let other = match (self.waiting, self.message) {
+            (Some(Waiting { since, .. }), _) => output.map(|most| at(since, most, Limit::Output)),
+            (None, Some(Message { since, received, .. })) if open => message.map(|most| {
+                let more = Duration::from_secs(received / MESSAGE_RATE);
+                at(since, most.saturating_add(more), Limit::Message)
+            }),
+            (None, _) => None,
+        };
+        let first = length.map(|most| at(since, most, limit));
+        match (first, other) {
+            (Some(first), Some(other)) if other.0 < first.0 => Some(other),
+            (first, other) => first.or(other),
         }
     }
 
-    /// What is to be done `now`; `None` when no deadline has passed.
+    /// What is to be done `now`; `None` when no deadline has passed. [`enforce`](Deadlines::enforce)
+    /// does it.
     ///
-    /// [`Overdue::Ping`] is told once for each Ping, [`Overdue::GiveUp`] until the connection ends.
+    /// [`Overdue::Ping`] and [`Overdue::Close`] are reported once, [`Overdue::Abort`] until the
+    /// connection is closed.
+    #[must_use]
     pub fn expired(&mut self, now: Duration) -> Option<Overdue> {
         let (at, limit) = self.next()?;
         if now < at {
             return None;
         }
-        if limit != Limit::Idle {
-            return Some(Overdue::GiveUp(limit));
+        if matches!(self.phase, Phase::Close { .. }) {
+            return Some(Overdue::Abort(limit));
         }
-        self.token = self.token.wrapping_add(1).max(1);
-        self.phase = Phase::Pong { since: now };
-        self.pinged = Some(now);
-        Some(Overdue::Ping(self.token.to_be_bytes()))
+        if limit == Limit::Idle {
+            self.token = self.token.wrapping_add(1).max(1);
+            self.phase = Phase::Pong { since: now };
+            self.pinged = Some(now);
+            return Some(Overdue::Ping(u32::from(self.token).to_be_bytes()));
+        }
+        self.phase = Phase::Close { since: now };
+        // A peer that reads gets the time of closing for what is in front of the Close.
+        self.waiting = self.waiting.map(|_| Waiting { since: now, taken: 0 });
+        Some(Overdue::Close(limit))
     }
 
     /// How long the latest answered Ping took, from [`expired`](Deadlines::expired) to
     /// [`update`](Deadlines::update); `None` before the first answer.
+    ///
+    /// A peer can forge it, because it can foresee the payload of a Ping and send the Pong in
+    /// advance. Do not decide on it whom to trust.
+    #[must_use]
     pub const fn round_trip(&self) -> Option<Duration> {
         self.round_trip
     }

@@ -21,11 +21,11 @@
 //! 2. After each event, [`transmit`](crate::Connection::transmit) what the protocol owes.
 //! 3. Write the output; keep what the transport does not take, in order.
 //! 4. Once all of it is written, do what [`next_step`](crate::Connection::next_step) says.
-//! 5. Show the connection to its [`Deadlines`](crate::Deadlines) and wait for the next one.
+//! 5. Let its [`Deadlines`](crate::Deadlines) do what is due, and wait for the next one.
 //!
 //! ```
 //! use std::time::Duration;
-//! use websocket_proto::{Connection, Deadlines, Event, NextStep, Overdue, SendError, Server};
+//! use websocket_proto::{Connection, Deadlines, Event, NextStep, SendError, Server};
 //!
 //! /// One turn: `input` was read at the time `now`; what is to be written is appended to `out`.
 //! fn turn(
@@ -43,11 +43,8 @@
 //!         }
 //!         connection.transmit(out)?;
 //!     }
-//!     deadlines.update(now, connection);
-//!     match deadlines.expired(now) {
-//!         Some(Overdue::Ping(payload)) => connection.ping(&payload, out)?,
-//!         Some(Overdue::GiveUp(_)) => connection.abort(),
-//!         None => {}
+//!     if let Some(overdue) = deadlines.enforce(now, connection, out) {
+//!         println!("{overdue:?}"); // a Ping, a Close or an abort
 //!     }
 //!     Ok(connection.next_step()) // to be followed when `out` was written
 //! }
@@ -60,15 +57,16 @@
 //! ```
 //!
 //! What the transport tells becomes one call each: bytes are `receive`, the end of stream is
-//! [`receive_eof`](crate::Connection::receive_eof), every error and a passed deadline is
+//! [`receive_eof`](crate::Connection::receive_eof), and every error is
 //! [`abort`](crate::Connection::abort). A write that fails is an `abort` too: what was handed to
-//! `out` counts as written.
+//! `out` counts as written. A deadline that has passed is told to the peer with a Close, 1011 for
+//! silence and 1008 for slowness, and ends with an `abort` if no answer comes in time.
 //!
 //! **Backpressure** is yours, since the buffers are: while much output waits for a peer that does not
 //! read, do not read from that peer. `examples/echo_server.rs` shows it with `mio`. A Ping from such
-//! a peer costs nothing: only the answer to the latest is owed, and only once. Tell
-//! [`Deadlines::progress`](crate::Deadlines::progress) when such a peer takes some of the output, or a
-//! slow reader is taken for a dead one.
+//! a peer costs nothing: only the answer to the latest is owed, and only once. Report each write by
+//! [`Deadlines::written`](crate::Deadlines::written): then a peer that reads slowly is told from one
+//! that is gone, and one that hardly reads is ended.
 //!
 //! **Pieces or messages.** [`Connection::receive`](crate::Connection::receive) hands out pieces as
 //! they arrive, of messages of any size, in constant memory: for files, proxies, parsers.
@@ -235,8 +233,10 @@
 //! | [`max_head`](crate::handshake::ServerHandshake::max_head), [`max_headers`](crate::handshake::ServerHandshake::max_headers) | heads that never end |
 //! | [`Limit::Handshake`](crate::Limit::Handshake) | peers that connect and say nothing, or one byte a minute |
 //! | [`Limit::Idle`](crate::Limit::Idle), [`Limit::Pong`](crate::Limit::Pong) | peers that are gone without a word, and middleboxes that forget idle connections |
+//! | [`Limit::Message`](crate::Limit::Message) | peers that send a byte of a message now and then |
+//! | [`Limit::Output`](crate::Limit::Output) | peers that read nothing, or less than 1 KiB a second |
 //! | [`Limit::Close`](crate::Limit::Close) | peers that never finish closing |
-//! | your bound on waiting output | peers that do not read |
+//! | your bound on waiting output | peers that read slowly, and hold all of it for long |
 //! | your bound on connections, per address and in all | peers that open many |
 //!
 //! # Security

@@ -121,6 +121,19 @@ impl Receiver {
         }
     }
 
+    /// How many bytes were received of the message that has begun and has not ended; `None` between two
+    /// messages. A header or a control frame that has begun there counts as a message of no bytes.
+    pub(crate) fn in_progress(&self) -> Option<u64> {
+        match self.stage {
+            Stage::Over => None,
+            Stage::Left => Some(self.remaining),
+            Stage::Data { .. } | Stage::InvalidText => Some(self.delivered),
+            Stage::Header | Stage::Control(_) if self.message.open => Some(self.delivered),
+            Stage::Header if self.carry.is_empty() => None,
+            Stage::Header | Stage::Control(_) => Some(0),
+        }
+    }
+
     /// How many bytes of the current message were delivered in pieces.
     pub(crate) const fn delivered(&self) -> u64 {
         self.delivered
@@ -183,7 +196,7 @@ impl Receiver {
     }
 
     #[inline]
-    fn is_between_messages(&self) -> bool {
+    pub(crate) fn is_between_messages(&self) -> bool {
         self.stage == Stage::Header && !self.message.open && self.carry.is_empty()
     }
 

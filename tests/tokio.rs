@@ -316,8 +316,10 @@ async fn a_silent_peer_is_pinged_and_dropped() {
     let next = tokio::spawn(async move { (socket.next().await, socket.sender().closure()) });
     expect(&mut peer, "89 04 00 00 00 01").await;
     assert_eq!(start.elapsed().as_secs(), 20);
-    expect_end(&mut peer).await;
+    expect_close(&mut peer, CloseCode::INTERNAL_ERROR).await;
     assert_eq!(start.elapsed().as_secs(), 40);
+    expect_end(&mut peer).await;
+    assert_eq!(start.elapsed().as_secs(), 45);
     let (message, closure) = next.await.unwrap();
     assert_eq!((message, closure.unwrap().code), (None, Closure::ABNORMAL));
 }
@@ -329,12 +331,28 @@ async fn a_slow_peer_is_not_dropped() {
     let mut socket = server(stream);
     let start = Instant::now();
     let next = tokio::spawn(async move { socket.next().await });
-    for byte in frames("81 10 61*16", true) {
+    for part in frames("81 10 61*16", true).chunks(6) {
         sleep(Duration::from_secs(19)).await;
-        peer.write_all(&[byte]).await.unwrap();
+        peer.write_all(part).await.unwrap();
     }
     assert_eq!(next.await.unwrap(), Some(Message::Text("a".repeat(16))));
-    assert_eq!(start.elapsed().as_secs(), 19 * 22);
+    assert_eq!(start.elapsed().as_secs(), 19 * 4);
+}
+
+/// They keep the connection, but not for ever.
+#[tokio::test(start_paused = true)]
+async fn t64_a_peer_that_never_ends_its_message_is_dropped() {
+    let (stream, mut peer) = duplex(1000);
+    let mut socket = server(stream);
+    let start = Instant::now();
+    let next = tokio::spawn(async move { socket.next().await });
+    for byte in [0x82, 0xFE, 0xFF, 0xFF] {
+        peer.write_all(&[byte]).await.unwrap();
+        sleep(Duration::from_secs(19)).await;
+    }
+    expect_close(&mut peer, CloseCode::POLICY_VIOLATION).await;
+    expect_end(&mut peer).await;
+    assert_eq!((next.await.unwrap(), start.elapsed().as_secs()), (None, 76));
 }
 
 #[tokio::test(start_paused = true)]
@@ -349,8 +367,9 @@ async fn a_peer_that_answers_pings_stays_until_it_stops() {
         peer.write_all(&frames(&format!("8A 04 00 00 00 {number:02X}"), true)).await.unwrap();
     }
     expect(&mut peer, "89 04 00 00 00 1F").await;
-    expect_end(&mut peer).await;
+    expect_close(&mut peer, CloseCode::INTERNAL_ERROR).await;
     assert_eq!(start.elapsed().as_secs(), 600 + 40);
+    expect_end(&mut peer).await;
     assert_eq!(next.await.unwrap(), None);
 }
 
@@ -710,6 +729,15 @@ async fn expect(peer: &mut DuplexStream, frame: &str) {
     let mut read = vec![0; frame.len()];
     peer.read_exact(&mut read).await.unwrap();
     assert_eq!(read, frame);
+}
+
+/// Reads a Close of a server with this code and any reason.
+async fn expect_close(peer: &mut DuplexStream, code: CloseCode) {
+    let mut header = [0; 4];
+    peer.read_exact(&mut header).await.unwrap();
+    assert_eq!((header[0], header[2..] == code.get().to_be_bytes()), (0x88, true), "{header:02X?}");
+    let mut reason = vec![0; usize::from(header[1]) - 2];
+    peer.read_exact(&mut reason).await.unwrap();
 }
 
 async fn expect_end(peer: &mut DuplexStream) {

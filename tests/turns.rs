@@ -4,8 +4,12 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Keys, frames};
-use websocket_proto::{Agreed, Client, Closure, Config, Connection, NextStep, Role, Server};
+use websocket_proto::{
+    Agreed, Client, Closure, Config, Connection, Deadlines, NextStep, Overdue, Role, Server,
+};
 
 /// What makes a connection end, in hex and unmasked: the peer's Close, a violation, nothing.
 const ENDINGS: [&str; 3] = ["88 02 03 E8", "83 00", ""];
@@ -108,5 +112,38 @@ fn r6455_7_1_1_a_a_loop_that_is_woken_by_its_own_shutdown_sleeps_after_it() {
         // A client ends nothing, so nothing wakes it.
         let client = Client(Keys::default());
         assert_eq!(turns_until_asleep(client, frames(ending, false)), 1, "{ending}");
+    }
+}
+
+/// A loop that never tells the end makes the calls of one that wakes now and then while its peer is
+/// silent, so the connection has to be patient with both. Time tells them apart.
+#[test]
+fn a_loop_that_never_tells_the_end_is_ended_by_its_deadlines() {
+    fn ends<R: Role>(role: R, mut sent: Vec<u8>) -> Duration {
+        let mut connection = Connection::new(role, &Config::new(), Agreed::new());
+        let (mut deadlines, mut out) = (Deadlines::new(Duration::ZERO), Vec::new());
+        let mut input = &mut sent[..];
+        for now in (0..).map(Duration::from_millis) {
+            while connection.receive(&mut input).is_some() {
+                connection.transmit(&mut out).unwrap();
+            }
+            let overdue = deadlines.enforce(now, &mut connection, &mut out);
+            match connection.next_step() {
+                NextStep::ShutdownWrite => connection.write_ended(),
+                NextStep::Drop => {
+                    assert!(matches!(overdue, Some(Overdue::Abort(_))));
+                    return now;
+                }
+                _ => {}
+            }
+            assert!(now < Duration::from_secs(60), "the loop spins");
+            input = &mut []; // what a read at the end gives
+        }
+        unreachable!()
+    }
+    for (ending, seconds) in ENDINGS.into_iter().zip([5, 5, 45]) {
+        assert_eq!(ends(Server, frames(ending, true)).as_secs(), seconds, "{ending}");
+        let client = ends(Client(Keys::default()), frames(ending, false));
+        assert_eq!(client.as_secs(), seconds, "{ending}");
     }
 }

@@ -157,12 +157,14 @@ fn send<R: Role>(connection: &mut Connection<R>, out: &mut (impl Output + ?Sized
     }
 }
 
-fn deadlines<R: Role>(connection: &Connection<R>) {
+fn deadlines<R: Role>(connection: &mut Connection<R>) {
     let mut deadlines = any(Deadlines::new(time()));
     deadlines = Deadlines::limit(deadlines, any(Limit::Idle), any(Some(time())));
     while any(true) {
         Deadlines::update(&mut deadlines, time(), connection);
-        Deadlines::progress(&mut deadlines, time());
+        see(Deadlines::enforce(&mut deadlines, time(), connection, &mut AnyOutput));
+        Deadlines::written(&mut deadlines, time(), any(0), any(0));
+        Deadlines::closing(&mut deadlines, time());
         see(Deadlines::next(&deadlines));
         see(Deadlines::expired(&mut deadlines, time()));
         see(Deadlines::round_trip(&deadlines));
@@ -226,11 +228,13 @@ fn values() {
     compare(&any(Initiator::Local), &any(Initiator::Local));
     compare(&any(Kind::Text), &any(Kind::Text));
     compare(&any(Limit::Idle), &any(Limit::Idle));
-    see(any(Overdue::Ping([0; 4])) == any(Overdue::GiveUp(Limit::Idle)));
+    see(Limit::close_frame(any(Limit::Idle)));
+    compare(&any(Overdue::Ping([0; 4])), &any(Overdue::Abort(Limit::Idle)));
     compare(&any(Closure::never_opened()), &any(Closure::never_opened()));
 
     display::<CloseCode>(&close_code());
     display::<Closure>(&any(Closure::never_opened()));
+    display::<Limit>(&any(Limit::Idle));
     display::<Violation>(&violation());
     display::<SendError>(&error);
     display::<Full>(&Full);

@@ -30,7 +30,7 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{
     Client, CloseFrame, Closure, Config, Connection, Data, Deadlines, MaskSource, Messages,
-    NextStep, Overdue, Role, SendError, Server, State,
+    NextStep, Role, SendError, Server, State,
 };
 
 /// With more bytes than this waiting to be written, `send` waits.
@@ -437,13 +437,7 @@ impl<R: Role> Locked<R> {
     }
 
     fn expire(&mut self) {
-        match self.deadlines.expired(self.now()) {
-            Some(Overdue::Ping(payload)) => {
-                // One that cannot be sent is not answered either.
-                let _ = self.connection.ping(&payload, &mut self.out);
-            }
-            Some(Overdue::GiveUp(_)) => self.connection.abort(),
-            None => {}
-        }
+        let now = self.now();
+        self.deadlines.enforce(now, &mut self.connection, &mut self.out);
     }
 }
