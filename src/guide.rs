@@ -347,7 +347,7 @@
 //! # Scaling
 //!
 //! An idle server connection is a value of at most 320 bytes and has no heap; `Messages` and
-//! `Deadlines` beside it are about 200 more: a million of them are half a gigabyte before the
+//! `Deadlines` beside it are about 300 more: a million of them are 600 megabytes before the
 //! operating system's share, which is larger; [compression](#compression) adds nothing to it without
 //! context takeover. (A client also holds its source of masking keys, 264
 //! bytes for `SystemMask`.) One read buffer serves all connections of a
