@@ -25,8 +25,9 @@ pub trait Decompress {
     /// all that it gives was written, or `output` is full. Where it was full, the next `input` may
     /// be empty.
     ///
-    /// A final block does not end the stream: what follows it begins with the next byte, and refers
-    /// to the same window (RFC 7692 §7.2.3.5).
+    /// A final block does not end the stream: the next block begins with the next byte, and refers to
+    /// the same window (RFC 7692 §7.2.3.5). A message may end there, so it is reported:
+    /// [`Progress::ended`].
     ///
     /// A fault is told with what was inflated in front of it, or by the next call where the output
     /// was full: else what is delivered before a message fails depends on how its bytes were cut.
@@ -35,32 +36,78 @@ pub trait Decompress {
     /// Takes the `end` of a message, which gives no output, and tells whether a block ends with it: a
     /// message that ends elsewhere was cut short.
     ///
+    /// Not called for a message that [`ended`](Progress::ended) with a final block.
+    ///
     /// Unless implemented, this hands `end` and an empty stored block to
     /// [`decompress`](Self::decompress). A codec that is inside another block takes them for
     /// something else: nearly always for bytes of the message, or for an error.
     fn finish(&mut self, end: &[u8]) -> bool {
         [end, &EMPTY_BLOCK].into_iter().all(|block| {
-            let taken = Progress { consumed: block.len(), produced: 0, fault: None };
-            self.decompress(block, &mut [0]) == taken
+            let Progress { consumed, produced, fault, .. } = self.decompress(block, &mut [0]);
+            (consumed, produced, fault) == (block.len(), 0, None)
         })
     }
 }
 
 /// What one [`Decompress::decompress`] did.
+///
+/// ```
+/// use websocket_proto::{InflateError, Progress};
+///
+/// let progress = Progress::new(7, 5).with_ended(true);
+/// assert_eq!((progress.consumed, progress.produced, progress.ended), (7, 5, true));
+/// let progress = Progress::new(0, 0).with_fault(InflateError::Corrupt);
+/// assert_eq!(progress.fault, Some(InflateError::Corrupt));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress {
-    /// Bytes of the input that were taken.
+    /// The number of input bytes that were taken.
     pub consumed: usize,
-    /// Bytes that were written to the front of the output.
+    /// The number of bytes that were written to the front of the output.
     pub produced: usize,
-    /// Why nothing can come behind them.
+    /// The error that stopped decompression after those bytes, if any.
     pub fault: Option<InflateError>,
+    /// Whether the last byte taken so far, by this call or an earlier one, ends a final block of
+    /// which all output was written.
+    pub ended: bool,
 }
 
-/// Why compressed bytes were not inflated.
+impl Progress {
+    /// Creates the report of a call that took `consumed` bytes and wrote `produced`, without a fault
+    /// and not at the end of a final block.
+    pub const fn new(consumed: usize, produced: usize) -> Self {
+        Progress { consumed, produced, fault: None, ended: false }
+    }
+
+    /// Sets the error that stopped decompression.
+    #[must_use]
+    pub const fn with_fault(mut self, fault: InflateError) -> Self {
+        self.fault = Some(fault);
+        self
+    }
+
+    /// Sets whether the input taken so far ends with a final block.
+    #[must_use]
+    pub const fn with_ended(mut self, ended: bool) -> Self {
+        self.ended = ended;
+        self
+    }
+}
+
+/// Why compressed bytes were not inflated; a codec reports it by [`Progress::with_fault`].
+///
+/// ```
+/// use websocket_proto::{InflateError, Violation};
+///
+/// let error = InflateError::Corrupt;
+/// assert_eq!(error.to_string(), "the compressed data is corrupt");
+/// assert_eq!(Violation::from(error), Violation::InvalidPayload); // close code 1007
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum InflateError {
-    /// They are not DEFLATE.
+    /// The input is not valid DEFLATE data (RFC 1951).
     Corrupt,
     /// There is no memory for the codec.
     Memory,
@@ -133,6 +180,8 @@ pub struct Inflater<D> {
     end: [u8; 4],
     /// Whether the codec filled the room that it had, and may have more.
     full: bool,
+    /// Whether the compressed bytes so far end with a final block.
+    ended: bool,
     /// What is wrong behind the bytes that are in the buffer, or behind `done`: told once what is in
     /// front of it was handed out, so that no cut of the input changes what comes of it.
     fault: Option<Violation>,
@@ -179,6 +228,7 @@ impl<D: Decompress> Inflater<D> {
             taken: 0,
             end: [0xFF; 4],
             full: false,
+            ended: false,
             fault: None,
             in_pieces: false,
             serial: 0,
@@ -377,9 +427,10 @@ impl<D: Decompress> Inflater<D> {
         let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
         let most = most.min(room.len()).min(usize::try_from(left).unwrap_or(usize::MAX));
         let (output, _) = room.split_at_mut(most);
-        let Progress { consumed, produced, fault } = self.codec.decompress(input, output);
+        let Progress { consumed, produced, fault, ended } = self.codec.decompress(input, output);
         let (consumed, produced) = (consumed.min(input.len()), produced.min(most));
         self.full = produced == most;
+        self.ended = ended;
         self.filled = self.filled.saturating_add(produced);
         let drained = consumed == input.len() && !self.full;
         if self.inflated() > limit {
@@ -401,8 +452,9 @@ impl<D: Decompress> Inflater<D> {
 
     /// The compressed bytes of the message end here.
     fn finish(&mut self) {
-        // A message of no bytes at all is empty.
-        if self.taken == 0 || self.fault.is_some() {
+        // A message of no bytes at all is empty, and a final block needs no end: many senders leave
+        // nothing behind it.
+        if self.taken == 0 || self.ended || self.fault.is_some() {
             return;
         }
         // RFC 7692 §7.2.2: what the sender has left out, unless it did not. A message that leaves it
@@ -487,7 +539,8 @@ impl<D: Decompress> Inflater<D> {
 
     fn forget(&mut self) {
         (self.filled, self.done, self.gone, self.taken) = (0, 0, 0, 0);
-        (self.end, self.full, self.fault, self.over) = ([0xFF; 4], false, None, false);
+        (self.end, self.full, self.ended) = ([0xFF; 4], false, false);
+        (self.fault, self.over) = (None, false);
     }
 
     fn grow(&mut self, length: usize) -> Result<(), Violation> {

@@ -119,6 +119,8 @@ struct Inflating {
     history: Vec<u8>,
     /// Where in the ring the next byte goes.
     next: usize,
+    /// Whether zlib lacks the window, since a final block was the last thing that it saw.
+    ended: bool,
 }
 
 impl ZlibDecompress {
@@ -137,6 +139,7 @@ impl Inflating {
             inflate: zlib_rs::Inflate::new(false, bits.get()),
             history,
             next: 0,
+            ended: false,
         })
     }
 
@@ -144,6 +147,7 @@ impl Inflating {
         self.inflate.reset(false);
         self.history.clear();
         self.next = 0;
+        self.ended = false;
     }
 
     /// Keeps the end of what was inflated.
@@ -164,6 +168,7 @@ impl Inflating {
 
     /// Goes on behind a final block, with the window that was (RFC 7692 §7.2.3.5).
     fn restart(&mut self) -> Result<(), zlib_rs::InflateError> {
+        self.ended = false;
         self.inflate.reset(false);
         let (newer, older) = self.history.split_at(self.next.min(self.history.len()));
         for part in [older, newer] {
@@ -186,30 +191,37 @@ impl Decompress for ZlibDecompress {
         if self.state.is_none() {
             self.state = Inflating::new();
         }
-        let mut progress = Progress { consumed: 0, produced: 0, fault: None };
+        let mut progress = Progress::new(0, 0);
         let Some(state) = &mut self.state else {
-            return Progress { fault: Some(InflateError::Memory), ..progress };
+            return progress.with_fault(InflateError::Memory);
         };
         loop {
-            let Progress { consumed, produced, .. } = progress;
-            let (rest, room) = (input.get(consumed..), output.get_mut(produced..));
+            let (rest, room) =
+                (input.get(progress.consumed..), output.get_mut(progress.produced..));
             let (rest, room) = (rest.unwrap_or_default(), room.unwrap_or_default());
+            if state.ended {
+                if rest.is_empty() {
+                    return progress.with_ended(true);
+                }
+                if state.restart().is_err() {
+                    return progress.with_fault(InflateError::Corrupt);
+                }
+            }
             let (before_in, before_out) = (state.inflate.total_in(), state.inflate.total_out());
             let status = state.inflate.decompress(rest, room, InflateFlush::NoFlush);
+            state.ended = status == Ok(Status::StreamEnd);
             let taken = (state.inflate.total_in() - before_in) as usize;
             let made = (state.inflate.total_out() - before_out) as usize;
             state.remember(room.get(..made).unwrap_or_default());
             progress.consumed += taken;
             progress.produced += made;
-            let ended = status == Ok(Status::StreamEnd);
-            if status.is_err() || ended && state.restart().is_err() {
-                progress.fault = Some(InflateError::Corrupt);
-                return progress;
+            if status.is_err() {
+                return progress.with_fault(InflateError::Corrupt);
             }
             // What ended may have been found to have ended before.
-            let stuck = taken + made == 0 && !ended;
+            let stuck = taken + made == 0 && !state.ended;
             if progress.consumed >= input.len() || progress.produced >= output.len() || stuck {
-                return progress;
+                return progress.with_ended(state.ended);
             }
         }
     }

@@ -175,6 +175,101 @@ fn r7692_7_2_3_a_every_kind_of_block() {
     }
 }
 
+/// Payloads of "Hello" that end with a final block, which nothing completes: of fixed codes, stored,
+/// behind a block that is not final, of codes of its own, and behind another final one.
+const FINAL_HELLO: [&str; 5] = [
+    "F3 48 CD C9 C9 07 00",
+    "01 05 00 FA FF 48 65 6C 6C 6F",
+    "F2 48 05 00 00 00 FF FF CB C9 C9 07 00",
+    "05 80 B1 09 00 00 00 82 DE F3 11 37 A1 FF B7 C0 DA 01",
+    "F3 48 05 00 CB C9 C9 07 00",
+];
+
+#[test]
+fn r7692_7_2_3_c_a_message_ends_with_a_final_block() {
+    for payload in FINAL_HELLO {
+        let bytes = hex(payload);
+        let whole = format!("C1 {:02X} {payload}", bytes.len());
+        let (front, back) = (show(&bytes[..3]), show(&bytes[3..]));
+        let fragments = format!("41 03 {front} / 89 00 / 80 {:02X} {back}", bytes.len() - 3);
+        let empty_last = format!("41 {:02X} {payload} / 80 00", bytes.len());
+        for (message, events, output) in [
+            (whole, &["text <Hello>", "text <Hello>"][..], ""),
+            (fragments, &["ping ", "text <Hello>", "text <Hello>"], "8A 00"),
+            (empty_last, &["text <Hello>", "text <Hello>"], ""),
+        ] {
+            // What comes next is compressed by itself, or refers to it.
+            check_both(&format!("{message} / {HELLO}"), events, output);
+            let again = format!("{message} / {HELLO_AGAIN}");
+            check(TAKEOVER, &Config::new(), &again, events, output);
+            let both = format!("{message} / C2 01 00 / 81 01 78");
+            let events = [&events[..events.len() - 1], &["binary <>", "text <x>"]].concat();
+            check_both(&both, &events, output);
+        }
+        // It fills just what is allowed.
+        let message = format!("C1 {:02X} {payload}", bytes.len());
+        check(NO_TAKEOVER, &Config::new().max_message(5), &message, &["text <Hello>"], "");
+    }
+}
+
+#[test]
+fn r7692_7_2_3_c_an_empty_message_is_an_empty_final_block() {
+    // Of fixed codes, with bits set that nobody reads; stored; of codes of its own.
+    for payload in ["03 00", "03 FC", "01 00 00 FF FF", "05 C0 01 05 00 00 00 00 A0 FF AF 03"] {
+        let length = hex(payload).len();
+        let input = format!("C1 {length:02X} {payload} / {HELLO}");
+        check_both(&input, &["text <>", "text <Hello>"], "");
+        let input = format!("{HELLO} / 42 {length:02X} {payload} / 80 00 / {HELLO_AGAIN}");
+        let events = ["text <Hello>", "binary <>", "text <Hello>"];
+        check(TAKEOVER, &Config::new(), &input, &events, "");
+    }
+}
+
+#[test]
+fn r7692_7_2_3_c_bytes_behind_a_final_block_are_another_block() {
+    for payload in ["01", "00 00", "55", "FF", "00 00 FF FF", "00 00 00 FF"] {
+        let length = 7 + hex(payload).len();
+        let input = format!("C1 {length:02X} F3 48 CD C9 C9 07 00 {payload}");
+        let fine = payload == "01";
+        if fine {
+            check_both(&input, &["text <Hello>"], "");
+        } else {
+            check_both(&input, &["text <Hello", "failed InvalidPayload"], FAIL_1007);
+        }
+    }
+}
+
+/// A message that ends with a final block where a piece of it is full, and one that ends a byte
+/// sooner or later.
+#[test]
+fn r7692_7_2_3_c_a_final_block_ends_where_the_output_is_full() {
+    const PIECE: usize = 16 << 10;
+    for length in [PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 4096, 8192, 4 * PIECE, 8 * PIECE] {
+        let data = common::random(length);
+        let mut payload = Vec::new();
+        let mut blocks = data.chunks(60_000).peekable();
+        while let Some(block) = blocks.next() {
+            let size = block.len() as u16;
+            payload.push(u8::from(blocks.peek().is_none()));
+            payload.extend([size.to_le_bytes(), (!size).to_le_bytes()].concat());
+            payload.extend(block);
+        }
+        let wire = [common::frame(0xC2, &payload), hex(HELLO)].concat();
+        let expected = [format!("binary <{}>", show(&data)), "text <Hello>".into()];
+        for mode in [Mode::Pieces, Mode::Own, Mode::Shared] {
+            for size in [1 << 20, 1000] {
+                let outcome = drive_inflated(
+                    &mut client(NO_TAKEOVER),
+                    mode,
+                    ZlibDecompress::new(),
+                    wire.chunks(size),
+                );
+                assert!(outcome.events == expected, "{length} {mode:?} {size}");
+            }
+        }
+    }
+}
+
 #[test]
 fn t33_the_window_is_kept_behind_a_final_block() {
     // "Hello" in a final block, then a message that refers to it.
@@ -260,7 +355,7 @@ fn t33_what_is_corrupt_cut_short_or_followed_by_garbage_is_1007() {
         ("F2 48 CD C9 C9 07", "48 65 6C 6C 6F"),
         ("F2 48 CD C9", "48 65 6C"),
         ("00 05 00 FA FF 48 65", "48 65"),
-        ("F3 48 CD C9 C9 07 00", "48 65 6C 6C 6F"),
+        ("F3 48 CD C9 C9 07", "48 65 6C 6C 6F"),
         // garbage behind the end
         ("F2 48 CD C9 C9 07 00 55", "48 65 6C 6C 6F"),
         ("F3 48 CD C9 C9 07 00 00 FF", "48 65 6C 6C 6F"),
@@ -637,7 +732,8 @@ fn r7692_7_2_1_b_references_stay_within_the_agreed_window() {
                         history.clear();
                     }
                     let start = history.len();
-                    farthest = farthest.max(inflate(&payload, &mut history).expect("DEFLATE"));
+                    let blocks = inflate(&payload, &mut history).expect("DEFLATE");
+                    farthest = farthest.max(blocks.farthest);
                     assert_eq!(&history[start..], text.as_bytes());
                 }
                 assert!(farthest <= 1 << bits, "{farthest} at {bits} bits, level {level}");
@@ -660,7 +756,7 @@ fn r7692_7_2_1_b_a_shared_codec_follows_the_window_of_each_connection() {
         });
         let payload = [&payloads(&unmask(&out))[0][..], &[0, 0, 0xFF, 0xFF]].concat();
         let mut plain = Vec::new();
-        let farthest = inflate(&payload, &mut plain).expect("DEFLATE");
+        let farthest = inflate(&payload, &mut plain).expect("DEFLATE").farthest;
         assert_eq!(plain, text.as_bytes());
         assert!(farthest <= 1 << bits, "{farthest} at {bits} bits");
     }
@@ -1133,7 +1229,7 @@ fn a_codec_that_fails_or_lies_sends_nothing_and_harms_nothing() {
     impl Decompress for Teller {
         fn reset(&mut self) {}
         fn decompress(&mut self, _: &[u8], _: &mut [u8]) -> Progress {
-            Progress { consumed: self.0, produced: self.1, fault: None }
+            Progress::new(self.0, self.1)
         }
     }
     let hello = frames(HELLO, true);
@@ -1162,11 +1258,14 @@ struct Miniz {
     at: usize,
     /// Bytes in front of `at` that were not handed out yet.
     due: usize,
+    /// Whether a final block was the last that it saw.
+    ended: bool,
 }
 
 impl Miniz {
     fn new() -> Self {
-        Miniz { state: Box::default(), window: Box::new([0; 1 << 15]), at: 0, due: 0 }
+        let window = Box::new([0; 1 << 15]);
+        Miniz { state: Box::default(), window, at: 0, due: 0, ended: false }
     }
 }
 
@@ -1184,8 +1283,12 @@ impl Decompress for Miniz {
             output[produced..produced + give].copy_from_slice(&self.window[start..start + give]);
             self.due -= give;
             produced += give;
-            if self.due > 0 || produced == output.len() {
-                return Progress { consumed, produced, fault: None };
+            let progress = Progress::new(consumed, produced);
+            if self.due > 0 {
+                return progress;
+            }
+            if produced == output.len() || self.ended && consumed == input.len() {
+                return progress.with_ended(self.ended && consumed == input.len());
             }
             self.at %= self.window.len();
             let flags = TINFL_FLAG_HAS_MORE_INPUT;
@@ -1194,21 +1297,18 @@ impl Decompress for Miniz {
                 decompress(&mut self.state, rest, &mut self.window[..], self.at, flags);
             consumed += taken;
             (self.at, self.due) = (self.at + made, made);
+            self.ended = status == TINFLStatus::Done;
             match status {
                 // The window stays where it is.
                 TINFLStatus::Done => *self.state = Default::default(),
                 TINFLStatus::HasMoreOutput => {}
                 TINFLStatus::NeedsMoreInput if made == 0 => {
-                    return Progress { consumed, produced, fault: None };
+                    return Progress::new(consumed, produced);
                 }
                 TINFLStatus::NeedsMoreInput => {}
                 _ => {
-                    let fault = Some(InflateError::Corrupt);
-                    return Progress { consumed, produced, fault };
+                    return Progress::new(consumed, produced).with_fault(InflateError::Corrupt);
                 }
-            }
-            if status == TINFLStatus::Done && made == 0 && consumed == input.len() {
-                return Progress { consumed, produced, fault: None };
             }
         }
     }
@@ -1225,8 +1325,8 @@ fn t09_a_fault_behind_a_full_output_needs_no_more_input() {
             let again = std::mem::replace(&mut self.0, true);
             let produced = if again { 1 } else { output.len() };
             output[..produced].fill(b'a');
-            let fault = again.then_some(InflateError::Corrupt);
-            Progress { consumed: input.len(), produced, fault }
+            let progress = Progress::new(input.len(), produced);
+            if again { progress.with_fault(InflateError::Corrupt) } else { progress }
         }
     }
     // A fragment that is not the last, and a Ping that is never read.
@@ -1257,6 +1357,17 @@ fn another_codec_can_be_brought() {
     let outcome =
         drive_inflated(&mut server(NO_TAKEOVER), Mode::Shared, Miniz::new(), [&hello[..], &hello]);
     assert_eq!(outcome.events, ["text <Hello>", "text <Hello>"]);
+    for payload in FINAL_HELLO {
+        let message = format!("C1 {:02X} {payload}", hex(payload).len());
+        let wire = frames(&format!("{message} / {HELLO_AGAIN} / C1 02 03 00"), true);
+        for mode in [Mode::Pieces, Mode::Own] {
+            for size in [1, 2, usize::MAX] {
+                let chunks = wire.chunks(size);
+                let outcome = drive_inflated(&mut server(TAKEOVER), mode, Miniz::new(), chunks);
+                assert_eq!(outcome.events, ["text <Hello>", "text <Hello>", "text <>"]);
+            }
+        }
+    }
     let corrupt = frames("C1 01 07", true);
     let outcome = drive_inflated(&mut server(TAKEOVER), Mode::Own, Miniz::new(), [&corrupt[..]]);
     assert_eq!(outcome.events, ["failed InvalidPayload"]);

@@ -119,7 +119,7 @@ mod without {
     impl Decompress for ZlibDecompress {
         fn reset(&mut self) {}
         fn decompress(&mut self, _: &[u8], _: &mut [u8]) -> Progress {
-            Progress { consumed: 0, produced: 0, fault: Some(InflateError::Corrupt) }
+            Progress::new(0, 0).with_fault(InflateError::Corrupt)
         }
     }
 }

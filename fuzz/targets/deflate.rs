@@ -56,8 +56,12 @@ fn expect(messages: &[(bool, Vec<&[u8]>)], takeover: bool, shared: bool, limit: 
         }
         let mut again = window.clone();
         let start = window.len();
-        let mut whole = inflate(&payload, &mut window).is_some();
-        if !payload.is_empty() && !payload.ends_with(&TAIL) {
+        let blocks = inflate(&payload, &mut window);
+        let mut whole = blocks.is_some();
+        if !payload.is_empty()
+            && !payload.ends_with(&TAIL)
+            && !blocks.is_some_and(|blocks| blocks.ended)
+        {
             // What the sender left out completes a block, and is none of its data.
             whole = inflate(&[&payload, &TAIL[..]].concat(), &mut again).is_some()
                 && again.len() == window.len();

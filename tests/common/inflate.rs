@@ -59,14 +59,23 @@ impl Code {
 
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
+/// Data that is complete blocks.
+pub struct Blocks {
+    /// The farthest reference.
+    pub farthest: usize,
+    /// Whether the last block is a final one.
+    pub ended: bool,
+}
+
 /// Appends what `data` inflates to, blocks that follow a final one included, to `out`, which is also
 /// the window; `None` unless it is whole blocks, to the last bit, and then what is in front of the
-/// fault was appended. Tells the farthest reference.
-pub fn inflate(data: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+/// fault was appended.
+pub fn inflate(data: &[u8], out: &mut Vec<u8>) -> Option<Blocks> {
     let mut bits = Bits { bytes: data, at: 0 };
-    let mut farthest = 0;
+    let (mut farthest, mut ended) = (0, false);
     while bits.at < 8 * data.len() {
         let last = bits.bit()? == 1;
+        ended = last;
         let (literals, distances) = match bits.number(2)? {
             0 => {
                 bits.at = bits.at.next_multiple_of(8);
@@ -155,5 +164,5 @@ pub fn inflate(data: &[u8], out: &mut Vec<u8>) -> Option<usize> {
             bits.at = bits.at.next_multiple_of(8);
         }
     }
-    Some(farthest)
+    Some(Blocks { farthest, ended })
 }
