@@ -114,7 +114,7 @@ fn run(options: &Options) -> io::Result<Option<Closure>> {
                     received = Some(Data::Binary(data));
                 }
                 Message::Close(close) => println!("close {close:?}"),
-                Message::Failed(violation) => eprintln!("violation: {violation}"),
+                Message::Failed(failure) => eprintln!("failed: {failure}"),
                 _ => {}
             }
             if let Some(data) = received {

@@ -31,7 +31,7 @@ use arrayvec::ArrayVec;
 use crate::{
     close::{CloseCode, CloseFrame},
     config::{Agreed, Config},
-    error::{SendError, Violation},
+    error::{Failure, SendError},
     event::{Binary, Data, Event, Kind, MAX_CONTROL, Place, Repr, Text},
     frame::{FrameHeader, Opcode},
     mask,
@@ -79,7 +79,7 @@ pub struct Connection<R> {
     /// The Close that was received, with its code, if it had one.
     close_received: Option<Option<CloseCode>>,
     initiator: Option<Initiator>,
-    violation: Option<Violation>,
+    failure: Option<Failure>,
     transport: Transport,
     /// A count of the bytes taken off inputs that wraps around.
     received: u32,
@@ -176,7 +176,7 @@ pub struct Closure {
     /// Who began to close; `None` if the transport ended before anyone did.
     pub initiator: Option<Initiator>,
     /// Why the connection failed, if it did.
-    pub violation: Option<Violation>,
+    pub failure: Option<Failure>,
 }
 
 impl Closure {
@@ -197,7 +197,7 @@ impl Closure {
             code: Closure::ABNORMAL,
             sent: None,
             initiator: None,
-            violation: None,
+            failure: None,
         }
     }
 }
@@ -205,8 +205,8 @@ impl Closure {
 /// Who began and the code; the code that was sent, if it is another; whether it was not clean.
 impl fmt::Display for Closure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.violation, self.initiator) {
-            (Some(violation), _) => write!(f, "failed: {violation}; {}", self.code)?,
+        match (self.failure, self.initiator) {
+            (Some(failure), _) => write!(f, "failed: {failure}; {}", self.code)?,
             (None, Some(Initiator::Local)) => write!(f, "closed by this side: {}", self.code)?,
             (None, Some(Initiator::Peer)) => write!(f, "closed by the peer: {}", self.code)?,
             (None, None) => write!(f, "ended without a Close: {}", self.code)?,
@@ -237,7 +237,7 @@ impl<R: Role> Connection<R> {
             close: OurClose::NotDue,
             close_received: None,
             initiator: None,
-            violation: None,
+            failure: None,
             transport: Transport::Up,
             received: 0,
             begun: 0,
@@ -317,7 +317,7 @@ impl<R: Role> Connection<R> {
                 };
             }
             Event::Close(close) => self.closed_by_peer(close.as_ref().map(CloseFrame::code)),
-            Event::Failed(violation) => self.fail(*violation),
+            Event::Failed(failure) => self.fail(*failure),
             _ => {}
         }
         Some(event)
@@ -477,7 +477,7 @@ impl<R: Role> Connection<R> {
         payload: &[u8],
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        if self.close_received.is_some() || self.violation.is_some() || self.ended() {
+        if self.close_received.is_some() || self.failure.is_some() || self.ended() {
             return Err(SendError::Closing);
         }
         self.send_control(Opcode::Pong, payload, out)
@@ -512,7 +512,7 @@ impl<R: Role> Connection<R> {
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
         // §5.5.1: one Close, and the one that tells of a failure is not replaced.
-        if self.close_sent().is_some() || self.violation.is_some() || self.ended() {
+        if self.close_sent().is_some() || self.failure.is_some() || self.ended() {
             return Err(SendError::Closing);
         }
         let code = close.map(CloseFrame::code);
@@ -545,18 +545,21 @@ impl<R: Role> Connection<R> {
         Ok(())
     }
 
-    /// Fails the connection by the caller's verdict (§7.1.7): a codec met corrupt data, a message
-    /// breaks a policy. The Close that fits is owed, what is still received is swallowed.
+    /// Fails the connection by the caller's verdict (§7.1.7): a [`Violation`](crate::Violation) if
+    /// the peer is at fault, such as a message that breaks a policy, or an
+    /// [`InternalError`](crate::InternalError). The Close with the matching code is then owed, and
+    /// what still arrives is discarded.
     ///
-    /// Does nothing when the connection has failed already, or was closed by the peer.
-    pub fn fail(&mut self, violation: Violation) {
-        if self.violation.is_some() || self.close_received.is_some() || self.ended() {
+    /// Does nothing if the connection has failed already, or was closed by the peer.
+    pub fn fail(&mut self, failure: impl Into<Failure>) {
+        let failure = failure.into();
+        if self.failure.is_some() || self.close_received.is_some() || self.ended() {
             return;
         }
-        self.violation = Some(violation);
+        self.failure = Some(failure);
         self.stop();
         // §7.1.7: say why, unless a Close was sent before.
-        self.owe_close(Some(violation.close_code()));
+        self.owe_close(Some(failure.close_code()));
         self.initiator.get_or_insert(Initiator::Local);
     }
 
@@ -633,7 +636,7 @@ impl<R: Role> Connection<R> {
         if self.ended() {
             return NextStep::Drop;
         }
-        let over = self.close_received.is_some() || self.violation.is_some();
+        let over = self.close_received.is_some() || self.failure.is_some();
         if !over || self.close_sent().is_none() {
             return NextStep::Continue;
         }
@@ -657,7 +660,7 @@ impl<R: Role> Connection<R> {
             code: self.close_received.map_or(Closure::ABNORMAL, number),
             sent: self.close_sent().map(number),
             initiator: self.initiator,
-            violation: self.violation,
+            failure: self.failure,
         })
     }
 

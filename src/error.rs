@@ -1,29 +1,122 @@
-//! Errors, by whose fault they are: a [`Violation`] is the peer's, a [`SendError`] the caller's.
+//! Errors, by whose fault they are: a [`Violation`] is the peer's, an [`InternalError`] and a
+//! [`SendError`] are the caller's.
 
 use core::{error, fmt};
 
 use crate::close::CloseCode;
 
-/// What the peer did that the protocol forbids, or why the caller failed the connection (§7.1.7).
-///
-/// Each variant maps to one close code, in [`close_code`](Violation::close_code) and nowhere else.
-/// `Display` names the fault for a log line.
+/// Why a connection failed (§7.1.7), by whose fault it is. `Display` names the fault for a log line.
 ///
 /// ```
-/// use websocket_proto::{Agreed, CloseCode, Config, Connection, Event, Server, Violation};
+/// use websocket_proto::{Agreed, CloseCode, Config, Connection, Event, Failure, Server, Violation};
 ///
 /// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
 /// let mut buffer = *b"\x81\x02hi"; // not masked
 /// match connection.receive(&mut &mut buffer[..]) {
-///     Some(Event::Failed(violation)) => {
-///         assert_eq!(violation, Violation::UnmaskedFrame);
-///         assert_eq!(violation.close_code(), CloseCode::PROTOCOL_ERROR);
-///         assert_eq!(violation.to_string(), "frame from the client is not masked");
+///     Some(Event::Failed(failure)) => {
+///         assert_eq!(failure, Failure::Violation(Violation::UnmaskedFrame));
+///         assert_eq!(failure.close_code(), CloseCode::PROTOCOL_ERROR);
+///         assert_eq!(failure.to_string(), "frame from the client is not masked");
 ///     }
 ///     other => panic!("{other:?}"),
 /// }
 /// ```
 #[doc(alias("protocol error", "error"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The peer broke the protocol, a limit, or a rule of the application.
+    Violation(Violation),
+    /// This side cannot go on, whatever the peer sent.
+    Internal(InternalError),
+}
+
+impl Failure {
+    /// Returns the code of the Close frame that reports this failure to the peer (§7.4.1).
+    #[must_use]
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Failure::Violation(violation) => violation.close_code(),
+            Failure::Internal(_) => CloseCode::INTERNAL_ERROR,
+        }
+    }
+}
+
+impl From<Violation> for Failure {
+    fn from(violation: Violation) -> Self {
+        Failure::Violation(violation)
+    }
+}
+
+impl From<InternalError> for Failure {
+    fn from(error: InternalError) -> Self {
+        Failure::Internal(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Violation(violation) => violation.fmt(f),
+            Failure::Internal(error) => error.fmt(f),
+        }
+    }
+}
+
+impl error::Error for Failure {}
+
+/// A fault of this side that fails the connection: close code 1011 (§7.4.1).
+///
+/// ```
+/// use websocket_proto::{Agreed, Config, Connection, InternalError, Server};
+///
+/// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+/// connection.fail(InternalError::Application); // the database has gone away
+/// let mut out = Vec::new();
+/// connection.transmit(&mut out)?;
+/// assert_eq!(out, b"\x88\x02\x03\xF3"); // 1011
+/// # Ok::<(), websocket_proto::SendError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InternalError {
+    /// A compressed message arrived, and no inflater was passed that can read it: none at all, or a
+    /// shared one although the peer takes its context over (RFC 7692 §7.1.1).
+    NoInflater,
+    /// A `Messages` or an inflater was used for a second connection in the middle of a message.
+    WrongConnection,
+    /// The codec makes no progress, or has no memory.
+    Codec,
+    /// The application's own verdict.
+    Application,
+}
+
+impl fmt::Display for InternalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            InternalError::NoInflater => "no inflater for a compressed message",
+            InternalError::WrongConnection => "message of another connection is being received",
+            InternalError::Codec => "decompression failed on this side",
+            InternalError::Application => "internal error of the application",
+        })
+    }
+}
+
+impl error::Error for InternalError {}
+
+/// What the peer did that the protocol or the application forbids (§7.1.7).
+///
+/// Each variant maps to one close code, in [`close_code`](Violation::close_code) and nowhere else.
+/// `Display` names the fault for a log line.
+///
+/// ```
+/// use websocket_proto::{CloseCode, Violation};
+///
+/// let violation = Violation::UnmaskedFrame;
+/// assert_eq!(violation.close_code(), CloseCode::PROTOCOL_ERROR);
+/// assert_eq!(violation.to_string(), "frame from the client is not masked");
+/// ```
+#[doc(alias = "protocol error")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Violation {
@@ -65,8 +158,6 @@ pub enum Violation {
     UnsupportedData,
     /// The caller's verdict: the message breaks a policy of the application.
     PolicyViolation,
-    /// The caller's verdict, or this crate's where the caller misused it: this side cannot go on.
-    InternalError,
 }
 
 impl Violation {
@@ -92,7 +183,6 @@ impl Violation {
             Violation::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
             Violation::UnsupportedData => CloseCode::UNSUPPORTED_DATA,
             Violation::PolicyViolation => CloseCode::POLICY_VIOLATION,
-            Violation::InternalError => CloseCode::INTERNAL_ERROR,
         }
     }
 }
@@ -120,7 +210,6 @@ impl fmt::Display for Violation {
             Violation::InvalidPayload => "payload cannot be decoded",
             Violation::UnsupportedData => "message is of a kind that is not accepted",
             Violation::PolicyViolation => "message breaks a policy",
-            Violation::InternalError => "internal error of the local endpoint",
         })
     }
 }

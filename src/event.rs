@@ -10,7 +10,7 @@ use arrayvec::ArrayString;
 
 use crate::{
     close::CloseFrame,
-    error::{SendError, Violation},
+    error::{Failure, SendError},
     mask,
 };
 
@@ -37,7 +37,7 @@ pub(crate) const MAX_CONTROL: usize = 125;
 ///         Event::Ping(_) | Event::Pong(_) => "a sign of life".into(),
 ///         Event::Close(Some(close)) => format!("closed: {close}"),
 ///         Event::Close(None) => "closed".into(),
-///         Event::Failed(violation) => format!("failed: {violation}"),
+///         Event::Failed(failure) => format!("failed: {failure}"),
 ///         _ => unreachable!("compression was not agreed"),
 ///     });
 /// }
@@ -63,7 +63,7 @@ pub enum Event<'i> {
     Close(Option<CloseFrame>),
     /// The peer broke the protocol. It is the last event; unless we closed first, a Close that says
     /// why is owed.
-    Failed(Violation),
+    Failed(Failure),
 }
 
 /// The kind of a message: text or binary (§5.6).

@@ -6,7 +6,7 @@ use core::{error, fmt, mem};
 use crate::{
     connection::Connection,
     deflate::{Context, TAIL},
-    error::Violation,
+    error::{Failure, InternalError, Violation},
     event::{Binary, Compressed, Event, Kind, Place, Repr, Text},
     message::Message,
     role::Role,
@@ -98,11 +98,11 @@ impl Progress {
 /// Why compressed bytes were not inflated; a codec reports it by [`Progress::with_fault`].
 ///
 /// ```
-/// use websocket_proto::{InflateError, Violation};
+/// use websocket_proto::{Failure, InflateError, Violation};
 ///
 /// let error = InflateError::Corrupt;
 /// assert_eq!(error.to_string(), "the compressed data is corrupt");
-/// assert_eq!(Violation::from(error), Violation::InvalidPayload); // close code 1007
+/// assert_eq!(Failure::from(error), Failure::Violation(Violation::InvalidPayload)); // close code 1007
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -124,11 +124,11 @@ impl fmt::Display for InflateError {
 
 impl error::Error for InflateError {}
 
-impl From<InflateError> for Violation {
+impl From<InflateError> for Failure {
     fn from(error: InflateError) -> Self {
         match error {
-            InflateError::Corrupt => Violation::InvalidPayload,
-            InflateError::Memory => Violation::InternalError,
+            InflateError::Corrupt => Violation::InvalidPayload.into(),
+            InflateError::Memory => InternalError::Codec.into(),
         }
     }
 }
@@ -184,7 +184,7 @@ pub struct Inflater<D> {
     ended: bool,
     /// What is wrong behind the bytes that are in the buffer, or behind `done`: told once what is in
     /// front of it was handed out, so that no cut of the input changes what comes of it.
-    fault: Option<Violation>,
+    fault: Option<Failure>,
     /// Whether the message is handed out in pieces.
     in_pieces: bool,
     /// A count of messages that is never 0, and wraps around.
@@ -211,7 +211,7 @@ impl<D: Decompress> Inflater<D> {
     }
 
     /// Inflates whole messages for any number of connections whose peers do not take their context
-    /// over; one that does is failed with [`Violation::InternalError`].
+    /// over; one that does is failed with [`InternalError::NoInflater`].
     pub const fn shared(codec: D) -> Self {
         Inflater::new(codec, false)
     }
@@ -294,12 +294,12 @@ impl<D: Decompress> Inflater<D> {
         let event = match self.next_piece(connection, piece) {
             Ok(None) => return None,
             Ok(Some((length, place))) => self.event(piece.kind, length, place),
-            Err(violation) => Err(violation),
+            Err(failure) => Err(failure),
         };
-        Some(event.unwrap_or_else(|violation| {
+        Some(event.unwrap_or_else(|failure| {
             piece.end();
-            connection.fail(violation);
-            Event::Failed(violation)
+            connection.fail(failure);
+            Event::Failed(failure)
         }))
     }
 
@@ -308,7 +308,7 @@ impl<D: Decompress> Inflater<D> {
         &mut self,
         connection: &Connection<R>,
         piece: &mut Compressed<'_>,
-    ) -> Result<Option<(usize, Place)>, Violation> {
+    ) -> Result<Option<(usize, Place)>, Failure> {
         let spent = piece.data.is_empty() && !piece.place.last;
         let drained = self.fault.is_none() && !self.full;
         if spent && (drained || piece.serial != self.serial) {
@@ -320,7 +320,7 @@ impl<D: Decompress> Inflater<D> {
             piece.place.first = false;
         } else if piece.serial != self.serial {
             // Another message was begun in between.
-            return Err(Violation::InternalError);
+            return Err(InternalError::WrongConnection.into());
         }
         self.check_fault()?;
         // What was not handed out is a code point that is cut: it goes in front of the rest.
@@ -359,13 +359,13 @@ impl<D: Decompress> Inflater<D> {
     }
 
     /// What is wrong is told once, and nothing comes behind it.
-    fn check_fault(&mut self) -> Result<(), Violation> {
+    fn check_fault(&mut self) -> Result<(), Failure> {
         self.full &= self.fault.is_none();
         self.fault.take().map_or(Ok(()), Err)
     }
 
     /// The event for the front of the buffer. Text that is none comes after what is in front of it.
-    fn event(&mut self, kind: Kind, length: usize, place: Place) -> Result<Event<'_>, Violation> {
+    fn event(&mut self, kind: Kind, length: usize, place: Place) -> Result<Event<'_>, Failure> {
         let data = self.buffer.get_mut(..length).unwrap_or_default();
         if kind == Kind::Binary {
             return Ok(Event::Binary(Binary::new(data, place)));
@@ -375,7 +375,7 @@ impl<D: Decompress> Inflater<D> {
             Ok(text) => Ok(Event::Text(Text { text: Repr::Slice(text), place })),
             Err(valid) => {
                 self.full = false;
-                self.fault = (valid > 0).then_some(Violation::InvalidUtf8);
+                self.fault = (valid > 0).then_some(Violation::InvalidUtf8.into());
                 let text = data.get(..valid).and_then(|text| utf8::validate(text).ok());
                 let text = text.filter(|text| !text.is_empty()).ok_or(Violation::InvalidUtf8)?;
                 let place = Place { last: false, ..place };
@@ -391,13 +391,13 @@ impl<D: Decompress> Inflater<D> {
         length: usize,
         place: Place,
         in_pieces: bool,
-    ) -> Result<(), Violation> {
+    ) -> Result<(), Failure> {
         let context = Context::agreed(connection.agreed(), !R::CLIENT);
-        let context = context.ok_or(Violation::InternalError)?;
+        let context = context.ok_or(InternalError::WrongConnection)?;
         if place.first {
             // What a shared codec has seen last is of another connection.
             if !self.own && (context.takeover || !place.last) {
-                return Err(Violation::InternalError);
+                return Err(InternalError::NoInflater.into());
             }
             // RFC 7692 §7.1.1: the peer began with an empty window.
             if !context.takeover {
@@ -412,7 +412,7 @@ impl<D: Decompress> Inflater<D> {
         if delivered == connection.delivered() && in_pieces == self.in_pieces {
             Ok(())
         } else {
-            Err(Violation::InternalError)
+            Err(InternalError::WrongConnection.into())
         }
     }
 
@@ -435,12 +435,12 @@ impl<D: Decompress> Inflater<D> {
         let drained = consumed == input.len() && !self.full;
         if self.inflated() > limit {
             self.filled = self.filled.saturating_sub(1);
-            self.fault = Some(Violation::MessageTooBig);
+            self.fault = Some(Violation::MessageTooBig.into());
         } else if let Some(fault) = fault {
             self.fault = Some(fault.into());
         } else if consumed == 0 && produced == 0 && !drained {
             // A codec that does nothing and is not done will never be.
-            self.fault = Some(Violation::InternalError);
+            self.fault = Some(InternalError::Codec.into());
         }
         self.taken = self.taken.saturating_add(consumed as u64);
         for &byte in input.get(consumed.saturating_sub(TAIL.len())..consumed).unwrap_or_default() {
@@ -461,7 +461,7 @@ impl<D: Decompress> Inflater<D> {
         // out ends with the type of a stored block, so its last byte is never FF.
         let end = if self.end == TAIL { &EMPTY_BLOCK[..] } else { &TAIL };
         if !self.codec.finish(end) {
-            self.fault = Some(Violation::InvalidPayload);
+            self.fault = Some(Violation::InvalidPayload.into());
         }
     }
 
@@ -473,7 +473,7 @@ impl<D: Decompress> Inflater<D> {
         input: &[u8],
         kind: Kind,
         place: Place,
-    ) -> Result<bool, Violation> {
+    ) -> Result<bool, Failure> {
         let whole = self.gather_piece(connection, input, kind, place);
         self.over = !matches!(whole, Ok(false));
         whole
@@ -485,7 +485,7 @@ impl<D: Decompress> Inflater<D> {
         mut input: &[u8],
         kind: Kind,
         place: Place,
-    ) -> Result<bool, Violation> {
+    ) -> Result<bool, Failure> {
         self.begin(connection, input.len(), place, false)?;
         loop {
             if self.filled == self.buffer.len() {
@@ -514,12 +514,12 @@ impl<D: Decompress> Inflater<D> {
     }
 
     /// The whole message.
-    pub(crate) fn message(&self, kind: Kind) -> Result<Message<'_>, Violation> {
+    pub(crate) fn message(&self, kind: Kind) -> Result<Message<'_>, Failure> {
         match kind {
             Kind::Binary => Ok(Message::Binary(self.contents())),
             Kind::Text => match utf8::validate(self.contents()) {
                 Ok(text) => Ok(Message::Text(text)),
-                Err(_) => Err(Violation::InvalidUtf8),
+                Err(_) => Err(Violation::InvalidUtf8.into()),
             },
         }
     }
@@ -543,7 +543,7 @@ impl<D: Decompress> Inflater<D> {
         (self.fault, self.over) = (None, false);
     }
 
-    fn grow(&mut self, length: usize) -> Result<(), Violation> {
+    fn grow(&mut self, length: usize) -> Result<(), Failure> {
         if let Some(more) = length.checked_sub(self.buffer.len()) {
             self.buffer.try_reserve_exact(more).map_err(|_| Violation::MessageTooBig)?;
             self.buffer.resize(length, 0);

@@ -39,7 +39,7 @@ pub use connection::{Closure, Connection, Initiator, NextStep, State};
 pub use deadline::{Deadlines, Limit, Overdue};
 #[cfg(feature = "alloc")]
 pub use deflate::{Compress, Deflater};
-pub use error::{SendError, Violation};
+pub use error::{Failure, InternalError, SendError, Violation};
 pub use event::{Binary, Compressed, ControlPayload, Data, Event, Kind, Text};
 pub use frame::FrameHeader;
 #[cfg(feature = "alloc")]

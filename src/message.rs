@@ -11,7 +11,7 @@ use crate::output::Output;
 use crate::{
     close::CloseFrame,
     connection::Connection,
-    error::Violation,
+    error::{Failure, InternalError, Violation},
     event::{Compressed, ControlPayload, Data, Event, Kind, Place, Repr},
     frame::compressed_limit,
     mask,
@@ -38,7 +38,7 @@ use crate::{
 ///         Message::Ping(_) | Message::Pong(_) => "a sign of life".into(),
 ///         Message::Close(Some(close)) => format!("closed: {close}"),
 ///         Message::Close(None) => "closed".into(),
-///         Message::Failed(violation) => format!("failed: {violation}"),
+///         Message::Failed(failure) => format!("failed: {failure}"),
 ///         _ => continue,
 ///     });
 /// }
@@ -58,7 +58,7 @@ pub enum Message<'m> {
     /// As [`Event::Close`].
     Close(Option<CloseFrame>),
     /// As [`Event::Failed`].
-    Failed(Violation),
+    Failed(Failure),
 }
 
 impl<'m> Message<'m> {
@@ -106,7 +106,7 @@ impl<'m> Message<'m> {
             Message::Ping(payload) => OwnedMessage::Ping(payload),
             Message::Pong(payload) => OwnedMessage::Pong(payload),
             Message::Close(close) => OwnedMessage::Close(close),
-            Message::Failed(violation) => OwnedMessage::Failed(violation),
+            Message::Failed(failure) => OwnedMessage::Failed(failure),
         }
     }
 }
@@ -139,7 +139,7 @@ pub enum OwnedMessage {
     /// As [`Event::Close`].
     Close(Option<CloseFrame>),
     /// As [`Event::Failed`].
-    Failed(Violation),
+    Failed(Failure),
 }
 
 #[cfg(feature = "alloc")]
@@ -153,7 +153,7 @@ impl OwnedMessage {
             OwnedMessage::Ping(payload) => Message::Ping(*payload),
             OwnedMessage::Pong(payload) => Message::Pong(*payload),
             OwnedMessage::Close(close) => Message::Close(*close),
-            OwnedMessage::Failed(violation) => Message::Failed(*violation),
+            OwnedMessage::Failed(failure) => Message::Failed(*failure),
         }
     }
 }
@@ -174,7 +174,7 @@ impl From<Message<'_>> for OwnedMessage {
 ///
 /// One `Messages` belongs to one connection. When it is handed to another in the middle of a
 /// message, it compares the kind and the length of what it has gathered with what that connection
-/// has delivered; where they differ it fails that connection ([`Violation::InternalError`]) instead
+/// has delivered; where they differ it fails that connection ([`InternalError::WrongConnection`]) instead
 /// of mixing the two. A compressed message fails it too, unless there is a codec for it: see
 /// `receive_inflated` (feature `alloc`).
 ///
@@ -447,10 +447,10 @@ impl<S: Storage> Messages<S> {
                         // The connection has failed if this is an error, and this has ended.
                         Ok(true) => match codec.message(kind) {
                             Ok(message) => return Some(message),
-                            Err(violation) => return Some(self.fail(connection, violation)),
+                            Err(failure) => return Some(self.fail(connection, failure)),
                         },
                         Ok(false) => Ok(()),
-                        Err(violation) => Err(violation),
+                        Err(failure) => Err(failure),
                     }
                 }
                 Event::Ping(payload) => return Some(Message::Ping(payload)),
@@ -460,10 +460,10 @@ impl<S: Storage> Messages<S> {
                     self.clear();
                     return Some(Message::Close(close));
                 }
-                Event::Failed(violation) => Err(violation),
+                Event::Failed(failure) => Err(failure),
             };
-            if let Err(violation) = gathered {
-                return Some(self.fail(connection, violation));
+            if let Err(failure) = gathered {
+                return Some(self.fail(connection, failure));
             }
         }
     }
@@ -471,11 +471,11 @@ impl<S: Storage> Messages<S> {
     fn fail<R: Role>(
         &mut self,
         connection: &mut Connection<R>,
-        violation: Violation,
+        failure: Failure,
     ) -> Message<'static> {
         self.clear();
-        connection.fail(violation);
-        Message::Failed(violation)
+        connection.fail(failure);
+        Message::Failed(failure)
     }
 
     /// Hands a piece to the codec, or keeps it until the message is whole; tells whether it is.
@@ -485,14 +485,14 @@ impl<S: Storage> Messages<S> {
         connection: &Connection<R>,
         codec: &mut impl Codec<'m>,
         piece: Compressed<'_>,
-    ) -> Result<bool, Violation> {
+    ) -> Result<bool, Failure> {
         let Compressed { data, kind, place, .. } = piece;
         if codec.takes_pieces() || place.is_whole() && self.holds == Holds::Nothing {
             return codec.inflate(connection, data, kind, place);
         }
         let most = compressed_limit(connection.max_message());
         if (self.storage.len() as u64).saturating_add(data.len() as u64) > most {
-            return Err(Violation::MessageTooBig);
+            return Err(Violation::MessageTooBig.into());
         }
         let push = |storage: &mut S| storage.push_data(data, [0; 4], most);
         self.gather(connection, Holds::Compressed(kind), place, push)?;
@@ -510,12 +510,12 @@ impl<S: Storage> Messages<S> {
         part: Holds,
         place: Place,
         push: impl FnOnce(&mut S) -> Result<(), Full>,
-    ) -> Result<(), Violation> {
+    ) -> Result<(), Failure> {
         let fits = if place.first { Holds::Nothing } else { part };
         push(&mut self.storage).map_err(|Full| Violation::MessageTooBig)?;
         // What is gathered is what this connection delivered, or it began on another one.
         if self.holds != fits || self.storage.len() as u64 != connection.delivered() {
-            return Err(Violation::InternalError);
+            return Err(InternalError::WrongConnection.into());
         }
         self.holds = if place.last { Holds::Whole } else { part };
         Ok(())
@@ -547,10 +547,10 @@ trait Codec<'m> {
         data: &[u8],
         kind: Kind,
         place: Place,
-    ) -> Result<bool, Violation>;
+    ) -> Result<bool, Failure>;
 
     /// The whole message.
-    fn message(self, kind: Kind) -> Result<Message<'m>, Violation>;
+    fn message(self, kind: Kind) -> Result<Message<'m>, Failure>;
 }
 
 /// Used when the caller passed no inflater: a compressed message is an error.
@@ -567,12 +567,12 @@ impl<'m> Codec<'m> for NoCodec {
         _: &[u8],
         _: Kind,
         _: Place,
-    ) -> Result<bool, Violation> {
-        Err(Violation::InternalError)
+    ) -> Result<bool, Failure> {
+        Err(InternalError::NoInflater.into())
     }
 
-    fn message(self, _: Kind) -> Result<Message<'m>, Violation> {
-        Err(Violation::InternalError)
+    fn message(self, _: Kind) -> Result<Message<'m>, Failure> {
+        Err(InternalError::NoInflater.into())
     }
 }
 
@@ -588,11 +588,11 @@ impl<'m, D: Decompress> Codec<'m> for &'m mut Inflater<D> {
         data: &[u8],
         kind: Kind,
         place: Place,
-    ) -> Result<bool, Violation> {
+    ) -> Result<bool, Failure> {
         self.gather(connection, data, kind, place)
     }
 
-    fn message(self, kind: Kind) -> Result<Message<'m>, Violation> {
+    fn message(self, kind: Kind) -> Result<Message<'m>, Failure> {
         Inflater::message(self, kind)
     }
 }

@@ -219,7 +219,7 @@ impl Receiver {
             Ok(event) => event,
             Err(violation) => {
                 mem::take(input);
-                Some(Event::Failed(violation))
+                Some(Event::Failed(violation.into()))
             }
         }
     }

@@ -11,7 +11,8 @@ use std::{
 
 use common::{Keys, hex, mask};
 use websocket_proto::{
-    Agreed, Client, Config, Connection, Data, Event, Message, Messages, Role, Server, SliceOutput,
+    Agreed, Client, Config, Connection, Data, Event, Failure, InternalError, Message, Messages,
+    Role, Server, SliceOutput, Violation,
 };
 
 /// Counts what the current thread allocates: how often, and how much is in use at most.
@@ -177,8 +178,8 @@ fn t11_continuations_that_never_finish_stop_at_the_limit() {
             let mut input = &mut buffer[..];
             match messages.receive(&mut connection, &mut input) {
                 None => fed += 100,
-                Some(Message::Failed(violation)) => {
-                    assert_eq!(violation, websocket_proto::Violation::MessageTooBig);
+                Some(Message::Failed(failure)) => {
+                    assert_eq!(failure, Violation::MessageTooBig.into());
                     break;
                 }
                 Some(other) => panic!("{other:?}"),
@@ -281,7 +282,7 @@ fn t14_every_limit_is_finite_by_default() {
     let mut connection = Connection::new(Server, &Config::default(), Agreed::new());
     let mut header = mask(&hex("82 7F 00 00 00 00 01 00 00 01"));
     let event = connection.receive(&mut &mut header[..]);
-    assert!(matches!(event, Some(Event::Failed(websocket_proto::Violation::MessageTooBig))));
+    assert!(matches!(event, Some(Event::Failed(Failure::Violation(Violation::MessageTooBig)))));
 }
 
 #[test]
@@ -389,7 +390,7 @@ mod compressed {
                                 &mut inflater,
                                 &mut input,
                             ) {
-                                let expected = Violation::MessageTooBig;
+                                let expected = Failure::Violation(Violation::MessageTooBig);
                                 assert!(matches!(message, Message::Failed(v) if v == expected));
                             }
                         }
@@ -412,12 +413,12 @@ mod compressed {
                     while let Some(event) = inflater.inflate(&mut connection, &mut piece) {
                         match event {
                             Event::Binary(data) => delivered += data.len() as u64,
-                            Event::Failed(violation) => failed = Some(violation),
+                            Event::Failed(failure) => failed = Some(failure),
                             other => panic!("{other:?}"),
                         }
                     }
                 }
-                assert_eq!(failed, Some(Violation::MessageTooBig));
+                assert_eq!(failed, Some(Violation::MessageTooBig.into()));
                 // It stops within one step of the limit.
                 assert!(delivered <= limit && delivered + (16 << 10) >= limit, "{delivered}");
             }
@@ -583,7 +584,10 @@ mod compressed {
             let mut wire = hello.clone();
             let mut input = &mut wire[..];
             let message = messages.receive_inflated(&mut peer, &mut inflater, &mut input);
-            assert!(matches!(message, Some(Message::Failed(Violation::InternalError))));
+            assert!(matches!(
+                message,
+                Some(Message::Failed(Failure::Internal(InternalError::Codec)))
+            ));
         }
         LARGEST.set(usize::MAX);
         connection.send_compressed(Data::Text("Hello"), &mut deflater, &mut out).unwrap();

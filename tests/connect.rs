@@ -11,7 +11,9 @@ use websocket_proto::handshake::{
     AcceptOptions, ClientRequest, ENABLE_CONNECT_PROTOCOL, Fields, HandshakeError,
     HandshakeError::*, HeadError, Offer, PseudoHeaders, Request, Response, ServerHandshake, Target,
 };
-use websocket_proto::{Agreed, Client, CloseCode, Config, Connection, Event, Server, Violation};
+use websocket_proto::{
+    Agreed, Client, CloseCode, Config, Connection, Event, Failure, Server, Violation,
+};
 
 /// A request of HTTP/2, the example of RFC 8441 §5.1 unless changed.
 #[derive(Clone)]
@@ -488,7 +490,7 @@ fn r8441_5_f_the_stream_carries_the_same_frames() {
     assert!(matches!(event, Some(Event::Text(text)) if &*text == "hi"));
     let mut unmasked = *b"\x81\x02hi";
     let event = second.receive(&mut &mut unmasked[..]);
-    assert!(matches!(event, Some(Event::Failed(Violation::UnmaskedFrame))));
+    assert!(matches!(event, Some(Event::Failed(Failure::Violation(Violation::UnmaskedFrame)))));
     let mut out = Vec::new();
     second.transmit(&mut out).unwrap();
     assert_eq!(out[..4], [0x88, out[1], 0x03, 0xEA]);

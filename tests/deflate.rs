@@ -9,8 +9,8 @@ use common::inflate::inflate;
 use common::{Keys, Outcome, cuts, few_cuts, frames, hex, mask, show, unmask};
 use websocket_proto::{
     Agreed, Client, Compress, Config, Connection, Data, Decompress, Deflate, Deflater, Event,
-    InflateError, Inflater, Message, Messages, Prepared, Progress, Role, SendError, Server,
-    SliceOutput, Violation, WindowBits, ZlibCompress, ZlibDecompress,
+    Failure, InflateError, Inflater, InternalError, Message, Messages, Prepared, Progress, Role,
+    SendError, Server, SliceOutput, Violation, WindowBits, ZlibCompress, ZlibDecompress,
 };
 
 const TAKEOVER: Agreed = Agreed {
@@ -406,7 +406,10 @@ fn r7692_6_f_text_is_judged_as_it_is_inflated() {
     let Some(Event::Text(text)) = event else { panic!("{event:?}") };
     assert_eq!((&*text, text.is_first(), text.is_last()), ("aé", true, false));
     let event = inflater.inflate(&mut connection, &mut piece);
-    assert!(matches!(event, Some(Event::Failed(Violation::InvalidUtf8))), "{event:?}");
+    assert!(
+        matches!(event, Some(Event::Failed(Failure::Violation(Violation::InvalidUtf8)))),
+        "{event:?}"
+    );
     assert!(inflater.inflate(&mut connection, &mut piece).is_none());
 }
 
@@ -959,7 +962,10 @@ fn two_long_pieces_of_two_connections_on_one_codec_never_mix() {
         matches!(inflater.inflate(&mut two, &mut b), Some(Event::Text(text)) if text.starts_with('b'))
     );
     let event = inflater.inflate(&mut one, &mut a);
-    assert!(matches!(event, Some(Event::Failed(Violation::InternalError))), "{event:?}");
+    assert!(
+        matches!(event, Some(Event::Failed(Failure::Internal(InternalError::WrongConnection)))),
+        "{event:?}"
+    );
     assert!(inflater.inflate(&mut one, &mut a).is_none());
     // The one that began last goes on.
     let mut rest = 0;
@@ -988,14 +994,14 @@ fn a_message_is_inflated_in_pieces_or_as_a_whole() {
         let mut messages = Messages::new();
         let (mut front, mut back) = (front.clone(), back.clone());
         let mut input = &mut front[..];
-        let violation = if pieces_first {
+        let failure = if pieces_first {
             let Some(Event::Compressed(mut piece)) = connection.receive(&mut input) else {
                 panic!()
             };
             while inflater.inflate(&mut connection, &mut piece).is_some() {}
             let mut input = &mut back[..];
             match messages.receive_inflated(&mut connection, &mut inflater, &mut input) {
-                Some(Message::Failed(violation)) => violation,
+                Some(Message::Failed(failure)) => failure,
                 other => panic!("{other:?}"),
             }
         } else {
@@ -1006,11 +1012,11 @@ fn a_message_is_inflated_in_pieces_or_as_a_whole() {
                 panic!()
             };
             match inflater.inflate(&mut connection, &mut piece) {
-                Some(Event::Failed(violation)) => violation,
+                Some(Event::Failed(failure)) => failure,
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!(violation, Violation::InternalError);
+        assert_eq!(failure, InternalError::WrongConnection.into());
     }
     front.append(&mut back);
     let mut connection = server(TAKEOVER);
@@ -1045,7 +1051,7 @@ fn a_shared_codec_is_refused_where_it_cannot_serve() {
     let hello = frames(HELLO, true);
     let outcome =
         drive_inflated(&mut server(TAKEOVER), Mode::Shared, ZlibDecompress::new(), [&hello[..]]);
-    assert_eq!(outcome.events, ["failed InternalError"]);
+    assert_eq!(outcome.events, ["failed NoInflater"]);
     assert_eq!(show(&outcome.output), show(&hex(FAIL_1011)));
     // A piece that is not a whole message.
     let mut connection = server(NO_TAKEOVER);
@@ -1054,7 +1060,10 @@ fn a_shared_codec_is_refused_where_it_cannot_serve() {
     let mut input = &mut buffer[..];
     let Some(Event::Compressed(mut piece)) = connection.receive(&mut input) else { panic!() };
     let event = inflater.inflate(&mut connection, &mut piece);
-    assert!(matches!(event, Some(Event::Failed(Violation::InternalError))), "{event:?}");
+    assert!(
+        matches!(event, Some(Event::Failed(Failure::Internal(InternalError::NoInflater)))),
+        "{event:?}"
+    );
     assert!(inflater.inflate(&mut connection, &mut piece).is_none());
 }
 
@@ -1070,7 +1079,10 @@ fn a_codec_that_is_handed_the_pieces_of_another_connection_notices() {
     assert!(messages.receive_inflated(&mut two, &mut others, &mut &mut other[..]).is_none());
     let mut rest = frames("80 05 CD C9 C9 07 00", true);
     let message = messages.receive_inflated(&mut two, &mut inflater, &mut &mut rest[..]);
-    assert!(matches!(message, Some(Message::Failed(Violation::InternalError))), "{message:?}");
+    assert!(
+        matches!(message, Some(Message::Failed(Failure::Internal(InternalError::WrongConnection)))),
+        "{message:?}"
+    );
     assert!(two.wants_transmit());
 }
 
@@ -1518,7 +1530,10 @@ fn without_a_codec_the_first_compressed_byte_fails_the_connection() {
     let mut bytes = hex("41 03 F2");
     let mut messages = Messages::new();
     let message = messages.receive(&mut connection, &mut &mut bytes[..]);
-    assert!(matches!(message, Some(Message::Failed(Violation::InternalError))), "{message:?}");
+    assert!(
+        matches!(message, Some(Message::Failed(Failure::Internal(InternalError::NoInflater)))),
+        "{message:?}"
+    );
 }
 
 /// Stored blocks, and events of text pieces that were joined.

@@ -362,7 +362,7 @@ fn r6455_7_1_7_a_each_violation_is_one_event_of_its_own_and_then_the_end() {
         let mut bytes = hex(input);
         let mut input = &mut bytes[..];
         match connection.receive(&mut input) {
-            Some(Event::Failed(found)) => assert_eq!(found, violation),
+            Some(Event::Failed(found)) => assert_eq!(found, violation.into()),
             other => panic!("{other:?}"),
         }
         assert!(connection.receive(&mut input).is_none());

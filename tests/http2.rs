@@ -274,7 +274,7 @@ async fn r8441_5_f_an_unmasked_frame_fails_the_connection_on_a_stream_too() {
     assert_eq!(close.map(|close| close.code()), Some(CloseCode::PROTOCOL_ERROR));
     let ended = pair.end().await;
     assert_eq!((ended[0].clean, ended[0].code), (false, Closure::ABNORMAL));
-    assert_eq!(ended[0].violation, Some(Violation::UnmaskedFrame));
+    assert_eq!(ended[0].failure, Some(Violation::UnmaskedFrame.into()));
 }
 
 #[tokio::test]

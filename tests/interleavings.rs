@@ -293,8 +293,8 @@ impl<'t, R: Role> Walk<'t, R> {
         if let Some(initiator) = closure.initiator {
             shown += &format!(" by {initiator:?}");
         }
-        if let Some(violation) = closure.violation {
-            shown += &format!(" for {violation:?}");
+        if let Some(failure) = closure.failure {
+            shown += &format!(" for {}", common::name(failure));
         }
         shown
     }

@@ -6,8 +6,8 @@ mod common;
 
 use common::{cuts, hex};
 use websocket_proto::{
-    Agreed, Client, Config, Connection, Deflate, Lent, Message, Messages, Role, Server, Storage,
-    Violation,
+    Agreed, Client, Config, Connection, Deflate, Failure, Lent, Message, Messages, Role, Server,
+    Storage, Violation,
 };
 
 fn client() -> Connection<Client<common::Keys>> {
@@ -281,14 +281,14 @@ fn t11_a_message_that_does_not_fit_the_lent_buffer_fails_with_1009() {
     let mut memory = [0; 4];
     let chunks: [&[u8]; 2] = [&hex("02 03 01 02 03 / 80 02 04"), &hex("05 / 81 01 61")];
     let seen = drive(&mut Messages::lent(&mut memory), &chunks);
-    assert_eq!(seen, ["Failed(MessageTooBig)"]);
+    assert_eq!(seen, ["Failed(Violation(MessageTooBig))"]);
 
     let (mut connection, mut out) = (client(), Vec::new());
     let mut messages = Messages::lent(&mut memory);
     let mut input = hex("02 05 01 02 03 04 05");
     let mut input = &mut input[..];
     let failed = messages.receive(&mut connection, &mut input);
-    assert!(matches!(failed, Some(Message::Failed(Violation::MessageTooBig))));
+    assert!(matches!(failed, Some(Message::Failed(Failure::Violation(Violation::MessageTooBig)))));
     connection.transmit(&mut out).unwrap();
     assert_eq!(common::unmask(&out), hex("88 02 03 F1"));
 }
@@ -312,7 +312,7 @@ fn r6455_8_1_a_text_that_goes_bad_fails_with_1007_however_it_is_gathered() {
         for chunks in cuts(&input) {
             assert_eq!(
                 drive(&mut Messages::new(), &chunks),
-                ["Failed(InvalidUtf8)"],
+                ["Failed(Violation(InvalidUtf8))"],
                 "{chunks:02X?}"
             );
         }
@@ -328,7 +328,7 @@ fn mixed(first: &str, second: &str) -> Vec<String> {
 
 #[test]
 fn pieces_of_two_connections_are_never_mixed() {
-    let failed = ["Failed(InternalError)"];
+    let failed = ["Failed(Internal(WrongConnection))"];
     assert_eq!(mixed("01 02 61 62", "01 02 63 64 / 80 01 65"), failed);
     assert_eq!(mixed("01 02 61 62", "81 02 63 64"), failed);
     assert_eq!(mixed("01 02 61 62", "82 02 63 64"), failed);
@@ -359,7 +359,7 @@ fn failing_in_the_middle<S: Storage>(
     assert!(others.receive(&mut second, &mut &mut two[..]).is_none());
     let mut input = hex("80 01 66");
     let message = messages.receive(&mut second, &mut &mut input[..]).map(|m| show(&m));
-    assert_eq!(message.as_deref(), Some("Failed(InternalError)"));
+    assert_eq!(message.as_deref(), Some("Failed(Internal(WrongConnection))"));
 }
 
 #[test]
@@ -369,7 +369,7 @@ fn a_compressed_message_needs_a_codec_first() {
     let mut messages = Messages::new();
     let mut input = hex("C1 01 00");
     let message = messages.receive(&mut connection, &mut &mut input[..]).map(|m| show(&m));
-    assert_eq!(message.as_deref(), Some("Failed(InternalError)"));
+    assert_eq!(message.as_deref(), Some("Failed(Internal(NoInflater))"));
 }
 
 #[test]

@@ -6,8 +6,8 @@ mod common;
 
 use common::{Keys, hex, unmask};
 use websocket_proto::{
-    Agreed, Client, CloseCode, CloseFrame, Config, Connection, Data, Full, Kind, Output, Role,
-    SendError, Server, SliceOutput, State, Violation,
+    Agreed, Client, CloseCode, CloseFrame, Config, Connection, Data, Failure, Full, InternalError,
+    Kind, Output, Role, SendError, Server, SliceOutput, State, Violation,
 };
 
 fn server() -> Connection<Server> {
@@ -630,28 +630,28 @@ fn t51_what_is_masked_into_an_output_is_the_same_at_every_place_and_length() {
 }
 
 #[test]
-fn fail_owes_the_close_of_its_violation_once() {
-    let codes = [
-        (Violation::InvalidPayload, "88 02 03 EF"),
-        (Violation::UnsupportedData, "88 02 03 EB"),
-        (Violation::PolicyViolation, "88 02 03 F0"),
-        (Violation::InternalError, "88 02 03 F3"),
-        (Violation::MessageTooBig, "88 02 03 F1"),
+fn fail_owes_the_close_of_its_failure_once() {
+    let codes: [(Failure, &str); 5] = [
+        (Violation::InvalidPayload.into(), "88 02 03 EF"),
+        (Violation::UnsupportedData.into(), "88 02 03 EB"),
+        (Violation::PolicyViolation.into(), "88 02 03 F0"),
+        (InternalError::Application.into(), "88 02 03 F3"),
+        (Violation::MessageTooBig.into(), "88 02 03 F1"),
     ];
-    for (violation, close) in codes {
+    for (failure, close) in codes {
         let (mut connection, mut out) = (server(), Vec::new());
-        connection.fail(violation);
+        connection.fail(failure);
         connection.fail(Violation::ReservedBit);
         assert!(connection.wants_transmit());
         connection.transmit(&mut out).unwrap();
-        connection.fail(violation);
+        connection.fail(failure);
         connection.transmit(&mut out).unwrap();
         assert_eq!(out, hex(close));
         let mut input = common::mask(&hex("81 01 61"));
         let mut input = &mut input[..];
         assert!(connection.receive(&mut input).is_none() && input.is_empty());
         connection.abort();
-        assert_eq!(connection.closure().unwrap().violation, Some(violation));
+        assert_eq!(connection.closure().unwrap().failure, Some(failure));
     }
 }
 

@@ -596,7 +596,7 @@ async fn a_violation_is_answered() {
     expect_end(&mut peer).await;
     drop(peer);
     let closure = driver.await.unwrap();
-    assert!(!closure.clean && closure.violation.is_some());
+    assert!(!closure.clean && closure.failure.is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,8 +11,8 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Closure, Config, Connection, ControlPayload, Data,
-    Deflate, Event, Full, InflateError, Kind, MaskSource, Message, Messages, Output, OwnedMessage,
-    SendError, Server, Violation,
+    Deflate, Event, Failure, Full, InflateError, InternalError, Kind, MaskSource, Message,
+    Messages, Output, OwnedMessage, SendError, Server, Violation,
 };
 
 /// Each error has a text of its own, in lower case and without an end, so that it can follow a colon.
@@ -58,15 +58,24 @@ fn each_error_has_a_text_of_its_own() {
         &Violation::InvalidPayload,
         &Violation::UnsupportedData,
         &Violation::PolicyViolation,
-        &Violation::InternalError,
     ]);
-    for (violation, line) in [
-        (Violation::UnmaskedFrame, "failed: frame from the client is not masked"),
-        (Violation::MaskedFrame, "failed: frame from the server is masked"),
-        (Violation::InvalidUtf8, "failed: text message is not valid UTF-8"),
-        (Violation::InvalidCloseCode(2999), "failed: close code 2999 may not be sent"),
+    plain_texts(&[
+        &Failure::Violation(Violation::ReservedBit),
+        &Failure::Internal(InternalError::NoInflater),
+        &InternalError::WrongConnection,
+        &InternalError::Codec,
+        &InternalError::Application,
+    ]);
+    for (failure, line) in [
+        (
+            Failure::Violation(Violation::UnmaskedFrame),
+            "failed: frame from the client is not masked",
+        ),
+        (Violation::MaskedFrame.into(), "failed: frame from the server is masked"),
+        (Violation::InvalidUtf8.into(), "failed: text message is not valid UTF-8"),
+        (Violation::InvalidCloseCode(2999).into(), "failed: close code 2999 may not be sent"),
     ] {
-        assert_eq!(format!("failed: {violation}"), line);
+        assert_eq!(format!("failed: {failure}"), line);
     }
     plain_texts(&[
         &SendError::Closing,
@@ -227,7 +236,7 @@ fn a_closure_is_one_line_of_a_log() {
     assert_eq!(Closure::never_opened().to_string(), "ended without a Close: 1006, not clean");
     let never = Closure::never_opened();
     assert_eq!((never.code, never.clean, never.sent), (Closure::ABNORMAL, false, None));
-    assert_eq!((never.initiator, never.violation), (None, None));
+    assert_eq!((never.initiator, never.failure), (None, None));
 
     let mut lost = Connection::new(Server, &Config::new(), Agreed::new());
     let mut close = *b"\x88\x82\0\0\0\0\x03\xE8";
@@ -446,7 +455,7 @@ fn messages() -> [Message<'static>; 8] {
         Message::Pong(ping),
         Message::Close(None),
         Message::Close(Some(CloseFrame::truncated(CloseCode::NORMAL, "a"))),
-        Message::Failed(Violation::InvalidUtf8),
+        Message::Failed(Violation::InvalidUtf8.into()),
     ]
 }
 

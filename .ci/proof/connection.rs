@@ -15,9 +15,9 @@ use core::{
 use unknown::{AnyOutput, Hashed, any, buffer, bytes, compare, display, see, text};
 use websocket_proto::{
     Agreed, Binary, Client, CloseCode, CloseFrame, Closure, Compressed, Config, Connection,
-    ControlPayload, Data, Deadlines, Deflate, Event, FrameHeader, Full, Initiator, Kind, Lent,
-    Limit, MaskSource, Message, Messages, NextStep, Output, Overdue, Role, SendError, Server,
-    SliceOutput, State, Text, Violation, WindowBits,
+    ControlPayload, Data, Deadlines, Deflate, Event, Failure, FrameHeader, Full, Initiator,
+    InternalError, Kind, Lent, Limit, MaskSource, Message, Messages, NextStep, Output, Overdue,
+    Role, SendError, Server, SliceOutput, State, Text, Violation, WindowBits,
 };
 
 #[unsafe(no_mangle)]
@@ -219,6 +219,9 @@ fn values() {
     see(ControlPayload::new(bytes()));
 
     see(Violation::close_code(violation()));
+    let failure = any(Failure::from(violation()));
+    see(Failure::close_code(failure));
+    see(any(<Failure as From<InternalError>>::from(InternalError::Codec)));
     compare(&violation(), &violation());
     let error = any(<SendError as From<Full>>::from(Full));
     compare(&error, &any(error));
@@ -236,6 +239,8 @@ fn values() {
     display::<Closure>(&any(Closure::never_opened()));
     display::<Limit>(&any(Limit::Idle));
     display::<Violation>(&violation());
+    display::<Failure>(&failure);
+    display::<InternalError>(&any(InternalError::Codec));
     display::<SendError>(&error);
     display::<Full>(&Full);
 }

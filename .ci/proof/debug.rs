@@ -14,9 +14,9 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{
     Agreed, Binary, Client, CloseCode, CloseFrame, Closure, Compressed, Config, Connection,
-    ControlPayload, Data, Deadlines, Deflate, Event, FrameHeader, Full, Initiator, Kind, Lent,
-    Limit, Message, Messages, NextStep, Overdue, SendError, Server, SliceOutput, State, Text,
-    Violation, WindowBits,
+    ControlPayload, Data, Deadlines, Deflate, Event, Failure, FrameHeader, Full, Initiator,
+    InternalError, Kind, Lent, Limit, Message, Messages, NextStep, Overdue, SendError, Server,
+    SliceOutput, State, Text, Violation, WindowBits,
 };
 
 #[unsafe(no_mangle)]
@@ -52,6 +52,8 @@ extern "C" fn main() -> i32 {
     debug::<State>();
     debug::<Text<'_>>();
     debug::<Violation>();
+    debug::<InternalError>();
+    debug::<Failure>();
     debug::<WindowBits>();
     // Its reason is printed as `Debug` prints text.
     if let Some(close) = any(None) {

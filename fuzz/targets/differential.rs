@@ -15,7 +15,7 @@ use tungstenite::Error;
 use tungstenite::error::ProtocolError;
 use tungstenite::protocol::{self, CloseFrame, WebSocketConfig, WebSocketContext};
 use websocket_proto::{
-    Agreed, Client, Config, Connection, Message, Messages, Role, Server, Violation,
+    Agreed, Client, Config, Connection, Failure, Message, Messages, Role, Server, Violation,
 };
 
 const LIMIT: usize = 300;
@@ -161,7 +161,9 @@ fn ours<R: Role>(role: R, frames: &[Frame<'_>], masked: bool) -> Seen {
                 Message::Pong(payload) => format!("pong {:?}", &*payload),
                 Message::Close(None) => "close".to_owned(),
                 Message::Close(Some(close)) => format!("close {} {}", close.code(), close.reason()),
-                Message::Failed(violation) => return (seen, Some((at, violation))),
+                Message::Failed(Failure::Violation(violation)) => {
+                    return (seen, Some((at, violation)));
+                }
                 other => panic!("{other:?}"),
             });
         }

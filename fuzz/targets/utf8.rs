@@ -28,8 +28,8 @@ fuzz_target!(|input: (u8, Vec<&[u8]>)| {
                         received += &piece;
                         whole = piece.is_last();
                     }
-                    Event::Failed(violation) => {
-                        assert_eq!(violation, Violation::InvalidUtf8);
+                    Event::Failed(failure) => {
+                        assert_eq!(failure, Violation::InvalidUtf8.into());
                         failed.get_or_insert(fed + end);
                     }
                     other => panic!("{other:?}"),

@@ -52,7 +52,7 @@ pub fn drive_inflated<'c, R: Role, D: Decompress>(
                     Message::Ping(payload) => canonical.push(&Event::Ping(payload)),
                     Message::Pong(payload) => canonical.push(&Event::Pong(payload)),
                     Message::Close(close) => canonical.push(&Event::Close(close)),
-                    Message::Failed(violation) => canonical.push(&Event::Failed(violation)),
+                    Message::Failed(failure) => canonical.push(&Event::Failed(failure)),
                     other => panic!("{other:?}"),
                 }
                 connection.transmit(&mut output).expect("a vector has room");

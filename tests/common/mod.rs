@@ -10,8 +10,8 @@ pub mod inflate;
 use std::fmt::Debug;
 
 use websocket_proto::{
-    Agreed, Client, CloseFrame, Closure, Config, Connection, Event, MaskSource, NextStep, Role,
-    Server, State,
+    Agreed, Client, CloseFrame, Closure, Config, Connection, Event, Failure, MaskSource, NextStep,
+    Role, Server, State,
 };
 
 /// Bytes from hex, with or without spaces between them: `/` between frames is skipped, `61*300`
@@ -166,7 +166,7 @@ impl Canonical {
             Event::Ping(payload) => self.line(format!("ping {}", show(payload))),
             Event::Pong(payload) => self.line(format!("pong {}", show(payload))),
             Event::Close(close) => self.line(show_close(close.as_ref())),
-            Event::Failed(violation) => self.line(format!("failed {violation:?}")),
+            Event::Failed(failure) => self.line(format!("failed {}", name(*failure))),
             other => panic!("unknown event {other:?}"),
         }
     }
@@ -328,5 +328,14 @@ fn check_end<R: Role>(connection: &mut Connection<R>, outcome: &Outcome) {
     let closure = connection.closure().expect("it is closed");
     assert_eq!(closure.clean, closed);
     assert_eq!(closure.code == Closure::ABNORMAL, !closed);
-    assert_eq!(closure.violation.is_some(), failed);
+    assert_eq!(closure.failure.is_some(), failed);
+}
+
+/// The name of a failure, without whose fault it is.
+pub fn name(failure: Failure) -> String {
+    match failure {
+        Failure::Violation(violation) => format!("{violation:?}"),
+        Failure::Internal(error) => format!("{error:?}"),
+        other => format!("{other:?}"),
+    }
 }
