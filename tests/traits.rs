@@ -96,7 +96,6 @@ fn each_error_has_a_text_of_its_own() {
         &HandshakeError::TooManyHeaders,
         &HandshakeError::InvalidHttpVersion,
         &HandshakeError::UnsupportedHttpVersion,
-        &HandshakeError::InputShrank,
         &HandshakeError::MethodNotAllowed,
         &HandshakeError::UnsupportedProtocol,
         &HandshakeError::InvalidTarget,

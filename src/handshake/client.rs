@@ -77,8 +77,9 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
     /// frames, or the body of a refusal.
     ///
     /// `None` means that the head is not whole, and `input` is as it was: keep the bytes, append
-    /// what arrives, and call again with all of them from the same first byte. Each byte is judged
-    /// once, however the head is cut. Interim responses (1xx) are skipped.
+    /// what arrives, and call again with all of them from the same first byte. Each byte is validated
+    /// once, however the head is split into reads. A buffer that is shorter than in the call before
+    /// counts as a new one and is read from its start. Interim responses (1xx) are skipped.
     ///
     /// # Errors
     ///

@@ -30,8 +30,6 @@ pub enum HandshakeError {
     InvalidHttpVersion,
     /// A major version of HTTP other than 1 (RFC 9112 §2.3).
     UnsupportedHttpVersion,
-    /// The buffer is shorter than in the call before. This is the caller's fault.
-    InputShrank,
 
     /// The request's method is not GET (§4.2.1); over HTTP/2 and HTTP/3, not CONNECT (RFC 8441 §4).
     MethodNotAllowed,
@@ -90,7 +88,6 @@ impl HandshakeError {
             HandshakeError::UpgradeMissing | HandshakeError::UnsupportedVersion(_) => 426,
             // RFC 6585 §5: the header fields are too large, each or all together.
             HandshakeError::HeadTooLarge | HandshakeError::TooManyHeaders => 431,
-            HandshakeError::InputShrank => 500,
             // RFC 9220 §3: a protocol that the server does not know.
             HandshakeError::UnsupportedProtocol => 501,
             HandshakeError::InvalidStatus
@@ -126,7 +123,6 @@ impl fmt::Display for HandshakeError {
             HandshakeError::TooManyHeaders => "the head has too many header lines",
             HandshakeError::InvalidHttpVersion => "the HTTP version is too old or malformed",
             HandshakeError::UnsupportedHttpVersion => "the HTTP version is not 1.x",
-            HandshakeError::InputShrank => "the input is shorter than before",
             HandshakeError::MethodNotAllowed => "the method is not the one of a handshake",
             HandshakeError::UnsupportedProtocol => "the protocol of the CONNECT is not websocket",
             HandshakeError::InvalidTarget => "the request target is malformed",

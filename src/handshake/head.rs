@@ -16,8 +16,9 @@ pub(super) enum Kind {
 
 /// Finds the end of a head in a buffer that grows from call to call.
 ///
-/// It judges each byte once, however the head is cut, and keeps its place as a count: the buffer
-/// may move between calls, but has to begin with the same bytes.
+/// It validates each byte once, however the head is split into reads, and keeps its place as a count:
+/// the buffer may move between calls, but has to begin with the same bytes. Given fewer bytes than
+/// before, it starts over with these.
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
     kind: Kind,
@@ -61,8 +62,9 @@ impl Scanner {
     /// The head, once it is whole. The verdict is a function of the bytes, not of their cut into
     /// calls; asked again, it is the same.
     pub(super) fn scan<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, HandshakeError> {
+        // A shorter buffer cannot begin with the bytes that were scanned: it is a new one.
         if input.len() < self.scanned {
-            return Err(HandshakeError::InputShrank);
+            self.restart();
         }
         while self.place != Place::Behind {
             if matches!(self.place, Place::FirstLine | Place::HeaderLine) {
@@ -99,8 +101,14 @@ impl Scanner {
         let (head, rest) = mem::take(input).split_at_mut_checked(self.scanned).unwrap_or_default();
         *input = rest;
         let head = head.get(self.start..).unwrap_or_default();
-        *self = Scanner::new(self.kind).limit(self.limit);
+        self.restart();
         head
+    }
+
+    const fn restart(&mut self) {
+        self.scanned = 0;
+        self.start = 0;
+        self.place = Place::Start;
     }
 
     /// Where `byte` leads to; `None` if it may not stand here.
