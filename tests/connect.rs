@@ -347,6 +347,7 @@ fn r8441_5_d_the_version_is_13() {
     }
     refused(InvalidVersion, sample().without("sec-websocket-version"));
     refused(InvalidVersion, sample().plus("sec-websocket-version", "13"));
+    assert_eq!(InvalidVersion.connect_headers(), [("sec-websocket-version", "13")]);
     for other in [0, 12, 255] {
         let error = UnsupportedVersion(other);
         refused(error, version(&other.to_string()));
@@ -523,6 +524,7 @@ fn every_fault_has_an_answer_in_both_versions_of_http() {
             400,
             &[],
         ),
+        (InvalidVersion, 400, &["Sec-WebSocket-Version: 13"], 400, &["sec-websocket-version: 13"]),
         (MethodNotAllowed, 405, &["Allow: GET"], 405, &["allow: CONNECT"]),
         (UnsupportedProtocol, 501, &[], 501, &[]),
         (Malformed, 400, &[], 400, &[]),

@@ -468,6 +468,17 @@ fn r6455_4_2_2_e_r6455_7_2_2_a_t42_each_fault_has_its_answer() {
                             \r\n";
     golden(sample().with("Sec-WebSocket-Version", "25"), upgrade_required);
     golden(sample().without("Upgrade"), upgrade_required);
+    // R6455-4.2.2-e: whatever is wrong with the version, the answer names the one that is supported.
+    let bad_version = "HTTP/1.1 400 Bad Request\r\n\
+                       Connection: close\r\n\
+                       Content-Length: 0\r\n\
+                       Sec-WebSocket-Version: 13\r\n\
+                       \r\n";
+    for version in ["", " ", "013", "256", "13, 8", "x", "\u{e9}"] {
+        golden(sample().with("Sec-WebSocket-Version", version), bad_version);
+    }
+    golden(sample().without("Sec-WebSocket-Version"), bad_version);
+    golden(sample().plus("Sec-WebSocket-Version: 13"), bad_version);
     golden(
         sample().line("POST / HTTP/1.1"),
         "HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\nAllow: GET\r\n\r\n",

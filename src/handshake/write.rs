@@ -52,6 +52,16 @@ pub fn reject(
         return Err(HeadError::UnexpectedBody);
     }
     check_headers(Form::Upgrade, headers)?;
+    refuse(status, headers, body, out)
+}
+
+/// Appends a response that refuses the handshake, with whatever `headers` it is given.
+fn refuse(
+    status: u16,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    out: &mut (impl Output + ?Sized),
+) -> Result<(), HeadError> {
     emit(out, body, |head| {
         write!(head, "HTTP/1.1 {status} {}\r\n", reason(status))?;
         if status == 426 {
@@ -75,16 +85,22 @@ pub fn reject(
 /// What a 426 names: the protocol (RFC 9110 §15.5.22) and the version that is supported (§4.2.2,
 /// §4.4).
 const UPGRADE_REQUIRED: [(&str, &str); 3] =
-    [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")];
+    [("Upgrade", "websocket"), ("Connection", "Upgrade"), SUPPORTED_VERSION];
+
+const SUPPORTED_VERSION: (&str, &str) = ("Sec-WebSocket-Version", "13");
 
 impl HandshakeError {
     /// The header fields that belong to the [`status`](Self::status), for another stack to write
     /// over HTTP/1.1.
     pub const fn headers(self) -> &'static [(&'static str, &'static str)] {
-        match self.status() {
+        match self {
             // RFC 9110 §15.5.6: a 405 lists the methods that are allowed.
-            405 => &[("Allow", "GET")],
-            426 => &UPGRADE_REQUIRED,
+            HandshakeError::MethodNotAllowed => &[("Allow", "GET")],
+            // §4.2.2: no version that is understood, so the answer names one that is.
+            HandshakeError::InvalidVersion => &[SUPPORTED_VERSION],
+            HandshakeError::UpgradeMissing | HandshakeError::UnsupportedVersion(_) => {
+                &UPGRADE_REQUIRED
+            }
             _ => &[],
         }
     }
@@ -102,8 +118,10 @@ impl HandshakeError {
     pub const fn connect_headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             HandshakeError::MethodNotAllowed => &[("allow", "CONNECT")],
-            // §4.4: the version that is supported.
-            HandshakeError::UnsupportedVersion(_) => &[("sec-websocket-version", "13")],
+            // §4.2.2, §4.4: the version that is supported.
+            HandshakeError::InvalidVersion | HandshakeError::UnsupportedVersion(_) => {
+                &[("sec-websocket-version", "13")]
+            }
             _ => &[],
         }
     }
@@ -116,9 +134,9 @@ impl HandshakeError {
     ///
     /// [`HeadError::Full`]: `out` has no room; nothing was written.
     pub fn respond(self, out: &mut (impl Output + ?Sized)) -> Result<(), HeadError> {
-        // Those of a 426 are written by `reject`.
+        // Those of a 426 are written by `refuse`.
         let headers = if self.status() == 426 { &[] } else { self.headers() };
-        reject(self.status(), headers, b"", out)
+        refuse(self.status(), headers, b"", out)
     }
 }
 
