@@ -322,20 +322,83 @@ fn r8441_5_b_t46_t49_no_header_of_the_caller_breaks_out_or_overrides() {
     }
 }
 
+/// The answer to the sample with these keys: its status and its lines.
+fn answered(keys: &[&str]) -> (u16, Vec<String>) {
+    let asked = keys.iter().fold(sample(), |asked, key| asked.plus("sec-websocket-key", key));
+    // A key changes nothing of what the request shows, apart from its line.
+    let seen = accepted(asked.clone());
+    assert_eq!(Seen { headers: 4, ..seen }, accepted(sample()));
+    let fields = asked.headers.iter().map(|(name, value)| (name, value));
+    let request = Request::connect(asked.pseudo, fields).unwrap();
+    let answer = request
+        .response(&AcceptOptions::new().subprotocol("chat").headers(&[("set-cookie", "a=b")]))
+        .unwrap();
+    (answer.status(), lines(answer.headers()))
+}
+
 #[test]
-fn r8441_5_c_no_key_and_no_accept() {
-    // Without a key: the example is valid, and its answer has no accept.
-    accepted(sample());
-    for key in ["dGhlIHNhbXBsZSBub25jZQ==", ""] {
-        refused(Malformed, sample().plus("sec-websocket-key", key));
+fn r8441_5_c_a_key_is_not_checked_and_answered_if_it_is_well_formed() {
+    let plain = ["sec-websocket-protocol: chat", "set-cookie: a=b"].map(str::to_owned);
+    assert_eq!(answered(&[]), (200, plain.to_vec()));
+    // What gateways leave in when they turn HTTP/1.1 into HTTP/2, and wait for.
+    let (status, lines) = answered(&["dGhlIHNhbXBsZSBub25jZQ=="]);
+    assert_eq!((status, &lines[1..]), (200, &plain[..]));
+    assert_eq!(lines[0], "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    let (status, lines) = answered(&["\tAQIDBAUGBwgJCgsMDQ4PEC== "]);
+    assert_eq!((status, &lines[1..]), (200, &plain[..]));
+    assert_eq!(lines[0], "sec-websocket-accept: OfS0wDaT5NoxF2gqm7Zj2YtetzM=");
+    // No other key is a fault, and none of these has an answer.
+    for malformed in ["", " ", "x", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ==,", "\u{e9}"]
+    {
+        assert_eq!(answered(&[malformed]), (200, plain.to_vec()), "{malformed:?}");
+    }
+    let key = "dGhlIHNhbXBsZSBub25jZQ==";
+    for repeated in [[key, key], [key, ""], ["", key], ["x", "y"]] {
+        assert_eq!(answered(&repeated), (200, plain.to_vec()), "{repeated:?}");
     }
     // An accept in a request says nothing, in HTTP/1.1 neither.
     accepted(sample().plus("sec-websocket-accept", "x"));
-    // A client sends no key, and looks at no accept.
+    // A client sends no key, and does not check an accept.
     assert_eq!(judged(200, &[]), Ok((200, None)));
     for accept in ["s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "x", ""] {
         assert_eq!(judged(200, &[("sec-websocket-accept", accept)]), Ok((200, None)));
     }
+}
+
+#[test]
+fn r8441_5_c_a_client_sends_a_key_if_it_is_told_to() {
+    let opening = connect("wss://h/p", &Offer::new().origin("https://h")).unwrap();
+    let opening = opening.key(*b"the sample nonce");
+    assert_eq!((opening.method(), opening.protocol()), ("CONNECT", Some("websocket")));
+    assert_eq!(
+        lines(opening.headers()),
+        [
+            "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+            "sec-websocket-version: 13",
+            "origin: https://h",
+        ]
+    );
+    // RFC 8441 §5: the response is not checked for what answers the key.
+    for accept in [&[][..], &[("sec-websocket-accept", "x")], &[("sec-websocket-accept", "")]] {
+        let fields = accept.iter().map(|(name, value)| (name, value));
+        let response = opening.validate(200, (2, 0), fields).unwrap();
+        assert!(matches!(response, Response::Accepted(_)), "{response:?}");
+    }
+    // Over HTTP/1.1 it is.
+    let target = Target::parse("ws://h").unwrap();
+    let opening = ClientRequest::upgrade(&target, &Offer::new(), [0; 16]).unwrap();
+    let opening = opening.key(*b"the sample nonce");
+    assert!(
+        lines(opening.headers())
+            .contains(&"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==".to_owned())
+    );
+    let accept = |accept: &'static str| {
+        let fields =
+            [("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", accept)];
+        opening.validate(101, (1, 1), fields.iter().map(|(name, value)| (name, value))).map(drop)
+    };
+    assert_eq!(accept("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), Ok(()));
+    assert_eq!(accept("x"), Err(InvalidAccept));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use arrayvec::ArrayString;
 
 use super::{
     deflate::Element,
-    fields::{EXTENSIONS, Form, PROTOCOL},
+    fields::{ACCEPT, EXTENSIONS, Form, PROTOCOL},
 };
 use crate::config::{Agreed, Deflate};
 
@@ -54,7 +54,8 @@ impl<'a> AcceptOptions<'a> {
 /// WebSocket.
 #[derive(Clone, Copy, Debug)]
 pub struct AcceptResponse<'a> {
-    /// What a CONNECT has not.
+    form: Form,
+    /// The Sec-WebSocket-Accept, if the request has a key to answer.
     accept: Option<ArrayString<28>>,
     subprotocol: Option<&'a str>,
     deflate: Option<(Deflate, Element)>,
@@ -62,35 +63,47 @@ pub struct AcceptResponse<'a> {
 }
 
 impl<'a> AcceptResponse<'a> {
-    /// An answer whose parts were checked.
+    /// Creates a response from parts that were checked.
     pub(super) const fn new(
         said: &AcceptOptions<'a>,
+        form: Form,
         accept: Option<ArrayString<28>>,
         deflate: Option<(Deflate, Element)>,
     ) -> Self {
-        AcceptResponse { accept, subprotocol: said.subprotocol, deflate, headers: said.headers }
+        let AcceptOptions { subprotocol, headers, .. } = *said;
+        AcceptResponse { form, accept, subprotocol, deflate, headers }
     }
 
     /// The status: 101, or 200 to a CONNECT.
     pub const fn status(&self) -> u16 {
-        match self.form() {
+        match self.form {
             Form::Upgrade => 101,
             // RFC 8441 §5: any 2xx, and no 101, which HTTP/2 does not know (RFC 9113 §8.6).
             Form::Connect => 200,
         }
     }
 
-    /// The header fields, those of [`AcceptOptions`] last. To a CONNECT all names are in lower case.
+    /// The header fields, those of [`AcceptOptions`] last.
+    ///
+    /// In the response to a CONNECT all names are in lower case. A Sec-WebSocket-Accept is among them
+    /// if the request has one well-formed Sec-WebSocket-Key, because a gateway that translates from
+    /// HTTP/1.1 may wait for it.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        // §4.2.2: what an acceptance consists of. RFC 8441 §5: what of it is left.
-        let upgrade = self.accept.iter().flat_map(|accept| {
-            [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)]
-        });
-        let subprotocol = self.subprotocol.map(|name| (self.form().name(PROTOCOL), name));
+        let name = |name| self.form.name(name);
+        // §4.2.2: what an acceptance consists of. RFC 8441 §5: a CONNECT has neither of these.
+        let upgrade = (self.form == Form::Upgrade)
+            .then_some([("Upgrade", "websocket"), ("Connection", "Upgrade")]);
+        let accept = self.accept.as_ref().map(|accept| (name(ACCEPT), &**accept));
+        let subprotocol = self.subprotocol.map(|subprotocol| (name(PROTOCOL), subprotocol));
         // §9.1: an extension that is not known is declined by not being named.
         let deflate = self.deflate.as_ref();
-        let extensions = deflate.map(|(_, element)| (self.form().name(EXTENSIONS), &**element));
-        upgrade.chain(subprotocol).chain(extensions).chain(self.headers.iter().copied())
+        let extensions = deflate.map(|(_, element)| (name(EXTENSIONS), &**element));
+        let upgrade = upgrade.into_iter().flatten();
+        upgrade
+            .chain(accept)
+            .chain(subprotocol)
+            .chain(extensions)
+            .chain(self.headers.iter().copied())
     }
 
     /// What the [`Connection`](crate::Connection) has to know.
@@ -99,9 +112,5 @@ impl<'a> AcceptResponse<'a> {
             Some((deflate, _)) => Agreed { deflate: Some(*deflate) },
             None => Agreed::new(),
         }
-    }
-
-    const fn form(&self) -> Form {
-        if self.accept.is_some() { Form::Upgrade } else { Form::Connect }
     }
 }

@@ -96,8 +96,11 @@ pub(super) struct Name {
     lower: &'static str,
 }
 
+pub(super) const ACCEPT: Name =
+    Name { title: "Sec-WebSocket-Accept", lower: "sec-websocket-accept" };
 pub(super) const EXTENSIONS: Name =
     Name { title: "Sec-WebSocket-Extensions", lower: "sec-websocket-extensions" };
+pub(super) const KEY: Name = Name { title: "Sec-WebSocket-Key", lower: "sec-websocket-key" };
 pub(super) const ORIGIN: Name = Name { title: "Origin", lower: "origin" };
 pub(super) const PROTOCOL: Name =
     Name { title: "Sec-WebSocket-Protocol", lower: "sec-websocket-protocol" };

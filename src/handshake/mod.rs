@@ -105,8 +105,9 @@
 //! # Behind another HTTP stack
 //!
 //! Where something else speaks HTTP, the same rules are kept on what it has parsed; header fields
-//! come in as it holds them ([`Fields`]). Over HTTP/2 and HTTP/3 there is no key and no 101, and one
-//! stream takes the place of the transport; its bytes are the same.
+//! come in as it holds them ([`Fields`]). Over HTTP/2 and HTTP/3 a 200 takes the place of
+//! the 101, no key is needed, and one stream takes the place of the transport; its bytes are the
+//! same.
 //!
 //! | | HTTP/1.1, bytes | HTTP/1.1, parts | HTTP/2 and HTTP/3, parts |
 //! |---|---|---|---|

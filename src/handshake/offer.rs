@@ -6,7 +6,7 @@ use arrayvec::ArrayString;
 
 use super::{
     error::{HandshakeError, HeadError},
-    fields::{EXTENSIONS, Fields, Form, ORIGIN, PROTOCOL, VERSION},
+    fields::{EXTENSIONS, Fields, Form, KEY, ORIGIN, PROTOCOL, VERSION},
     headers::is_token,
     key,
     request::is_origin,
@@ -120,7 +120,8 @@ impl<'o> Offer<'o> {
 pub struct ClientRequest<'o> {
     target: Target<'o>,
     offer: Offer<'o>,
-    /// The Sec-WebSocket-Key of an Upgrade; a CONNECT has none.
+    form: Form,
+    /// The Sec-WebSocket-Key. A CONNECT has one only if the caller asked for it.
     key: Option<ArrayString<24>>,
 }
 
@@ -140,7 +141,9 @@ impl<'o> ClientRequest<'o> {
         nonce: [u8; 16],
     ) -> Result<Self, HeadError> {
         offer.check(Form::Upgrade)?;
-        Ok(ClientRequest { target: *target, offer: *offer, key: Some(key::encode_key(nonce)) })
+        let opening =
+            ClientRequest { target: *target, offer: *offer, form: Form::Upgrade, key: None };
+        Ok(opening.key(nonce))
     }
 
     /// An extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220). `enabled` says whether the
@@ -163,12 +166,24 @@ impl<'o> ClientRequest<'o> {
         }
         offer.check(Form::Connect)?;
         // RFC 8441 §5: no key.
-        Ok(ClientRequest { target: *target, offer: *offer, key: None })
+        Ok(ClientRequest { target: *target, offer: *offer, form: Form::Connect, key: None })
+    }
+
+    /// Sets the 16 random bytes that are sent as the Sec-WebSocket-Key.
+    ///
+    /// An [`upgrade`](ClientRequest::upgrade) has a key already. A
+    /// [`connect`](ClientRequest::connect) needs none, because RFC 8441 §5 leaves the key out. Set one
+    /// for gateways that translate the request to HTTP/1.1 and do not make a key themselves. The
+    /// response to a CONNECT is not checked for an answer to the key.
+    #[must_use]
+    pub fn key(mut self, nonce: [u8; 16]) -> Self {
+        self.key = Some(key::encode_key(nonce));
+        self
     }
 
     /// The method: GET, or CONNECT.
     pub const fn method(&self) -> &'static str {
-        match self.form() {
+        match self.form {
             Form::Upgrade => "GET",
             Form::Connect => "CONNECT",
         }
@@ -176,7 +191,7 @@ impl<'o> ClientRequest<'o> {
 
     /// The `:protocol` of a CONNECT.
     pub const fn protocol(&self) -> Option<&'static str> {
-        match self.form() {
+        match self.form {
             Form::Upgrade => None,
             // RFC 8441 §5: the protocol is `websocket`.
             Form::Connect => Some("websocket"),
@@ -206,17 +221,17 @@ impl<'o> ClientRequest<'o> {
     }
 
     pub(super) fn lines(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
-        // §4.1: what a request consists of. RFC 8441 §5: what of it is left.
-        let upgrade = self.key.iter().flat_map(|key| {
+        // §4.1: what a request consists of. RFC 8441 §5: a CONNECT has neither of these.
+        let upgrade = (self.form == Form::Upgrade).then(|| {
             [
                 ("Host", Value::Authority(self.target.authority())),
                 ("Upgrade", Value::Text("websocket")),
                 ("Connection", Value::Text("Upgrade")),
-                ("Sec-WebSocket-Key", Value::Text(key)),
             ]
         });
         let Offer { origin, subprotocols, deflate, headers } = self.offer;
-        let name = |name| self.form().name(name);
+        let name = |name| self.form.name(name);
+        let key = self.key.as_ref().map(|key| (name(KEY), Value::Text(key)));
         let version = [(name(VERSION), Value::Text("13"))];
         let origin = origin.map(|origin| (name(ORIGIN), Value::Text(origin)));
         let subprotocols =
@@ -225,15 +240,15 @@ impl<'o> ClientRequest<'o> {
             (!deflate.is_empty()).then(|| (name(EXTENSIONS), Value::Extensions(deflate)));
         let headers = headers.iter().map(|&(name, value)| (name, Value::Text(value)));
         let offers = origin.into_iter().chain(subprotocols).chain(extensions);
-        upgrade.chain(version).chain(offers).chain(headers)
+        upgrade.into_iter().flatten().chain(key).chain(version).chain(offers).chain(headers)
     }
 
     /// Judges a response that the stack has received: its status, the version of HTTP (major,
     /// minor) and its header fields.
     ///
     /// What opens the connection is a 101, or any 2xx to a CONNECT. A Sec-WebSocket-Accept in the
-    /// answer to a CONNECT is not looked at, as RFC 8441 §5 has it: no key was sent that it could
-    /// answer, and a 2xx to an extended CONNECT proves by itself that the server understood it.
+    /// answer to a CONNECT is not checked (RFC 8441 §5), because a 2xx to an extended CONNECT proves by
+    /// itself that the server understood it.
     ///
     /// # Errors
     ///
@@ -247,16 +262,13 @@ impl<'o> ClientRequest<'o> {
         headers: H,
     ) -> Result<Response<'h, H>, HandshakeError> {
         let agreed = self.expected().judge(status, version, headers.clone())?;
-        Ok(Response::new(self.form(), status, agreed, headers))
+        Ok(Response::new(self.form, status, agreed, headers))
     }
 
     pub(super) fn expected(&self) -> Expected<'o> {
-        let accept = self.key.map(|key| key::accept_for(key.as_bytes()));
+        let key = self.key.as_ref().filter(|_| self.form == Form::Upgrade);
+        let accept = key.map(|key| key::accept_for(key.as_bytes()));
         let Offer { subprotocols, deflate, .. } = self.offer;
         Expected { accept, subprotocols, deflate }
-    }
-
-    const fn form(&self) -> Form {
-        if self.key.is_some() { Form::Upgrade } else { Form::Connect }
     }
 }

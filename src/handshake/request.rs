@@ -29,7 +29,8 @@ use crate::{config::Agreed, output::Output};
 pub struct Request<'h, H = Headers<'h>> {
     pub(super) line: RequestLine<'h>,
     pub(super) headers: H,
-    /// The Sec-WebSocket-Accept that answers an Upgrade; a CONNECT has none.
+    pub(super) form: Form,
+    /// The Sec-WebSocket-Accept that answers the key. A CONNECT need not have one.
     pub(super) accept: Option<ArrayString<28>>,
 }
 
@@ -79,9 +80,9 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// The server has to have announced [`ENABLE_CONNECT_PROTOCOL`](super::ENABLE_CONNECT_PROTOCOL).
     /// It serves the WebSocket on this stream itself and dials nobody, whatever `:authority` says.
     ///
-    /// Stricter than RFC 8441, which only says that nobody looks at it, a Sec-WebSocket-Key is
-    /// refused: it comes from a client of HTTP/1.1 behind a gateway that translates by half, and
-    /// waits for a Sec-WebSocket-Accept that this answer does not have.
+    /// A Sec-WebSocket-Key is not checked (RFC 8441 §5). Gateways such as HAProxy and Envoy leave it in
+    /// the request of a client of HTTP/1.1, so a well-formed key is answered with a
+    /// Sec-WebSocket-Accept, see [`AcceptResponse::headers`].
     ///
     /// # Errors
     ///
@@ -91,14 +92,15 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     pub fn connect(pseudo: PseudoHeaders<'h>, headers: H) -> Result<Self, HandshakeError> {
         let (line, authority, port) = pseudo.judge()?;
         judge_lines(headers.clone())?;
-        Facts::collect(headers.clone()).judge_connect(authority, port)?;
-        Ok(Request { line, headers, accept: None })
+        let facts = Facts::collect(headers.clone());
+        facts.judge_connect(authority, port)?;
+        Ok(Request { line, headers, form: Form::Connect, accept: facts.accept() })
     }
 
     /// A request of HTTP/1.1 whose line was judged.
     pub(super) fn judged(line: RequestLine<'h>, headers: H) -> Result<Self, HandshakeError> {
         let accept = Facts::collect(headers.clone()).judge_upgrade()?;
-        Ok(Request { line, headers, accept: Some(accept) })
+        Ok(Request { line, headers, form: Form::Upgrade, accept: Some(accept) })
     }
 
     /// The method: GET, or CONNECT.
@@ -211,11 +213,10 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
                 return Err(HeadError::SubprotocolNotOffered);
             }
         }
-        let form = if self.accept.is_some() { Form::Upgrade } else { Form::Connect };
-        check_headers(form, accept.headers)?;
+        check_headers(self.form, accept.headers)?;
         let wanted = accept.deflate.as_ref();
         let deflate = wanted.and_then(|wanted| deflate::accept(wanted, self.extensions()));
-        Ok(AcceptResponse::new(accept, self.accept, deflate))
+        Ok(AcceptResponse::new(accept, self.form, self.accept, deflate))
     }
 
     /// Appends the 101 that opens the connection (§4.2.2). Frames may follow at once: the result
@@ -232,7 +233,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         out: &mut (impl Output + ?Sized),
     ) -> Result<Agreed, HeadError> {
         // RFC 8441 §5: what opens the stream of a CONNECT is no 101, and not written in these bytes.
-        if self.accept.is_none() {
+        if self.form == Form::Connect {
             return Err(HeadError::NotUpgrade);
         }
         let answer = self.response(accept)?;
@@ -352,10 +353,12 @@ impl<'h> Facts<'h> {
         }
         self.judge_offer()?;
         // §4.2.1, §11.3.1: exactly one key, of 16 bytes.
-        match self.key.once() {
-            Some(key) if key::is_key(key) => Ok(key::accept_for(key)),
-            _ => Err(HandshakeError::InvalidKey),
-        }
+        self.accept().ok_or(HandshakeError::InvalidKey)
+    }
+
+    /// The Sec-WebSocket-Accept that answers the key, if there is exactly one, of 16 bytes.
+    fn accept(&self) -> Option<ArrayString<28>> {
+        self.key.once().filter(|key| key::is_key(key)).map(key::accept_for)
     }
 
     /// The rules of a request that turns a stream into a connection; its lines were judged.
@@ -363,10 +366,6 @@ impl<'h> Facts<'h> {
         // RFC 9113 §8.3.1: Host, if it is there at all, says the same as `:authority`.
         if !self.host.is_absent() && !self.parse_host()?.is_same(authority, port) {
             return Err(HandshakeError::InvalidHost);
-        }
-        // RFC 8441 §5: `:protocol` has taken the place of the key.
-        if !self.key.is_absent() {
-            return Err(HandshakeError::Malformed);
         }
         // RFC 9113 §8.1.1: the stream would be held to the length, and its first frame break it.
         if self.length {

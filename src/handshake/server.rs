@@ -1,7 +1,8 @@
 //! The server's side of the opening handshake (§4.2), over the bytes of HTTP/1.1.
 
-use super::error::HandshakeError;
 use super::{
+    error::HandshakeError,
+    fields::Form,
     head::{Kind, RequestLine, Scanner, parse_headers},
     headers::Headers,
     request::Request,
@@ -72,7 +73,7 @@ impl<const HEADERS: usize> ServerHandshake<HEADERS> {
         })?;
         // The same lines once more, now borrowed from the caller's buffer.
         let (line, block) = RequestLine::parse(self.scanner.take(input))?;
-        Ok(Some(Request { line, headers: Headers::new(block), accept }))
+        Ok(Some(Request { line, headers: Headers::new(block), form: Form::Upgrade, accept }))
     }
 }
 
