@@ -4,8 +4,8 @@
 #![cfg(feature = "alloc")]
 
 use websocket_proto::handshake::{
-    AcceptOptions, ClientHandshake, ClientRequest, HandshakeError, Offer, PseudoHeaders, Request,
-    Response, ServerHandshake, Target,
+    AcceptOptions, ClientHandshake, ClientRequest, Fields, HandshakeError, Offer, PseudoHeaders,
+    Request, Response, ServerHandshake, Target,
 };
 use websocket_proto::{Agreed, Deflate, WindowBits};
 
@@ -451,4 +451,181 @@ fn a_server_and_a_client_of_this_crate_agree_on_the_same() {
         }
     }
     assert_eq!(declined, 2 * 16 * 16);
+}
+
+const PROTOCOL: &str = "sec-websocket-protocol";
+const EXTENSIONS: &str = "sec-websocket-extensions";
+
+/// What a server reads in these lines of a field: its subprotocols, its extensions, and the lines of
+/// the response. The same over HTTP/1.1, in bytes and in parts, and over HTTP/2.
+fn asked(name: &str, lines: &[String]) -> Result<[Vec<String>; 3], HandshakeError> {
+    fn shown<'h>(request: &Request<'h, impl Fields<'h>>) -> [Vec<String>; 3] {
+        let accept = AcceptOptions::new().deflate(ANY);
+        let response = request.response(&accept).expect("nothing forbidden");
+        let headers = response.headers().filter(|(name, _)| name.eq_ignore_ascii_case(EXTENSIONS));
+        [
+            request.subprotocols().map(str::to_owned).collect(),
+            request.extensions().map(|extension| extension.name().to_owned()).collect(),
+            headers.map(|(_, value)| value.to_owned()).collect(),
+        ]
+    }
+    let offered = lines.iter().map(|line| (name, &**line));
+    let mut fields = vec![
+        ("host", "h"),
+        ("upgrade", "websocket"),
+        ("connection", "Upgrade"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("sec-websocket-version", "13"),
+    ];
+    fields.extend(offered.clone());
+    let pairs = || fields.iter().map(|(name, value)| (name, value));
+    let parts = Request::upgrade("GET", (1, 1), "/", pairs()).map(|request| shown(&request));
+
+    let mut head = String::from("GET / HTTP/1.1\r\n");
+    for (name, value) in &fields {
+        head += &format!("{name}:{value}\r\n");
+    }
+    let mut head = (head + "\r\n").into_bytes();
+    let bytes = ServerHandshake::new().receive(&mut &mut head[..]);
+    assert_eq!(bytes.map(|request| shown(&request.expect("whole"))), parts, "{head:?}");
+
+    let mut fields = vec![("sec-websocket-version", "13")];
+    fields.extend(offered);
+    let fields = fields.iter().map(|(name, value)| (name, value));
+    let pseudo = PseudoHeaders {
+        method: "CONNECT",
+        protocol: Some("websocket"),
+        scheme: Some("https"),
+        authority: Some("h"),
+        path: Some("/"),
+    };
+    assert_eq!(Request::connect(pseudo, fields).map(|request| shown(&request)), parts);
+    parts
+}
+
+/// What a client that offered the subprotocols `a` and `b` and compression reads in these lines of a
+/// field: the subprotocol, its extensions, and the compression. The same over HTTP/1.1, in bytes and
+/// in parts, and over HTTP/2.
+fn chosen(
+    name: &str,
+    lines: &[String],
+) -> Result<(Option<String>, usize, Option<Deflate>), HandshakeError> {
+    fn shown<'h>(
+        response: Response<'h, impl Fields<'h>>,
+    ) -> (Option<String>, usize, Option<Deflate>) {
+        let Response::Accepted(response) = response else { panic!("an acceptance") };
+        let subprotocol = response.subprotocol().map(str::to_owned);
+        (subprotocol, response.extensions().count(), response.agreed().deflate)
+    }
+    let target = Target::parse("wss://h/").expect("valid");
+    let offer = Offer::new().subprotocols(&["a", "b"]).deflate(&[ANY]);
+    let nonce = *b"the sample nonce";
+    let said: Vec<_> = lines.iter().map(|line| (name, &**line)).collect();
+
+    let connect = ClientRequest::connect(&target, &offer, true).expect("valid");
+    let fields = said.iter().map(|(name, value)| (name, value));
+    let parts = connect.validate(200, (2, 0), fields).map(shown);
+
+    let mut fields =
+        vec![("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-accept", ACCEPT)];
+    fields.extend(said);
+    let upgrade = ClientRequest::upgrade(&target, &offer, nonce).expect("valid");
+    let pairs = fields.iter().map(|(name, value)| (name, value));
+    assert_eq!(upgrade.validate(101, (1, 1), pairs).map(shown), parts);
+
+    let mut head = String::from("HTTP/1.1 101 Switching Protocols\r\n");
+    for (name, value) in &fields {
+        head += &format!("{name}:{value}\r\n");
+    }
+    let mut head = (head + "\r\n").into_bytes();
+    let mut handshake =
+        ClientHandshake::start(&target, &offer, nonce, &mut Vec::new()).expect("valid");
+    let bytes =
+        handshake.receive(&mut &mut head[..]).map(|response| shown(response.expect("whole")));
+    assert_eq!(bytes, parts);
+    parts
+}
+
+#[test]
+fn r6455_4_3_b_a_list_without_an_element_counts_as_absent() {
+    let mut random = random();
+    for _ in 0..500 {
+        let mut line = || (0..random(7)).map(|_| [' ', '\t', ','][random(3)]).collect::<String>();
+        let lines: Vec<_> = (0..4).map(|_| line()).collect();
+        let lines = &lines[random(4)..];
+        for name in [PROTOCOL, EXTENSIONS] {
+            assert_eq!(asked(name, lines), Ok([const { Vec::new() }; 3]), "{name} {lines:?}");
+            assert_eq!(chosen(name, lines), Ok((None, 0, None)), "{name} {lines:?}");
+        }
+    }
+}
+
+#[test]
+fn r6455_4_3_b_r6455_11_3_b_empty_elements_change_nothing() {
+    let mut random = random();
+    for _ in 0..500 {
+        let mut elements = Vec::new();
+        let mut line = || {
+            let mut line = String::new();
+            for _ in 0..random(5) {
+                line += [" ", "\t", ",", ",", "", " ,\t"][random(6)];
+                if random(3) == 0 {
+                    let element = ["a", "b", "c"][random(3)];
+                    elements.push(element.to_owned());
+                    line += &format!("{element},");
+                }
+            }
+            line
+        };
+        let lines: Vec<_> = (0..3).map(|_| line()).collect();
+        let seen = asked(PROTOCOL, &lines).expect("a list");
+        assert_eq!(seen, [elements.clone(), vec![], vec![]], "{lines:?}");
+        let seen = asked(EXTENSIONS, &lines).expect("a list");
+        assert_eq!(seen, [vec![], elements.clone(), vec![]], "{lines:?}");
+        // An acceptance names one subprotocol, and that is no list.
+        if !elements.is_empty() {
+            assert_eq!(
+                chosen(PROTOCOL, &lines),
+                Err(HandshakeError::InvalidSubprotocol),
+                "{lines:?}"
+            );
+            let other = Err(HandshakeError::ExtensionNotOffered);
+            assert_eq!(chosen(EXTENSIONS, &lines), other, "{lines:?}");
+        }
+    }
+    let lines = |lines: &[&str]| lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>();
+    for (said, subprotocol) in [
+        (&["a"][..], Ok("a")),
+        (&[" b\t"], Ok("b")),
+        (&["", "a"], Ok("a")),
+        (&["a", ", ,", ""], Ok("a")),
+        (&["a", "a"], Err(HandshakeError::InvalidSubprotocol)),
+        (&["a", "", "b"], Err(HandshakeError::InvalidSubprotocol)),
+        (&["a,"], Err(HandshakeError::InvalidSubprotocol)),
+        (&[",a"], Err(HandshakeError::InvalidSubprotocol)),
+        (&["a,,b"], Err(HandshakeError::InvalidSubprotocol)),
+        (&["c"], Err(HandshakeError::SubprotocolNotOffered)),
+    ] {
+        let seen = chosen(PROTOCOL, &lines(said));
+        assert_eq!(seen, subprotocol.map(|name| (Some(name.to_owned()), 0, None)), "{said:?}");
+    }
+    let deflate = Some(ANY);
+    for said in
+        [&["permessage-deflate"][..], &[",", "permessage-deflate", ""], &[",permessage-deflate ,,"]]
+    {
+        assert_eq!(chosen(EXTENSIONS, &lines(said)), Ok((None, 1, deflate)), "{said:?}");
+        let seen = asked(EXTENSIONS, &lines(said)).expect("an offer");
+        assert_eq!(seen[2], ["permessage-deflate"], "{said:?}");
+    }
+}
+
+/// Numbers below the one that is asked for, the same in each run.
+fn random() -> impl FnMut(usize) -> usize {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    }
 }

@@ -252,10 +252,9 @@ impl List {
         !self.present
     }
 
-    /// Whether the field is absent, or a list of at least one element, all of them well formed.
+    /// Whether all elements are well formed. A list without an element counts as absent.
     pub(super) const fn is_valid(self) -> bool {
-        // RFC 9110 §5.6.1: empty elements do not count, and a list of nothing else is none.
-        !self.present || (self.elements > 0 && !self.malformed)
+        !self.malformed
     }
 
     /// Whether the list is well formed and has the element that was looked for.

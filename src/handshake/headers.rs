@@ -74,6 +74,11 @@ pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     value.split(|&byte| byte == b',').map(trim_ows).filter(|element| !element.is_empty())
 }
 
+/// Whether one line of a list has no element: it is blank, or has nothing but commas.
+pub(super) fn is_empty_list(value: &[u8]) -> bool {
+    elements(value).next().is_none()
+}
+
 /// Without the spaces and tabs around it (RFC 9110 §5.6.3). A line break is none of them: a parser
 /// that lets one through has not parsed lines.
 pub(super) const fn trim_ows(mut value: &[u8]) -> &[u8] {

@@ -391,7 +391,8 @@ impl<'h> Facts<'h> {
         if !origin && !self.origin.is_absent() {
             return Err(HandshakeError::InvalidOrigin);
         }
-        // §4.3: a list of tokens with at least one element.
+        // §4.3: a list of tokens. Some clients send the field without a name in it, which offers
+        // nothing.
         if !self.subprotocols.is_valid() {
             return Err(HandshakeError::InvalidSubprotocol);
         }

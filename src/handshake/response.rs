@@ -10,7 +10,7 @@ use super::{
     extension::{self, Extension},
     fields::{Field, Fields, Form, List, Single, judge_lines},
     head::minor_version,
-    headers::{Headers, elements, is_protocol, is_token},
+    headers::{Headers, elements, is_empty_list, is_protocol, is_token},
     request::parse_version,
 };
 use crate::config::{Agreed, Deflate};
@@ -53,7 +53,7 @@ impl<'h, H: Fields<'h>> Accepted<'h, H> {
     /// The subprotocol that the server chose among those offered; `None` if it chose none.
     pub fn subprotocol(&self) -> Option<&'h str> {
         let mut lines = self.headers.clone().values(Field::Protocol);
-        lines.next().and_then(|name| str::from_utf8(name).ok())
+        lines.find(|line| !is_empty_list(line)).and_then(|name| str::from_utf8(name).ok())
     }
 
     /// The extensions in use, in the order in which they handle data (§9.1).
@@ -195,6 +195,8 @@ impl<'h> Facts<'h> {
                 Some(Field::Upgrade) => facts.upgrade.see(value, is_protocol, "websocket"),
                 Some(Field::Connection) => facts.connection.see(value, is_token, "Upgrade"),
                 Some(Field::Accept) => facts.accept.see(value),
+                // §4.3: some servers send the field without a name in it, which chooses nothing.
+                Some(Field::Protocol) if is_empty_list(value) => {}
                 Some(Field::Protocol) => facts.subprotocol.see(value),
                 Some(Field::Extensions) => {
                     let elements = extension::extensions(value);
