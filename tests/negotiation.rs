@@ -619,6 +619,15 @@ fn r6455_4_3_b_r6455_11_3_b_empty_elements_change_nothing() {
     }
 }
 
+#[test]
+fn r6455_4_2_1_k_a_subprotocol_may_be_offered_twice() {
+    for lines in [&["a, a"][..], &["a", "a"], &["a,", ",a,,"]] {
+        let lines: Vec<_> = lines.iter().map(|&line| line.to_owned()).collect();
+        let [subprotocols, ..] = asked(PROTOCOL, &lines).expect("one reading");
+        assert_eq!(subprotocols, ["a", "a"], "{lines:?}");
+    }
+}
+
 /// Numbers below the one that is asked for, the same in each run.
 fn random() -> impl FnMut(usize) -> usize {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;

@@ -169,6 +169,8 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     }
 
     /// The subprotocols that the client offers, the one it likes best first (§4.2.1).
+    ///
+    /// A name that the client offers twice is returned twice.
     pub fn subprotocols(&self) -> impl Iterator<Item = &'h str> + use<'h, H> {
         // §11.3.4: several lines are one list, in the order of the lines.
         let lines = self.headers.clone().values(Field::Protocol);
