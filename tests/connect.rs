@@ -8,8 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 use websocket_proto::handshake::{
-    AcceptOptions, ClientRequest, ENABLE_CONNECT_PROTOCOL, Fields, HandshakeError,
-    HandshakeError::*, HeadError, Offer, PseudoHeaders, Request, Response, ServerHandshake, Target,
+    AcceptOptions, ClientRequest, ENABLE_CONNECT_PROTOCOL,
+    FieldFault::{Malformed, Mismatch, Missing, Repeated},
+    Fields, HandshakeError,
+    HandshakeError::*,
+    HeadError, Offer, PseudoHeaders, Request, Response, ServerHandshake, Target,
 };
 use websocket_proto::{
     Agreed, Client, CloseCode, Config, Connection, Event, Failure, Server, Violation,
@@ -156,11 +159,14 @@ fn r8441_4_a_r8441_4_b_r8441_5_e_the_example_of_the_rfc() {
 #[test]
 fn r8441_4_a_a_request_has_all_parts_of_its_target() {
     let s = || sample();
-    refused(Malformed, s().pseudo(|p| p.scheme = None));
-    refused(Malformed, s().pseudo(|p| p.authority = None));
-    refused(Malformed, s().pseudo(|p| p.path = None));
+    refused(InvalidPseudoHeader, s().pseudo(|p| p.scheme = None));
+    refused(InvalidPseudoHeader, s().pseudo(|p| p.authority = None));
+    refused(InvalidPseudoHeader, s().pseudo(|p| p.path = None));
     // Host does not take the place of `:authority`.
-    refused(Malformed, s().pseudo(|p| p.authority = None).plus("host", "server.example.com"));
+    refused(
+        InvalidPseudoHeader,
+        s().pseudo(|p| p.authority = None).plus("host", "server.example.com"),
+    );
     for path in
         ["", "*", "chat", "?x", "https://server.example.com/chat", "/a b", "/a#b", "/\u{e9}"]
     {
@@ -169,7 +175,7 @@ fn r8441_4_a_a_request_has_all_parts_of_its_target() {
     let seen = accepted(s().pseudo(|p| p.path = Some("/p/[x]?q=1")));
     assert_eq!(seen.resource, "/p/[x]?q=1");
     for authority in ["", ":443", "u@h", "h:x", "h:65536", "a b", "h/x", "[::1", "\u{e9}"] {
-        refused(InvalidHost, s().pseudo(|p| p.authority = Some(authority)));
+        refused(InvalidHost(Malformed), s().pseudo(|p| p.authority = Some(authority)));
     }
     for authority in ["h", "h:8443", "[::1]:1", "H.example:"] {
         assert_eq!(accepted(s().pseudo(|p| p.authority = Some(authority))).host, authority);
@@ -197,7 +203,7 @@ fn r8441_5_a_the_scheme_is_http_or_https() {
         accepted(sample().pseudo(|p| p.scheme = Some(scheme)));
     }
     for scheme in ["ws", "wss", "ftp", "", "https:"] {
-        refused(Malformed, sample().pseudo(|p| p.scheme = Some(scheme)));
+        refused(InvalidPseudoHeader, sample().pseudo(|p| p.scheme = Some(scheme)));
     }
 }
 
@@ -233,6 +239,10 @@ fn r8441_5_b_nothing_of_a_connection_of_http_1_1() {
         ("proxy-connection", "keep-alive"),
         ("te", "gzip"),
         ("te", "trailers, gzip"),
+    ] {
+        refused(ForbiddenHeader, sample().plus(name, value));
+    }
+    for (name, value) in [
         // RFC 9113 §8.2.1: names are in lower case, whatever they name.
         ("Origin", "https://server.example.com"),
         ("Sec-WebSocket-Protocol", "chat"),
@@ -243,7 +253,7 @@ fn r8441_5_b_nothing_of_a_connection_of_http_1_1() {
         ("x-f\u{e9}", "bar"),
         ("", "bar"),
     ] {
-        refused(Malformed, sample().plus(name, value));
+        refused(MalformedHeader, sample().plus(name, value));
     }
     accepted(sample().plus("te", "Trailers").plus("x-foo", b"\xC3\x28"));
 }
@@ -254,13 +264,16 @@ fn r8441_5_b_host_gives_way_to_the_authority() {
     for host in ["h:443", "h", "H", " h\t", "h:"] {
         assert_eq!(accepted(s().plus("host", host)).host, "h:443");
     }
-    for host in ["evil", "h:80", "h.evil", "", "h:x", "u@h", "\u{e9}"] {
-        refused(InvalidHost, s().plus("host", host));
+    for host in ["evil", "h:80", "h.evil"] {
+        refused(InvalidHost(Mismatch), s().plus("host", host));
     }
-    refused(InvalidHost, s().plus("host", "h").plus("host", "h"));
+    for host in ["", "h:x", "u@h", "\u{e9}"] {
+        refused(InvalidHost(Malformed), s().plus("host", host));
+    }
+    refused(InvalidHost(Repeated), s().plus("host", "h").plus("host", "h"));
     // The port that is not written is the one of the scheme.
     let plain = || s().pseudo(|p| p.scheme = Some("http"));
-    refused(InvalidHost, plain().plus("host", "h"));
+    refused(InvalidHost(Mismatch), plain().plus("host", "h"));
     accepted(plain().pseudo(|p| p.authority = Some("h")).plus("host", "h:80"));
 }
 
@@ -300,17 +313,17 @@ fn r8441_5_b_t46_t49_no_header_of_the_caller_breaks_out_or_overrides() {
     };
     assert_eq!(both("set-cookie", "a=b"), Ok(()));
     for name in ["Set-Cookie", "x-Foo", "X", "", "x y", ":path", "\u{e9}", "Connection"] {
-        assert_eq!(both(name, "y"), Err(HeadError::InvalidHeader), "{name:?}");
+        assert_eq!(both(name, "y"), Err(HeadError::InvalidHeader(1)), "{name:?}");
     }
     for value in ["a\r\nx: y", "\r", "\n", "\0", "\u{7f}"] {
-        assert_eq!(both("x", value), Err(HeadError::InvalidHeader), "{value:?}");
+        assert_eq!(both("x", value), Err(HeadError::InvalidHeader(1)), "{value:?}");
     }
     for name in [
         "host", "origin", "connection", "upgrade", "transfer-encoding", "keep-alive", "te",
         "proxy-connection", "content-length", "sec-websocket-key", "sec-websocket-accept",
         "sec-websocket-version", "sec-websocket-protocol", "sec-websocket-extensions",
     ] {
-        assert_eq!(both(name, "y"), Err(HeadError::ProtectedHeader), "{name}");
+        assert_eq!(both(name, "y"), Err(HeadError::ProtectedHeader(1)), "{name}");
     }
     // The same fields do not belong into the head of HTTP/1.1.
     for name in ["Keep-Alive", "Proxy-Connection", "TE"] {
@@ -318,7 +331,7 @@ fn r8441_5_b_t46_t49_no_header_of_the_caller_breaks_out_or_overrides() {
         let headers = [(name, "y")];
         let offer = Offer::new().headers(&headers);
         let error = ClientRequest::upgrade(&target, &offer, [0; 16]).unwrap_err();
-        assert_eq!(error, HeadError::ProtectedHeader, "{name}");
+        assert_eq!(error, HeadError::ProtectedHeader(0), "{name}");
     }
 }
 
@@ -398,7 +411,7 @@ fn r8441_5_c_a_client_sends_a_key_if_it_is_told_to() {
         opening.validate(101, (1, 1), fields.iter().map(|(name, value)| (name, value))).map(drop)
     };
     assert_eq!(accept("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), Ok(()));
-    assert_eq!(accept("x"), Err(InvalidAccept));
+    assert_eq!(accept("x"), Err(InvalidAccept(Mismatch)));
 }
 
 #[test]
@@ -406,11 +419,11 @@ fn r8441_5_d_the_version_is_13() {
     let version = |value: &str| sample().with("sec-websocket-version", value);
     accepted(version(" 13\t"));
     for malformed in ["", "013", "256", "13, 8", "+13", "13\r", "13\n"] {
-        refused(InvalidVersion, version(malformed));
+        refused(InvalidVersion(Malformed), version(malformed));
     }
-    refused(InvalidVersion, sample().without("sec-websocket-version"));
-    refused(InvalidVersion, sample().plus("sec-websocket-version", "13"));
-    assert_eq!(InvalidVersion.connect_headers(), [("sec-websocket-version", "13")]);
+    refused(InvalidVersion(Missing), sample().without("sec-websocket-version"));
+    refused(InvalidVersion(Repeated), sample().plus("sec-websocket-version", "13"));
+    assert_eq!(InvalidVersion(Malformed).connect_headers(), [("sec-websocket-version", "13")]);
     for other in [0, 12, 255] {
         let error = UnsupportedVersion(other);
         refused(error, version(&other.to_string()));
@@ -433,9 +446,9 @@ fn r8441_5_d_t48_the_origin_stands_in_front_of_the_user() {
     }
     assert_eq!(accepted(sample().without("origin")).origin, None);
     for bad in ["", "https://\u{e9}", "https://a\tb", "https://h\n"] {
-        refused(InvalidOrigin, sample().with("origin", bad));
+        refused(InvalidOrigin(Malformed), sample().with("origin", bad));
     }
-    refused(InvalidOrigin, sample().plus("origin", "null"));
+    refused(InvalidOrigin(Repeated), sample().plus("origin", "null"));
     // The client's own.
     let offer = |origin| Offer::new().origin(origin);
     assert_eq!(connect("ws://h", &offer("a\r\nb")).unwrap_err(), HeadError::InvalidOrigin);
@@ -451,7 +464,7 @@ fn r8441_5_d_subprotocols_and_extensions_have_their_rules() {
     );
     assert_eq!(accepted(offer(extensions, b"x;a=1").plus(extensions, "y")).extensions, ["x", "y"]);
     for bad in [&b"a b"[..], b",;", b"a;b", b"\xC3\x28", b"a\n", b"\n"] {
-        refused(InvalidSubprotocol, offer(protocol, bad));
+        refused(InvalidSubprotocol(Malformed), offer(protocol, bad));
     }
     for bad in [&b";"[..], b"x;", b"x y", b"x; a=\"b", b"x, ;y", b"\xFF"] {
         refused(InvalidExtensions, offer(extensions, bad));
@@ -472,8 +485,8 @@ fn r8441_5_d_subprotocols_and_extensions_have_their_rules() {
         (&[(protocol, "other")], Err(SubprotocolNotOffered)),
         (&[(protocol, "Chat")], Err(SubprotocolNotOffered)),
         (&[(protocol, "")], Ok((200, None))),
-        (&[(protocol, "chat, superchat")], Err(InvalidSubprotocol)),
-        (&[(protocol, "chat"), (protocol, "chat")], Err(InvalidSubprotocol)),
+        (&[(protocol, "chat, superchat")], Err(InvalidSubprotocol(Malformed))),
+        (&[(protocol, "chat"), (protocol, "chat")], Err(InvalidSubprotocol(Repeated))),
         (&[(extensions, "permessage-deflate")], Err(ExtensionNotOffered)),
         (&[(extensions, "x;")], Err(InvalidExtensions)),
     ] {
@@ -508,9 +521,10 @@ fn r8441_5_e_success_is_any_2xx() {
         assert_eq!(judged(status, &[]), Err(InvalidStatus));
     }
     // RFC 9113 §8.2: what is malformed opens nothing.
-    for (name, value) in [("connection", "upgrade"), ("upgrade", "websocket"), ("X-Foo", "bar")] {
-        assert_eq!(judged(200, &[(name, value)]), Err(Malformed));
+    for (name, value) in [("connection", "upgrade"), ("upgrade", "websocket")] {
+        assert_eq!(judged(200, &[(name, value)]), Err(ForbiddenHeader));
     }
+    assert_eq!(judged(200, &[("X-Foo", "bar")]), Err(MalformedHeader));
     // RFC 9110 §9.3.6: a 2xx to a CONNECT has no body, whatever this says.
     assert_eq!(judged(200, &[("content-length", "5")]), Ok((200, None)));
 
@@ -523,7 +537,7 @@ fn r8441_5_e_success_is_any_2xx() {
     // HTTP/1.1 has no extended CONNECT.
     for version in [(1, 0), (1, 1), (0, 9)] {
         let response = opening.validate(200, version, headers.iter().map(|(n, v)| (n, v)));
-        assert_eq!(response.map(drop), Err(InvalidHttpVersion));
+        assert_eq!(response.map(drop), Err(OldHttpVersion));
     }
 }
 
@@ -587,11 +601,20 @@ fn every_fault_has_an_answer_in_both_versions_of_http() {
             400,
             &[],
         ),
-        (InvalidVersion, 400, &["Sec-WebSocket-Version: 13"], 400, &["sec-websocket-version: 13"]),
+        (
+            InvalidVersion(Repeated),
+            400,
+            &["Sec-WebSocket-Version: 13"],
+            400,
+            &["sec-websocket-version: 13"],
+        ),
         (MethodNotAllowed, 405, &["Allow: GET"], 405, &["allow: CONNECT"]),
         (UnsupportedProtocol, 501, &[], 501, &[]),
-        (Malformed, 400, &[], 400, &[]),
-        (InvalidHost, 400, &[], 400, &[]),
+        (MalformedLine, 400, &[], 400, &[]),
+        (MalformedHeader, 400, &[], 400, &[]),
+        (ForbiddenHeader, 400, &[], 400, &[]),
+        (InvalidPseudoHeader, 400, &[], 400, &[]),
+        (InvalidHost(Missing), 400, &[], 400, &[]),
         (BodyDeclared, 400, &[], 400, &[]),
         (UnsupportedHttpVersion, 505, &[], 505, &[]),
         (InvalidStatus, 502, &[], 502, &[]),
@@ -694,14 +717,14 @@ fn r6455_4_2_1_b_the_line_of_a_request_that_another_stack_parsed() {
     for (method, version, target, expected) in [
         ("GET", (1, 2), "/", Ok(())),
         ("GET", (1, 1), "http://h:80/", Ok(())),
-        ("GET", (1, 0), "/", Err(InvalidHttpVersion)),
+        ("GET", (1, 0), "/", Err(OldHttpVersion)),
         ("GET", (0, 9), "/", Err(UnsupportedHttpVersion)),
         ("GET", (2, 0), "/", Err(UnsupportedHttpVersion)),
         ("CONNECT", (2, 0), "/", Err(UnsupportedHttpVersion)),
         ("POST", (1, 1), "/", Err(MethodNotAllowed)),
         ("get", (1, 1), "/", Err(MethodNotAllowed)),
-        ("G T", (1, 1), "/", Err(Malformed)),
-        ("", (1, 1), "/", Err(Malformed)),
+        ("G T", (1, 1), "/", Err(MalformedLine)),
+        ("", (1, 1), "/", Err(MalformedLine)),
         ("GET", (1, 1), "", Err(InvalidTarget)),
         ("GET", (1, 1), "h:80", Err(InvalidTarget)),
         ("GET", (1, 1), "/a\r\nb", Err(InvalidTarget)),
@@ -725,12 +748,15 @@ fn r6455_4_2_1_g_a_line_break_is_no_whitespace_around_a_value() {
         Request::upgrade("GET", (1, 1), "/", fields).map(drop)
     };
     assert_eq!(with("sec-websocket-key", b" dGhlIHNhbXBsZSBub25jZQ==\t"), Ok(()));
-    assert_eq!(with("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==\n"), Err(InvalidKey));
-    assert_eq!(with("sec-websocket-version", b"\r13"), Err(InvalidVersion));
-    assert_eq!(with("host", b"h\r\n"), Err(InvalidHost));
-    assert_eq!(with("upgrade", b"websocket\n"), Err(InvalidUpgrade));
-    assert_eq!(with("connection", b"a, Upgrade\x0C"), Err(InvalidConnection));
-    assert_eq!(with("sec-websocket-protocol", b"a,\nb"), Err(InvalidSubprotocol));
+    assert_eq!(
+        with("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==\n"),
+        Err(InvalidKey(Malformed))
+    );
+    assert_eq!(with("sec-websocket-version", b"\r13"), Err(InvalidVersion(Malformed)));
+    assert_eq!(with("host", b"h\r\n"), Err(InvalidHost(Malformed)));
+    assert_eq!(with("upgrade", b"websocket\n"), Err(InvalidUpgrade(Malformed)));
+    assert_eq!(with("connection", b"a, Upgrade\x0C"), Err(InvalidConnection(Malformed)));
+    assert_eq!(with("sec-websocket-protocol", b"a,\nb"), Err(InvalidSubprotocol(Malformed)));
 }
 
 #[test]
@@ -765,8 +791,8 @@ fn r6455_4_1_z_a_response_that_another_stack_parsed() {
     };
     let accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
     assert_eq!(judge(101, (1, 1), accept), Ok(101));
-    assert_eq!(judge(101, (1, 1), "x"), Err(InvalidAccept));
-    assert_eq!(judge(101, (1, 0), accept), Err(InvalidHttpVersion));
+    assert_eq!(judge(101, (1, 1), "x"), Err(InvalidAccept(Mismatch)));
+    assert_eq!(judge(101, (1, 0), accept), Err(OldHttpVersion));
     assert_eq!(judge(101, (2, 0), accept), Err(UnsupportedHttpVersion));
     // R9110-15.2-a: an interim response is for the stack to skip.
     for status in [0, 100, 102, 199] {

@@ -393,7 +393,7 @@ fn r6455_7_2_1_a_an_unexpected_end_fails_the_connection_and_a_bad_response_the_h
     let closure = connection.closure().unwrap();
     assert_eq!((closure.code, closure.clean), (1006, false));
     let response = "HTTP/1.1 101 Switching Protocols\r\n\r\n";
-    assert_eq!(answer(response), Err(HandshakeError::InvalidUpgrade));
+    assert_eq!(answer(response), Err(HandshakeError::UpgradeMissing));
 }
 
 #[test]

@@ -5,8 +5,11 @@
 use std::panic;
 
 use websocket_proto::handshake::{
-    ClientHandshake, ClientRequest, HandshakeError, HandshakeError::*, HeadError, Offer, Response,
-    Target,
+    ClientHandshake, ClientRequest,
+    FieldFault::{Malformed, Mismatch, Missing, Repeated},
+    HandshakeError,
+    HandshakeError::*,
+    HeadError, Offer, Response, Target,
 };
 use websocket_proto::{Agreed, SliceOutput};
 
@@ -188,7 +191,8 @@ fn check(vectors: impl IntoIterator<Item = Vector>) {
             _ => failures.push(format!("{id}: {}: {verdict:?}", bytes.escape_ascii())),
         }
         // Where the bytes are a response to another parser too, its parts get the same verdict.
-        let parsed = parsed(&bytes).filter(|_| !matches!(expected, Err(Malformed | ControlByte)));
+        let parsed = parsed(&bytes)
+            .filter(|_| !matches!(expected, Err(MalformedLine | MalformedHeader | ControlByte(_))));
         if parsed.is_some_and(|parsed| parsed != expected) {
             failures.push(format!("{id}: {}: as parts: {parsed:?}", bytes.escape_ascii()));
         }
@@ -285,7 +289,7 @@ fn r6455_4_1_m_the_key_is_the_nonce_in_base64() {
     // R6455-E3150: the bits of the padding are zero.
     assert!(out.contains("\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n"));
     let answer = sample().without("Sec-WebSocket-Protocol");
-    assert_eq!(verdict_of(&client, &answer.bytes()), Err(InvalidAccept));
+    assert_eq!(verdict_of(&client, &answer.bytes()), Err(InvalidAccept(Mismatch)));
     let answer = answer.with("Sec-WebSocket-Accept", "C/0nmHhBztSRGR1CwL6Tf4ZjwpY=");
     assert!(verdict_of(&client, &answer.bytes()).unwrap().is_some());
 }
@@ -336,17 +340,17 @@ fn r6455_4_1_h_r6455_4_1_q_t46_t49_no_header_of_the_caller_breaks_out_or_overrid
     let send = |name, value| request("ws://h", &Offer::new().headers(&[("X-Fine", "y"), (name, value)]));
     assert!(send("Cookie", "a=b").unwrap().ends_with("\r\nCookie: a=b\r\n\r\n"));
     for value in ["a\r\nX: y", "\r", "\n", "\0", "\u{7f}", "\u{1b}"] {
-        assert_eq!(send("X", value), Err(HeadError::InvalidHeader), "{value:?}");
+        assert_eq!(send("X", value), Err(HeadError::InvalidHeader(1)), "{value:?}");
     }
     for name in ["", "X Y", "X:", "X\r\nY", "\u{e9}"] {
-        assert_eq!(send(name, "y"), Err(HeadError::InvalidHeader), "{name:?}");
+        assert_eq!(send(name, "y"), Err(HeadError::InvalidHeader(1)), "{name:?}");
     }
     for name in [
         "Host", "host", "UPGRADE", "Connection", "Origin", "Content-Length", "Transfer-Encoding",
         "Sec-WebSocket-Key", "sec-websocket-version", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions",
         "Sec-WebSocket-Accept", "Sec-WebSocket-",
     ] {
-        assert_eq!(send(name, "y"), Err(HeadError::ProtectedHeader), "{name}");
+        assert_eq!(send(name, "y"), Err(HeadError::ProtectedHeader(1)), "{name}");
     }
 }
 
@@ -370,37 +374,37 @@ fn r6455_4_1_y_r6455_7_1_4_b_t41_each_breach_of_a_rule_fails_the_handshake() {
     const ACCEPT: &str = "Sec-WebSocket-Accept";
     check([
         Vector { id: "R6455-4.1-t R6455-E5498", head: s().with("Upgrade", "WebSocket"), expected: Ok(()) },
-        Vector { id: "R6455-4.1-t", head: s().with("Upgrade", "h2c"), expected: Err(InvalidUpgrade) },
-        Vector { id: "R6455-4.1-t", head: s().with("Upgrade", ""), expected: Err(InvalidUpgrade) },
-        Vector { id: "R6455-4.1-t", head: s().with("Upgrade", "websocket/13"), expected: Err(InvalidUpgrade) },
-        Vector { id: "R6455-4.1-t", head: s().with("Upgrade", "websocket, h2c"), expected: Err(InvalidUpgrade) },
-        Vector { id: "R6455-4.1-t", head: s().plus("Upgrade: websocket"), expected: Err(InvalidUpgrade) },
-        Vector { id: "R6455-4.1-t", head: s().without("Upgrade"), expected: Err(InvalidUpgrade) },
-        Vector { id: "R6455-2-b", head: s().with("Upgrade", "web\u{17f}ocket"), expected: Err(InvalidUpgrade) },
+        Vector { id: "R6455-4.1-t", head: s().with("Upgrade", "h2c"), expected: Err(InvalidUpgrade(Mismatch)) },
+        Vector { id: "R6455-4.1-t", head: s().with("Upgrade", ""), expected: Err(InvalidUpgrade(Mismatch)) },
+        Vector { id: "R6455-4.1-t", head: s().with("Upgrade", "websocket/13"), expected: Err(InvalidUpgrade(Mismatch)) },
+        Vector { id: "R6455-4.1-t", head: s().with("Upgrade", "websocket, h2c"), expected: Err(InvalidUpgrade(Repeated)) },
+        Vector { id: "R6455-4.1-t", head: s().plus("Upgrade: websocket"), expected: Err(InvalidUpgrade(Repeated)) },
+        Vector { id: "R6455-4.1-t", head: s().without("Upgrade"), expected: Err(UpgradeMissing) },
+        Vector { id: "R6455-2-b", head: s().with("Upgrade", "web\u{17f}ocket"), expected: Err(InvalidUpgrade(Malformed)) },
         Vector { id: "R6455-4.1-u", head: s().with("Connection", "keep-alive, UPGRADE"), expected: Ok(()) },
         Vector { id: "R6455-4.1-u", head: s().with("Connection", "close").plus("connection: upgrade"), expected: Ok(()) },
-        Vector { id: "R6455-4.1-u", head: s().with("Connection", "Upgraded"), expected: Err(InvalidConnection) },
-        Vector { id: "R6455-4.1-u", head: s().with("Connection", ""), expected: Err(InvalidConnection) },
-        Vector { id: "R6455-4.1-u", head: s().with("Connection", "Upgrade, @"), expected: Err(InvalidConnection) },
-        Vector { id: "R6455-4.1-u", head: s().without("Connection"), expected: Err(InvalidConnection) },
+        Vector { id: "R6455-4.1-u", head: s().with("Connection", "Upgraded"), expected: Err(InvalidConnection(Mismatch)) },
+        Vector { id: "R6455-4.1-u", head: s().with("Connection", ""), expected: Err(InvalidConnection(Mismatch)) },
+        Vector { id: "R6455-4.1-u", head: s().with("Connection", "Upgrade, @"), expected: Err(InvalidConnection(Malformed)) },
+        Vector { id: "R6455-4.1-u", head: s().without("Connection"), expected: Err(InvalidConnection(Missing)) },
         Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, " \ts3pPLMBiTxaQ9kYGzzhZRbK+xOo=\t "), expected: Ok(()) },
-        Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, "s3pplmbitxaq9kygzzhzrbk+xoo="), expected: Err(InvalidAccept) },
-        Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo"), expected: Err(InvalidAccept) },
-        Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=="), expected: Err(InvalidAccept) },
-        Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, "s3pPLMBiTxaQ9kYGzzhZRbK+xOp="), expected: Err(InvalidAccept) },
-        Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, "dGhlIHNhbXBsZSBub25jZQ=="), expected: Err(InvalidAccept) },
-        Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, ""), expected: Err(InvalidAccept) },
-        Vector { id: "R6455-4.1-v", head: s().without(ACCEPT), expected: Err(InvalidAccept) },
-        Vector { id: "R6455-11.3-c", head: s().plus("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), expected: Err(InvalidAccept) },
-        Vector { id: "R6455-11.3-c", head: s().plus("Sec-WebSocket-Protocol: chat"), expected: Err(InvalidSubprotocol) },
+        Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, "s3pplmbitxaq9kygzzhzrbk+xoo="), expected: Err(InvalidAccept(Mismatch)) },
+        Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo"), expected: Err(InvalidAccept(Mismatch)) },
+        Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=="), expected: Err(InvalidAccept(Mismatch)) },
+        Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, "s3pPLMBiTxaQ9kYGzzhZRbK+xOp="), expected: Err(InvalidAccept(Mismatch)) },
+        Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, "dGhlIHNhbXBsZSBub25jZQ=="), expected: Err(InvalidAccept(Mismatch)) },
+        Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, ""), expected: Err(InvalidAccept(Mismatch)) },
+        Vector { id: "R6455-4.1-v", head: s().without(ACCEPT), expected: Err(InvalidAccept(Missing)) },
+        Vector { id: "R6455-11.3-c", head: s().plus("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), expected: Err(InvalidAccept(Repeated)) },
+        Vector { id: "R6455-11.3-c", head: s().plus("Sec-WebSocket-Protocol: chat"), expected: Err(InvalidSubprotocol(Repeated)) },
         Vector { id: "R6455-4.1-x", head: s().with("Sec-WebSocket-Protocol", "superchat"), expected: Ok(()) },
         Vector { id: "R6455-4.1-x", head: s().with("Sec-WebSocket-Protocol", "Chat"), expected: Err(SubprotocolNotOffered) },
         Vector { id: "R6455-4.1-x", head: s().with("Sec-WebSocket-Protocol", "other"), expected: Err(SubprotocolNotOffered) },
         Vector { id: "R6455-4.1-x", head: s().with("Sec-WebSocket-Protocol", "cha"), expected: Err(SubprotocolNotOffered) },
-        Vector { id: "R6455-4.1-x", head: s().with("Sec-WebSocket-Protocol", "chat, superchat"), expected: Err(InvalidSubprotocol) },
+        Vector { id: "R6455-4.1-x", head: s().with("Sec-WebSocket-Protocol", "chat, superchat"), expected: Err(InvalidSubprotocol(Malformed)) },
         Vector { id: "R6455-4.3-b", head: s().with("Sec-WebSocket-Protocol", ""), expected: Ok(()) },
         Vector { id: "R6455-4.3-b", head: s().plus("Sec-WebSocket-Protocol: , ,"), expected: Ok(()) },
-        Vector { id: "R6455-8.1-b", head: s().with("Sec-WebSocket-Protocol", b"\xC3\x28"), expected: Err(InvalidSubprotocol) },
+        Vector { id: "R6455-8.1-b", head: s().with("Sec-WebSocket-Protocol", b"\xC3\x28"), expected: Err(InvalidSubprotocol(Malformed)) },
         Vector { id: "R6455-4.1-w", head: s().plus("Sec-WebSocket-Extensions: permessage-deflate"), expected: Err(ExtensionNotOffered) },
         // R6455-E3433: several lines are one list, which is judged as a whole.
         Vector { id: "R6455-E3433 R6455-4.1-w", head: s().plus("Sec-WebSocket-Extensions: a").plus("Sec-WebSocket-Extensions: b; c"), expected: Err(ExtensionNotOffered) },
@@ -411,27 +415,27 @@ fn r6455_4_1_y_r6455_7_1_4_b_t41_each_breach_of_a_rule_fails_the_handshake() {
         Vector { id: "R6455-4.3-b", head: s().plus("Sec-WebSocket-Extensions: ,"), expected: Ok(()) },
         Vector { id: "R6455-4.3-b", head: s().plus("Sec-WebSocket-Extensions:"), expected: Ok(()) },
         Vector { id: "R6455-8.1-b", head: s().plus(b"Sec-WebSocket-Extensions: \xFF"), expected: Err(InvalidExtensions) },
-        Vector { id: "R6455-4.1-y", head: s().line("HTTP/1.0 101 Switching Protocols"), expected: Err(InvalidHttpVersion) },
+        Vector { id: "R6455-4.1-y", head: s().line("HTTP/1.0 101 Switching Protocols"), expected: Err(OldHttpVersion) },
         Vector { id: "R6455-4.1-y", head: s().without(ACCEPT).plus("sec-websocket-ACCEPT:s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), expected: Ok(()) },
         Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.2 101 "), expected: Ok(()) },
         Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1 101"), expected: Ok(()) },
         Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1 101 a b\tc \u{e9}"), expected: Ok(()) },
         Vector { id: "R9112-2.3-a", head: s().line("HTTP/2.0 101 x"), expected: Err(UnsupportedHttpVersion) },
         Vector { id: "R9112-2.3-a", head: s().line("http/1.1 101 x"), expected: Err(InvalidHttpVersion) },
-        Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1"), expected: Err(Malformed) },
-        Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1 10 x"), expected: Err(Malformed) },
-        Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1 1010 x"), expected: Err(Malformed) },
-        Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1 099 x"), expected: Err(Malformed) },
-        Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1  101 x"), expected: Err(Malformed) },
-        Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1 +10 x"), expected: Err(Malformed) },
-        Vector { id: "R9112-2.3-a", head: s().line("\u{81}\u{2}hi"), expected: Err(ControlByte) },
-        Vector { id: "R9112-5-a", head: s().plus("X-Foo : bar"), expected: Err(Malformed) },
-        Vector { id: "R9112-5-a T44", head: s().plus("X-Foo: bar\r\n baz"), expected: Err(Malformed) },
-        Vector { id: "R9112-5-a T44", head: s().plus("X-Foo: \0"), expected: Err(ControlByte) },
-        Vector { id: "R9112-5-a T44", head: s().plus("X-Foo: \rbar"), expected: Err(ControlByte) },
-        Vector { id: "R9112-5-a T44", head: s().plus("X-Foo: \nbar: baz"), expected: Err(ControlByte) },
+        Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1"), expected: Err(MalformedLine) },
+        Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1 10 x"), expected: Err(MalformedLine) },
+        Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1 1010 x"), expected: Err(MalformedLine) },
+        Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1 099 x"), expected: Err(MalformedLine) },
+        Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1  101 x"), expected: Err(MalformedLine) },
+        Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1 +10 x"), expected: Err(MalformedLine) },
+        Vector { id: "R9112-2.3-a", head: s().line("\u{81}\u{2}hi"), expected: Err(ControlByte(2)) },
+        Vector { id: "R9112-5-a", head: s().plus("X-Foo : bar"), expected: Err(MalformedHeader) },
+        Vector { id: "R9112-5-a T44", head: s().plus("X-Foo: bar\r\n baz"), expected: Err(MalformedHeader) },
+        Vector { id: "R9112-5-a T44", head: s().plus("X-Foo: \0"), expected: Err(ControlByte(0)) },
+        Vector { id: "R9112-5-a T44", head: s().plus("X-Foo: \rbar"), expected: Err(ControlByte(b'\r')) },
+        Vector { id: "R9112-5-a T44", head: s().plus("X-Foo: \nbar: baz"), expected: Err(ControlByte(b'\n')) },
         // RFC 9112 §2.2 lets a server skip empty lines, and only a server.
-        Vector { id: "R9112-2.2-a", head: s().behind("\r\n"), expected: Err(ControlByte) },
+        Vector { id: "R9112-2.2-a", head: s().behind("\r\n"), expected: Err(ControlByte(b'\r')) },
     ]);
     // T41: nothing was offered.
     let target = Target::parse("ws://h").unwrap();
@@ -439,7 +443,7 @@ fn r6455_4_1_y_r6455_7_1_4_b_t41_each_breach_of_a_rule_fails_the_handshake() {
     assert_eq!(verdict_of(&plain, &s().bytes()), Err(SubprotocolNotOffered));
     // T41: an answer that belongs to another key.
     let other = ClientHandshake::start(&target, &Offer::new(), [7; 16], &mut vec![]).unwrap();
-    assert_eq!(verdict_of(&other, &s().without("Sec-WebSocket-Protocol").bytes()), Err(InvalidAccept));
+    assert_eq!(verdict_of(&other, &s().without("Sec-WebSocket-Protocol").bytes()), Err(InvalidAccept(Mismatch)));
 }
 
 #[test]
@@ -462,9 +466,9 @@ fn r9110_15_2_a_interim_responses_are_skipped() {
     assert_eq!(seen(&refusal).status, 404);
     check([
         // What stands in an interim head is no part of the answer.
-        Vector { id: "R9110-15.2-a", head: sample().without("Upgrade").behind("HTTP/1.1 102 x\r\nUpgrade: websocket\r\n\r\n"), expected: Err(InvalidUpgrade) },
-        Vector { id: "R9110-15.2-a", head: sample().behind("HTTP/1.1 103\r\n folded\r\n\r\n"), expected: Err(Malformed) },
-        Vector { id: "R9110-15.2-a", head: sample().behind("HTTP/1.1 103 x\r\n\r\n\r\n"), expected: Err(ControlByte) },
+        Vector { id: "R9110-15.2-a", head: sample().without("Upgrade").behind("HTTP/1.1 102 x\r\nUpgrade: websocket\r\n\r\n"), expected: Err(UpgradeMissing) },
+        Vector { id: "R9110-15.2-a", head: sample().behind("HTTP/1.1 103\r\n folded\r\n\r\n"), expected: Err(MalformedHeader) },
+        Vector { id: "R9110-15.2-a", head: sample().behind("HTTP/1.1 103 x\r\n\r\n\r\n"), expected: Err(ControlByte(b'\r')) },
     ]);
     assert_eq!(verdict(early.as_bytes()), Ok(None));
 }

@@ -7,7 +7,8 @@ mod common;
 
 use common::Keys;
 use websocket_proto::handshake::{
-    AcceptOptions, ClientHandshake, HandshakeError, Offer, Response, ServerHandshake, Target,
+    AcceptOptions, ClientHandshake, FieldFault, HandshakeError, Offer, Response, ServerHandshake,
+    Target,
 };
 use websocket_proto::{
     Client, CloseCode, CloseFrame, Config, Connection, Data, Message, Messages, NextStep, Role,
@@ -194,7 +195,7 @@ fn r6455_4_1_r_the_client_sends_nothing_between_its_request_and_the_answer() {
                        Connection: Upgrade\r\nSec-WebSocket-Accept: wrong\r\n\r\n"
         .to_vec();
     let answer = handshake.receive(&mut &mut answer[..]).map(|_| ());
-    assert_eq!(answer, Err(HandshakeError::InvalidAccept));
+    assert_eq!(answer, Err(HandshakeError::InvalidAccept(FieldFault::Mismatch)));
 }
 
 #[test]

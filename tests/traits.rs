@@ -7,7 +7,8 @@ use std::error::Error;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
 use websocket_proto::handshake::{
-    AcceptOptions, HandshakeError, HeadError, Offer, ServerHandshake, TargetError, reject,
+    AcceptOptions, FieldFault, HandshakeError, HeadError, Offer, ServerHandshake, TargetError,
+    reject,
 };
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Closure, Config, Connection, ControlPayload, Data,
@@ -21,7 +22,9 @@ fn texts(errors: &[&dyn Error]) {
     assert_eq!(texts.len(), errors.len(), "{texts:?}");
     for text in texts {
         let name_in_front = text.starts_with("Sec-")
-            || ["Upgrade ", "Connection ", "Origin "].iter().any(|name| text.starts_with(name));
+            || ["Upgrade ", "Connection ", "Origin ", "Host "]
+                .iter()
+                .any(|name| text.starts_with(name));
         assert!(text.len() > 5 && !text.ends_with('.'), "{text}");
         assert!(name_in_front || text.starts_with(|first: char| first.is_lowercase()), "{text}");
     }
@@ -89,37 +92,56 @@ fn each_error_has_a_text_of_its_own() {
         &SendError::Codec,
         &SendError::Full,
     ]);
+    let mut errors = vec![
+        HandshakeError::ControlByte(b'\n'),
+        HandshakeError::ControlByte(b'\r'),
+        HandshakeError::ControlByte(0),
+        HandshakeError::ControlByte(0x7F),
+        HandshakeError::MalformedLine,
+        HandshakeError::MalformedHeader,
+        HandshakeError::HeadTooLarge,
+        HandshakeError::TooManyHeaders,
+        HandshakeError::InvalidHttpVersion,
+        HandshakeError::OldHttpVersion,
+        HandshakeError::UnsupportedHttpVersion,
+        HandshakeError::MethodNotAllowed,
+        HandshakeError::UnsupportedProtocol,
+        HandshakeError::InvalidPseudoHeader,
+        HandshakeError::ForbiddenHeader,
+        HandshakeError::InvalidTarget,
+        HandshakeError::UpgradeMissing,
+        HandshakeError::BodyDeclared,
+        HandshakeError::UnsupportedVersion(7),
+        HandshakeError::UnsupportedVersion(8),
+        HandshakeError::InvalidExtensions,
+        HandshakeError::InvalidStatus,
+        HandshakeError::SubprotocolNotOffered,
+        HandshakeError::ExtensionNotOffered,
+        HandshakeError::InvalidParameters,
+    ];
+    for fault in
+        [FieldFault::Missing, FieldFault::Repeated, FieldFault::Malformed, FieldFault::Mismatch]
+    {
+        errors.extend([
+            HandshakeError::InvalidHost(fault),
+            HandshakeError::InvalidConnection(fault),
+            HandshakeError::InvalidVersion(fault),
+            HandshakeError::InvalidKey(fault),
+            HandshakeError::InvalidOrigin(fault),
+            HandshakeError::InvalidSubprotocol(fault),
+            HandshakeError::InvalidAccept(fault),
+        ]);
+        // A missing Upgrade is plain HTTP, and has an error of its own.
+        if fault != FieldFault::Missing {
+            errors.push(HandshakeError::InvalidUpgrade(fault));
+        }
+    }
+    texts(&errors.iter().map(|error| error as &dyn Error).collect::<Vec<_>>());
     texts(&[
-        &HandshakeError::ControlByte,
-        &HandshakeError::Malformed,
-        &HandshakeError::HeadTooLarge,
-        &HandshakeError::TooManyHeaders,
-        &HandshakeError::InvalidHttpVersion,
-        &HandshakeError::UnsupportedHttpVersion,
-        &HandshakeError::MethodNotAllowed,
-        &HandshakeError::UnsupportedProtocol,
-        &HandshakeError::InvalidTarget,
-        &HandshakeError::InvalidHost,
-        &HandshakeError::UpgradeMissing,
-        &HandshakeError::InvalidUpgrade,
-        &HandshakeError::InvalidConnection,
-        &HandshakeError::BodyDeclared,
-        &HandshakeError::InvalidVersion,
-        &HandshakeError::UnsupportedVersion(7),
-        &HandshakeError::UnsupportedVersion(8),
-        &HandshakeError::InvalidKey,
-        &HandshakeError::InvalidOrigin,
-        &HandshakeError::InvalidSubprotocol,
-        &HandshakeError::InvalidExtensions,
-        &HandshakeError::InvalidStatus,
-        &HandshakeError::InvalidAccept,
-        &HandshakeError::SubprotocolNotOffered,
-        &HandshakeError::ExtensionNotOffered,
-        &HandshakeError::InvalidParameters,
-    ]);
-    texts(&[
-        &HeadError::InvalidHeader,
-        &HeadError::ProtectedHeader,
+        &HeadError::InvalidHeader(0),
+        &HeadError::InvalidHeader(1),
+        &HeadError::ProtectedHeader(0),
+        &HeadError::ProtectedHeader(1),
         &HeadError::InvalidOrigin,
         &HeadError::InvalidSubprotocol,
         &HeadError::SubprotocolNotOffered,
@@ -140,6 +162,37 @@ fn each_error_has_a_text_of_its_own() {
         &TargetError::Fragment,
     ]);
     texts(&[&InflateError::Corrupt, &InflateError::Memory, &Full]);
+}
+
+/// The text says which header is at fault, and what is wrong with it.
+#[test]
+fn errors_of_heads_name_what_is_wrong() {
+    for (error, text) in [
+        (HandshakeError::ControlByte(b'\n'), "a line of the head ends with LF alone"),
+        (HandshakeError::ControlByte(b'\r'), "a CR in the head has no LF after it"),
+        (HandshakeError::ControlByte(0), "the head has the control byte 0x00"),
+        (HandshakeError::UpgradeMissing, "Upgrade is missing"),
+        (HandshakeError::InvalidUpgrade(FieldFault::Repeated), "Upgrade is repeated"),
+        (HandshakeError::InvalidUpgrade(FieldFault::Mismatch), "Upgrade does not name websocket"),
+        (HandshakeError::InvalidConnection(FieldFault::Missing), "Connection is missing"),
+        (
+            HandshakeError::InvalidConnection(FieldFault::Mismatch),
+            "Connection does not name Upgrade",
+        ),
+        (HandshakeError::InvalidHost(FieldFault::Malformed), "Host is malformed"),
+        (HandshakeError::InvalidHost(FieldFault::Mismatch), "Host differs from :authority"),
+        (HandshakeError::InvalidKey(FieldFault::Missing), "Sec-WebSocket-Key is missing"),
+        (
+            HandshakeError::InvalidAccept(FieldFault::Mismatch),
+            "Sec-WebSocket-Accept does not answer the key",
+        ),
+    ] {
+        assert_eq!(error.to_string(), text);
+    }
+    let headers = [("X-Fine", "y"), ("X-Fine", "y"), ("X", "\n"), ("Host", "h")];
+    let refuse = |headers| reject(403, headers, b"", &mut Vec::new()).unwrap_err().to_string();
+    assert_eq!(refuse(&headers), "the name or value of the header at index 2 is malformed");
+    assert_eq!(refuse(&headers[3..]), "the header at index 0 belongs to the handshake");
 }
 
 #[test]

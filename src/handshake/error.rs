@@ -15,19 +15,23 @@ use core::{error, fmt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// A bare CR or LF, a NUL, or another control byte in the head (RFC 9112 §2.2, RFC 9110 §5.5).
-    ControlByte,
-    /// The head does not have the form of a request or of a response (RFC 9112 §2.1). Over HTTP/2
-    /// and HTTP/3: a part of the target is missing, or a field is there that may not be (RFC 8441
-    /// §4, §5, RFC 9113 §8.2).
-    Malformed,
+    /// A control byte in the head: an LF without a CR before it, a CR without an LF after it (RFC 9112
+    /// §2.2), or another one, such as a NUL (RFC 9110 §5.5).
+    ControlByte(u8),
+    /// The first line is neither a request line nor a status line (RFC 9112 §3, §4).
+    MalformedLine,
+    /// A header line is malformed or folded, or has a space before its colon (RFC 9112 §5). Over HTTP/2
+    /// and HTTP/3: a header's name is not a token in lower case (RFC 9113 §8.2.1).
+    MalformedHeader,
     /// The head is over the limit (§10.4).
     HeadTooLarge,
     /// The head has more header lines than there are slots for (§10.4).
     TooManyHeaders,
-    /// HTTP/1.0, or something that is not an HTTP version (§4.2.1, RFC 9112 §2.3); an extended
-    /// CONNECT that is answered over HTTP/1 (RFC 8441 §4).
+    /// Something that is not an HTTP version (RFC 9112 §2.3).
     InvalidHttpVersion,
+    /// HTTP/1.0, which has no Upgrade (§4.2.1); an extended CONNECT that is answered over HTTP/1 (RFC
+    /// 8441 §4).
+    OldHttpVersion,
     /// A major version of HTTP other than 1 (RFC 9112 §2.3).
     UnsupportedHttpVersion,
 
@@ -35,37 +39,43 @@ pub enum HandshakeError {
     MethodNotAllowed,
     /// The `:protocol` of a CONNECT is missing, or not `websocket` (RFC 8441 §5, RFC 9220 §3).
     UnsupportedProtocol,
+    /// Over HTTP/2 and HTTP/3: `:scheme`, `:authority` or `:path` is missing, or the scheme is neither
+    /// `http` nor `https` (RFC 8441 §4, §5).
+    InvalidPseudoHeader,
+    /// Over HTTP/2 and HTTP/3: a header of HTTP/1.1, such as Connection or Upgrade (RFC 8441 §5, RFC
+    /// 9113 §8.2.2).
+    ForbiddenHeader,
     /// The request's target is neither a path nor an absolute `http` or `https` URI (§4.2.1).
     InvalidTarget,
-    /// Host is missing, repeated or malformed (§4.2.1); so is `:authority`, or the two differ
-    /// (RFC 9113 §8.3.1).
-    InvalidHost,
-    /// The request has no Upgrade: it is plain HTTP (§4.2.1).
+    /// Host, or the `:authority` of HTTP/2 and HTTP/3 (§4.2.1). It is a
+    /// [`Mismatch`](FieldFault::Mismatch) that the two differ (RFC 9113 §8.3.1).
+    InvalidHost(FieldFault),
+    /// The head has no Upgrade: it is plain HTTP (§4.1, §4.2.1).
     UpgradeMissing,
-    /// Upgrade does not name `websocket`, or is malformed (§4.1, §4.2.1).
-    InvalidUpgrade,
-    /// Connection does not name `Upgrade`, or is malformed (§4.1, §4.2.1).
-    InvalidConnection,
+    /// Upgrade: a [`Mismatch`](FieldFault::Mismatch) does not name `websocket` (§4.1, §4.2.1).
+    InvalidUpgrade(FieldFault),
+    /// Connection: a [`Mismatch`](FieldFault::Mismatch) does not name `Upgrade` (§4.1, §4.2.1).
+    InvalidConnection(FieldFault),
     /// The request declares a body (RFC 9112 §6).
     BodyDeclared,
-    /// Sec-WebSocket-Version is missing, repeated or malformed (§4.2.1, §4.3).
-    InvalidVersion,
+    /// Sec-WebSocket-Version (§4.2.1, §4.3).
+    InvalidVersion(FieldFault),
     /// The request is for another version of the protocol than 13 (§4.2.2, §4.4).
     UnsupportedVersion(u8),
-    /// Sec-WebSocket-Key is missing, repeated, or not 16 bytes in base64 (§4.2.1).
-    InvalidKey,
-    /// Origin is repeated or malformed (RFC 6454 §7).
-    InvalidOrigin,
-    /// Sec-WebSocket-Protocol is malformed (§4.3), or repeated in a response (§11.3.4).
-    InvalidSubprotocol,
+    /// Sec-WebSocket-Key, which is 16 bytes in base64 (§4.2.1).
+    InvalidKey(FieldFault),
+    /// Origin (RFC 6454 §7).
+    InvalidOrigin(FieldFault),
+    /// Sec-WebSocket-Protocol (§4.3), which may be repeated in a request only (§11.3.4).
+    InvalidSubprotocol(FieldFault),
     /// Sec-WebSocket-Extensions is malformed (§9.1).
     InvalidExtensions,
 
     /// A status below 200 that opens nothing: a 101 to a CONNECT (RFC 8441 §5), an interim response
     /// that another HTTP stack gave for the final one (RFC 9110 §15.2).
     InvalidStatus,
-    /// Sec-WebSocket-Accept is missing, repeated, or not what the key asks for (§4.1).
-    InvalidAccept,
+    /// Sec-WebSocket-Accept: a [`Mismatch`](FieldFault::Mismatch) does not answer the key (§4.1).
+    InvalidAccept(FieldFault),
     /// The server chose a subprotocol that the client did not offer (§4.1).
     SubprotocolNotOffered,
     /// The server chose an extension that the client did not offer (§4.1), or one twice.
@@ -91,24 +101,28 @@ impl HandshakeError {
             // RFC 9220 §3: a protocol that the server does not know.
             HandshakeError::UnsupportedProtocol => 501,
             HandshakeError::InvalidStatus
-            | HandshakeError::InvalidAccept
+            | HandshakeError::InvalidAccept(_)
             | HandshakeError::SubprotocolNotOffered
             | HandshakeError::ExtensionNotOffered
             | HandshakeError::InvalidParameters => 502,
             HandshakeError::UnsupportedHttpVersion => 505,
             // §4.2.1: whatever else breaks a rule is a bad request.
-            HandshakeError::ControlByte
-            | HandshakeError::Malformed
+            HandshakeError::ControlByte(_)
+            | HandshakeError::MalformedLine
+            | HandshakeError::MalformedHeader
             | HandshakeError::InvalidHttpVersion
+            | HandshakeError::OldHttpVersion
+            | HandshakeError::InvalidPseudoHeader
+            | HandshakeError::ForbiddenHeader
             | HandshakeError::InvalidTarget
-            | HandshakeError::InvalidHost
-            | HandshakeError::InvalidUpgrade
-            | HandshakeError::InvalidConnection
+            | HandshakeError::InvalidHost(_)
+            | HandshakeError::InvalidUpgrade(_)
+            | HandshakeError::InvalidConnection(_)
             | HandshakeError::BodyDeclared
-            | HandshakeError::InvalidVersion
-            | HandshakeError::InvalidKey
-            | HandshakeError::InvalidOrigin
-            | HandshakeError::InvalidSubprotocol
+            | HandshakeError::InvalidVersion(_)
+            | HandshakeError::InvalidKey(_)
+            | HandshakeError::InvalidOrigin(_)
+            | HandshakeError::InvalidSubprotocol(_)
             | HandshakeError::InvalidExtensions => 400,
         }
     }
@@ -116,33 +130,53 @@ impl HandshakeError {
 
 impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use FieldFault::Mismatch;
+
         f.write_str(match self {
-            HandshakeError::ControlByte => "the head has a control byte",
-            HandshakeError::Malformed => "the head is malformed",
+            HandshakeError::ControlByte(b'\n') => "a line of the head ends with LF alone",
+            HandshakeError::ControlByte(b'\r') => "a CR in the head has no LF after it",
+            HandshakeError::ControlByte(byte) => {
+                return write!(f, "the head has the control byte {byte:#04x}");
+            }
+            HandshakeError::MalformedLine => "the first line of the head is malformed",
+            HandshakeError::MalformedHeader => "a header line is malformed",
             HandshakeError::HeadTooLarge => "the head is over the limit",
             HandshakeError::TooManyHeaders => "the head has too many header lines",
-            HandshakeError::InvalidHttpVersion => "the HTTP version is too old or malformed",
+            HandshakeError::InvalidHttpVersion => "the HTTP version is malformed",
+            HandshakeError::OldHttpVersion => "the HTTP version is too old for the handshake",
             HandshakeError::UnsupportedHttpVersion => "the HTTP version is not 1.x",
             HandshakeError::MethodNotAllowed => "the method is not the one of a handshake",
             HandshakeError::UnsupportedProtocol => "the protocol of the CONNECT is not websocket",
+            HandshakeError::InvalidPseudoHeader => "a pseudo-header is missing or malformed",
+            HandshakeError::ForbiddenHeader => "a header of HTTP/1.1 came over HTTP/2 or HTTP/3",
             HandshakeError::InvalidTarget => "the request target is malformed",
-            HandshakeError::InvalidHost => "the host is missing, repeated or malformed",
+            HandshakeError::InvalidHost(Mismatch) => "Host differs from :authority",
+            HandshakeError::InvalidHost(fault) => return write!(f, "Host {fault}"),
             HandshakeError::UpgradeMissing => "Upgrade is missing",
-            HandshakeError::InvalidUpgrade => "Upgrade does not name websocket",
-            HandshakeError::InvalidConnection => "Connection does not name Upgrade",
+            HandshakeError::InvalidUpgrade(Mismatch) => "Upgrade does not name websocket",
+            HandshakeError::InvalidUpgrade(fault) => return write!(f, "Upgrade {fault}"),
+            HandshakeError::InvalidConnection(Mismatch) => "Connection does not name Upgrade",
+            HandshakeError::InvalidConnection(fault) => return write!(f, "Connection {fault}"),
             HandshakeError::BodyDeclared => "the request declares a body",
-            HandshakeError::InvalidVersion => {
-                "Sec-WebSocket-Version is missing, repeated or malformed"
+            HandshakeError::InvalidVersion(fault) => {
+                return write!(f, "Sec-WebSocket-Version {fault}");
             }
             HandshakeError::UnsupportedVersion(version) => {
                 return write!(f, "version {version} of the protocol is not supported");
             }
-            HandshakeError::InvalidKey => "Sec-WebSocket-Key is missing, repeated or malformed",
-            HandshakeError::InvalidOrigin => "Origin is repeated or malformed",
-            HandshakeError::InvalidSubprotocol => "Sec-WebSocket-Protocol is malformed",
+            HandshakeError::InvalidKey(fault) => return write!(f, "Sec-WebSocket-Key {fault}"),
+            HandshakeError::InvalidOrigin(fault) => return write!(f, "Origin {fault}"),
+            HandshakeError::InvalidSubprotocol(fault) => {
+                return write!(f, "Sec-WebSocket-Protocol {fault}");
+            }
             HandshakeError::InvalidExtensions => "Sec-WebSocket-Extensions is malformed",
             HandshakeError::InvalidStatus => "the status is not one of a final response",
-            HandshakeError::InvalidAccept => "Sec-WebSocket-Accept does not answer the key",
+            HandshakeError::InvalidAccept(Mismatch) => {
+                "Sec-WebSocket-Accept does not answer the key"
+            }
+            HandshakeError::InvalidAccept(fault) => {
+                return write!(f, "Sec-WebSocket-Accept {fault}");
+            }
             HandshakeError::SubprotocolNotOffered => "the subprotocol was not offered",
             HandshakeError::ExtensionNotOffered => "the extension was not offered",
             HandshakeError::InvalidParameters => "the extension's parameters are not as offered",
@@ -152,16 +186,43 @@ impl fmt::Display for HandshakeError {
 
 impl error::Error for HandshakeError {}
 
+/// What is wrong with the header field that a [`HandshakeError`] names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FieldFault {
+    /// The field is not there.
+    Missing,
+    /// The field is there more than once, or has several values where one is allowed.
+    Repeated,
+    /// The value does not have the form that the field prescribes.
+    Malformed,
+    /// The value is well formed, but not the one that the handshake needs.
+    Mismatch,
+}
+
+impl fmt::Display for FieldFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FieldFault::Missing => "is missing",
+            FieldFault::Repeated => "is repeated",
+            FieldFault::Malformed => "is malformed",
+            FieldFault::Mismatch => "has another value",
+        })
+    }
+}
+
 /// Why a head was not written: the caller's fault, or its output's. Nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// A header's name is not a token, or its value has a control byte (RFC 9110 §5.1, §5.5); over
-    /// HTTP/2 and HTTP/3 also a name with an upper-case letter (RFC 9113 §8.2.1).
-    InvalidHeader,
-    /// A header that the handshake writes itself, such as Upgrade or any Sec-WebSocket one (§4.1),
-    /// or one that would need a Connection to go with it, such as Keep-Alive (RFC 9110 §7.6.1).
-    ProtectedHeader,
+    /// The name of the header at this index is not a token, or its value has a control byte (RFC 9110
+    /// §5.1, §5.5); over HTTP/2 and HTTP/3 also a name with an upper-case letter (RFC 9113 §8.2.1).
+    /// The index counts from 0 in the list that the caller gave.
+    InvalidHeader(usize),
+    /// The header at this index is one that the handshake writes itself, such as Upgrade or any
+    /// Sec-WebSocket one (§4.1), or one that would need a Connection to go with it, such as Keep-Alive
+    /// (RFC 9110 §7.6.1). The index counts from 0 in the list that the caller gave.
+    ProtectedHeader(usize),
     /// An origin that is empty, or not visible ASCII (RFC 6454 §7.1).
     InvalidOrigin,
     /// A subprotocol that is not a token, or is offered twice (§4.1).
@@ -183,8 +244,12 @@ pub enum HeadError {
 impl fmt::Display for HeadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            HeadError::InvalidHeader => "a header's name or value is malformed",
-            HeadError::ProtectedHeader => "a header belongs to the handshake",
+            HeadError::InvalidHeader(index) => {
+                return write!(f, "the name or value of the header at index {index} is malformed");
+            }
+            HeadError::ProtectedHeader(index) => {
+                return write!(f, "the header at index {index} belongs to the handshake");
+            }
             HeadError::InvalidOrigin => "the origin is malformed",
             HeadError::InvalidSubprotocol => "a subprotocol is malformed or repeated",
             HeadError::SubprotocolNotOffered => "the subprotocol was not offered",

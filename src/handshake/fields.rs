@@ -2,7 +2,7 @@
 //! knows, and what the lines of one say together (RFC 9110 §5).
 
 use super::{
-    error::HandshakeError,
+    error::{FieldFault, HandshakeError},
     headers::{elements, is_token, trim_ows},
 };
 
@@ -179,16 +179,19 @@ pub(super) fn is_lower_token(name: &str) -> bool {
 /// The rules of every message of HTTP/2 and HTTP/3.
 pub(super) fn judge_lines<'h>(headers: impl Fields<'h>) -> Result<(), HandshakeError> {
     for (name, value) in headers.lines() {
-        let fine = match Field::of(name) {
+        let allowed = match Field::of(name) {
             // RFC 8441 §5, RFC 9113 §8.2.2: no Connection, no Upgrade, nothing else of HTTP/1.1.
             Some(field) if field.is_of_connection() => false,
             // RFC 9113 §8.2.2: of TE there is one value left.
             Some(Field::Te) => value.eq_ignore_ascii_case(b"trailers"),
             _ => true,
         };
+        if !allowed {
+            return Err(HandshakeError::ForbiddenHeader);
+        }
         // RFC 9113 §8.2.1, RFC 9114 §4.2: a name with an upper-case letter is malformed.
-        if !fine || !is_lower_token(name) {
-            return Err(HandshakeError::Malformed);
+        if !is_lower_token(name) {
+            return Err(HandshakeError::MalformedHeader);
         }
     }
     Ok(())
@@ -207,9 +210,17 @@ impl<'h> Single<'h> {
         self.value = Some(value);
     }
 
-    /// The value, if there is exactly one.
-    pub(super) fn once(self) -> Option<&'h [u8]> {
-        self.value.filter(|_| !self.repeated)
+    /// What `parse` reads in the value, if there is exactly one.
+    pub(super) fn once<T>(
+        self,
+        parse: impl FnOnce(&'h [u8]) -> Option<T>,
+    ) -> Result<T, FieldFault> {
+        if self.repeated {
+            return Err(FieldFault::Repeated);
+        }
+        self.value
+            .ok_or(FieldFault::Missing)
+            .and_then(|value| parse(value).ok_or(FieldFault::Malformed))
     }
 
     pub(super) const fn is_absent(self) -> bool {
@@ -257,13 +268,22 @@ impl List {
         !self.malformed
     }
 
-    /// Whether the list is well formed and has the element that was looked for.
-    pub(super) const fn names_it(self) -> bool {
-        self.named && !self.malformed
+    /// Checks that the list is well formed and has the element that was looked for.
+    pub(super) const fn names_it(self) -> Result<(), FieldFault> {
+        if !self.present {
+            Err(FieldFault::Missing)
+        } else if self.malformed {
+            Err(FieldFault::Malformed)
+        } else if !self.named {
+            Err(FieldFault::Mismatch)
+        } else {
+            Ok(())
+        }
     }
 
-    /// Whether the element that was looked for is the only one.
-    pub(super) const fn is_only_it(self) -> bool {
-        self.names_it() && self.elements == 1
+    /// Checks that the element that was looked for is the only one.
+    pub(super) fn is_only_it(self) -> Result<(), FieldFault> {
+        self.names_it()?;
+        if self.elements == 1 { Ok(()) } else { Err(FieldFault::Repeated) }
     }
 }

@@ -79,7 +79,7 @@ impl Scanner {
             let Some(&byte) = input.get(self.scanned) else {
                 return Ok(None);
             };
-            let next = self.step(byte).ok_or(HandshakeError::ControlByte)?;
+            let next = self.step(byte)?;
             self.scanned = self.scanned.saturating_add(1);
             if next == Place::Start {
                 self.start = self.scanned;
@@ -111,27 +111,29 @@ impl Scanner {
         self.place = Place::Start;
     }
 
-    /// Where `byte` leads to; `None` if it may not stand here.
-    fn step(&self, byte: u8) -> Option<Place> {
-        match (self.place, byte) {
+    /// What follows `byte`, if it may stand here.
+    const fn step(&self, byte: u8) -> Result<Place, HandshakeError> {
+        Ok(match (self.place, byte) {
             // RFC 9112 §2.2: a server skips empty lines in front of a request.
-            (Place::Start, b'\r') if self.kind == Kind::Request => Some(Place::EmptyLine),
-            (Place::EmptyLine, b'\n') => Some(Place::Start),
-            (Place::FirstLine | Place::HeaderLine, b'\r') => Some(Place::LineEnd),
-            (Place::LineEnd, b'\n') => Some(Place::LineStart),
-            (Place::LineStart, b'\r') => Some(Place::BlankLine),
-            (Place::BlankLine, b'\n') => Some(Place::Behind),
+            (Place::Start, b'\r') if matches!(self.kind, Kind::Request) => Place::EmptyLine,
+            (Place::EmptyLine, b'\n') => Place::Start,
+            (Place::FirstLine | Place::HeaderLine, b'\r') => Place::LineEnd,
+            (Place::LineEnd, b'\n') => Place::LineStart,
+            (Place::LineStart, b'\r') => Place::BlankLine,
+            (Place::BlankLine, b'\n') => Place::Behind,
             // RFC 9112 §2.2: a CR stands in front of an LF and nowhere else. We want the converse
             // too: where one program sees the end of a line and the next does not, heads are
             // smuggled.
-            (Place::EmptyLine | Place::LineEnd | Place::BlankLine, _) => None,
+            (Place::EmptyLine | Place::LineEnd | Place::BlankLine, _) => {
+                return Err(HandshakeError::ControlByte(b'\r'));
+            }
             // RFC 9110 §5.5, RFC 9112 §4: a tab may stand in a header's value and in a reason.
-            (Place::LineStart | Place::HeaderLine, b'\t') => Some(Place::HeaderLine),
-            (Place::FirstLine, b'\t') if self.kind == Kind::Response => Some(Place::FirstLine),
-            _ if byte.is_ascii_control() => None,
-            (Place::LineStart | Place::HeaderLine, _) => Some(Place::HeaderLine),
-            _ => Some(Place::FirstLine),
-        }
+            (Place::LineStart | Place::HeaderLine, b'\t') => Place::HeaderLine,
+            (Place::FirstLine, b'\t') if matches!(self.kind, Kind::Response) => Place::FirstLine,
+            _ if byte.is_ascii_control() => return Err(HandshakeError::ControlByte(byte)),
+            (Place::LineStart | Place::HeaderLine, _) => Place::HeaderLine,
+            _ => Place::FirstLine,
+        })
     }
 }
 
@@ -175,10 +177,10 @@ impl<'h> RequestLine<'h> {
         let (Some(method), Some(target), Some(version), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(HandshakeError::Malformed);
+            return Err(HandshakeError::MalformedLine);
         };
         let version = parse_version(version)?;
-        let method = str::from_utf8(method).map_err(|_| HandshakeError::Malformed)?;
+        let method = str::from_utf8(method).map_err(|_| HandshakeError::MalformedLine)?;
         let target = str::from_utf8(target).map_err(|_| HandshakeError::InvalidTarget)?;
         Ok((RequestLine::upgrade(method, version, target)?, block))
     }
@@ -191,10 +193,10 @@ impl<'h> RequestLine<'h> {
     ) -> Result<Self, HandshakeError> {
         // §4.2.1: HTTP/1.1 or higher. The version says how to read the rest, so it is judged first.
         if minor_version(version)? == 0 {
-            return Err(HandshakeError::InvalidHttpVersion);
+            return Err(HandshakeError::OldHttpVersion);
         }
         if !is_token(method.as_bytes()) {
-            return Err(HandshakeError::Malformed);
+            return Err(HandshakeError::MalformedLine);
         }
         // §4.2.1: the method is GET. RFC 9110 §9.1: methods are case-sensitive.
         if method != "GET" {
@@ -226,7 +228,7 @@ impl StatusLine {
                 let number = |digit: &u8| u16::from(digit & 0x0F);
                 100 * number(hundreds) + 10 * number(tens) + number(ones)
             }
-            _ => return Err(HandshakeError::Malformed),
+            _ => return Err(HandshakeError::MalformedLine),
         };
         Ok((StatusLine { version, status }, block))
     }
@@ -257,7 +259,7 @@ pub(super) fn parse_headers<'h, const HEADERS: usize, T>(
         }
         Err(httparse::Error::TooManyHeaders) => Err(HandshakeError::TooManyHeaders),
         // RFC 9112 §5.1, §5.2: no space in front of the colon, no folded line.
-        _ => Err(HandshakeError::Malformed),
+        _ => Err(HandshakeError::MalformedHeader),
     }
 }
 
@@ -283,7 +285,7 @@ fn parse_version(version: &[u8]) -> Result<(u8, u8), HandshakeError> {
 fn split_line(head: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
     let mut parts = head.splitn(2, |&byte| byte == b'\n');
     let (Some(line), Some(block)) = (parts.next(), parts.next()) else {
-        return Err(HandshakeError::Malformed);
+        return Err(HandshakeError::MalformedLine);
     };
     Ok((line.strip_suffix(b"\r").unwrap_or(line), block))
 }

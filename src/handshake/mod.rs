@@ -186,7 +186,7 @@ mod write;
 
 pub use accept::{AcceptOptions, AcceptResponse};
 pub use client::ClientHandshake;
-pub use error::{HandshakeError, HeadError, TargetError};
+pub use error::{FieldFault, HandshakeError, HeadError, TargetError};
 pub use extension::{Extension, Value};
 pub use fields::Fields;
 pub use headers::{HeaderLines, Headers};

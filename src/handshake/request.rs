@@ -7,7 +7,7 @@ use arrayvec::ArrayString;
 use super::{
     accept::{AcceptOptions, AcceptResponse},
     deflate,
-    error::{HandshakeError, HeadError},
+    error::{FieldFault, HandshakeError, HeadError},
     extension::{self, Extension},
     fields::{Field, Fields, Form, List, Single, judge_lines},
     head::RequestLine,
@@ -94,7 +94,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         judge_lines(headers.clone())?;
         let facts = Facts::collect(headers.clone());
         facts.judge_connect(authority, port)?;
-        Ok(Request { line, headers, form: Form::Connect, accept: facts.accept() })
+        Ok(Request { line, headers, form: Form::Connect, accept: facts.accept().ok() })
     }
 
     /// A request of HTTP/1.1 whose line was judged.
@@ -281,11 +281,12 @@ impl<'h> PseudoHeaders<'h> {
         }
         // RFC 8441 §4: unlike a plain CONNECT, it has all parts of a target.
         let (Some(scheme), Some(name), Some(path)) = (scheme, authority, path) else {
-            return Err(HandshakeError::Malformed);
+            return Err(HandshakeError::InvalidPseudoHeader);
         };
         // RFC 8441 §5: `http` stands for `ws`, `https` for `wss`.
-        let port = default_http_port(scheme).ok_or(HandshakeError::Malformed)?;
-        let parts = Authority::parse(name).map_err(|_| HandshakeError::InvalidHost)?;
+        let port = default_http_port(scheme).ok_or(HandshakeError::InvalidPseudoHeader)?;
+        let parts = Authority::parse(name)
+            .map_err(|_| HandshakeError::InvalidHost(FieldFault::Malformed))?;
         // RFC 9113 §8.3.1: a path and a query, and the path is not empty.
         let resource = Resource::of_path(path)?;
         Ok((RequestLine { method, authority, resource }, parts, port))
@@ -346,28 +347,24 @@ impl<'h> Facts<'h> {
         if self.upgrade.is_absent() {
             return Err(HandshakeError::UpgradeMissing);
         }
-        if !self.upgrade.names_it() {
-            return Err(HandshakeError::InvalidUpgrade);
-        }
+        self.upgrade.names_it().map_err(HandshakeError::InvalidUpgrade)?;
         // §4.2.1: Connection lists `Upgrade`.
-        if !self.connection.names_it() {
-            return Err(HandshakeError::InvalidConnection);
-        }
+        self.connection.names_it().map_err(HandshakeError::InvalidConnection)?;
         self.judge_offer()?;
         // §4.2.1, §11.3.1: exactly one key, of 16 bytes.
-        self.accept().ok_or(HandshakeError::InvalidKey)
+        self.accept().map_err(HandshakeError::InvalidKey)
     }
 
     /// The Sec-WebSocket-Accept that answers the key, if there is exactly one, of 16 bytes.
-    fn accept(&self) -> Option<ArrayString<28>> {
-        self.key.once().filter(|key| key::is_key(key)).map(key::accept_for)
+    fn accept(&self) -> Result<ArrayString<28>, FieldFault> {
+        self.key.once(|key| key::is_key(key).then(|| key::accept_for(key)))
     }
 
     /// The rules of a request that turns a stream into a connection; its lines were judged.
     fn judge_connect(&self, authority: Authority<'_>, port: u16) -> Result<(), HandshakeError> {
         // RFC 9113 §8.3.1: Host, if it is there at all, says the same as `:authority`.
         if !self.host.is_absent() && !self.parse_host()?.is_same(authority, port) {
-            return Err(HandshakeError::InvalidHost);
+            return Err(HandshakeError::InvalidHost(FieldFault::Mismatch));
         }
         // RFC 9113 §8.1.1: the stream would be held to the length, and its first frame break it.
         if self.length {
@@ -383,20 +380,19 @@ impl<'h> Facts<'h> {
             return Err(HandshakeError::BodyDeclared);
         }
         // §4.2.1, §11.3.5: exactly one version, and it is 13.
-        match self.version.once().and_then(parse_version) {
-            Some(13) => {}
-            Some(version) => return Err(HandshakeError::UnsupportedVersion(version)),
-            None => return Err(HandshakeError::InvalidVersion),
+        match self.version.once(parse_version).map_err(HandshakeError::InvalidVersion)? {
+            13 => {}
+            version => return Err(HandshakeError::UnsupportedVersion(version)),
         }
         // RFC 6454 §7.3: one Origin at most, in visible ASCII.
-        let origin = self.origin.once().is_some_and(is_origin);
-        if !origin && !self.origin.is_absent() {
-            return Err(HandshakeError::InvalidOrigin);
+        if !self.origin.is_absent() {
+            let origin = self.origin.once(|origin| is_origin(origin).then_some(()));
+            origin.map_err(HandshakeError::InvalidOrigin)?;
         }
         // §4.3: a list of tokens. Some clients send the field without a name in it, which offers
         // nothing.
         if !self.subprotocols.is_valid() {
-            return Err(HandshakeError::InvalidSubprotocol);
+            return Err(HandshakeError::InvalidSubprotocol(FieldFault::Malformed));
         }
         // §9.1: the whole list has to be well formed, whatever of it is of use.
         if !self.extensions.is_valid() {
@@ -406,9 +402,8 @@ impl<'h> Facts<'h> {
     }
 
     fn parse_host(&self) -> Result<Authority<'h>, HandshakeError> {
-        let host = self.host.once().and_then(|host| str::from_utf8(host).ok());
-        let host = host.and_then(|host| Authority::parse(host).ok());
-        host.ok_or(HandshakeError::InvalidHost)
+        let host = self.host.once(|host| Authority::parse(str::from_utf8(host).ok()?).ok());
+        host.map_err(HandshakeError::InvalidHost)
     }
 }
 

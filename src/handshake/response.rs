@@ -6,7 +6,7 @@ use arrayvec::ArrayString;
 
 use super::{
     deflate,
-    error::HandshakeError,
+    error::{FieldFault, HandshakeError},
     extension::{self, Extension},
     fields::{Field, Fields, Form, List, Single, judge_lines},
     head::minor_version,
@@ -119,7 +119,7 @@ impl Expected<'_> {
                 if is_acceptance(Form::Upgrade, status) {
                     // §4.1, RFC 9110 §15.2: HTTP/1.0 knows no 101.
                     if minor == 0 {
-                        return Err(HandshakeError::InvalidHttpVersion);
+                        return Err(HandshakeError::OldHttpVersion);
                     }
                     let facts = Facts::collect(headers.clone());
                     facts.judge_upgrade(accept)?;
@@ -129,7 +129,7 @@ impl Expected<'_> {
             None => {
                 // RFC 8441 §4: HTTP/1.1 has no extended CONNECT.
                 if version < (2, 0) {
-                    return Err(HandshakeError::InvalidHttpVersion);
+                    return Err(HandshakeError::OldHttpVersion);
                 }
                 if is_acceptance(Form::Connect, status) {
                     // RFC 8441 §5: nobody looks at a Sec-WebSocket-Accept, which proves no more
@@ -151,8 +151,8 @@ impl Expected<'_> {
     ) -> Result<Agreed, HandshakeError> {
         if !facts.subprotocol.is_absent() {
             // §4.3, §11.3.4: one line, one token.
-            let chosen = facts.subprotocol.once().filter(|name| is_token(name));
-            let chosen = chosen.ok_or(HandshakeError::InvalidSubprotocol)?;
+            let chosen = facts.subprotocol.once(|name| is_token(name).then_some(name));
+            let chosen = chosen.map_err(HandshakeError::InvalidSubprotocol)?;
             // §4.1: one of those offered, in the same letters.
             if !self.subprotocols.iter().any(|offered| offered.as_bytes() == chosen) {
                 return Err(HandshakeError::SubprotocolNotOffered);
@@ -213,16 +213,15 @@ impl<'h> Facts<'h> {
     /// The rules of a response that upgrades an HTTP/1.1 connection.
     fn judge_upgrade(&self, accept: &str) -> Result<(), HandshakeError> {
         // §4.1: Upgrade is `websocket`, and not a list of several.
-        if !self.upgrade.is_only_it() {
-            return Err(HandshakeError::InvalidUpgrade);
+        if self.upgrade.is_absent() {
+            return Err(HandshakeError::UpgradeMissing);
         }
+        self.upgrade.is_only_it().map_err(HandshakeError::InvalidUpgrade)?;
         // §4.1: Connection lists `Upgrade`.
-        if !self.connection.names_it() {
-            return Err(HandshakeError::InvalidConnection);
-        }
+        self.connection.names_it().map_err(HandshakeError::InvalidConnection)?;
         // §4.1, §11.3.3: exactly one Accept, the one that this key asks for.
-        if self.accept.once() != Some(accept.as_bytes()) {
-            return Err(HandshakeError::InvalidAccept);
+        if self.accept.once(Some).map_err(HandshakeError::InvalidAccept)? != accept.as_bytes() {
+            return Err(HandshakeError::InvalidAccept(FieldFault::Mismatch));
         }
         Ok(())
     }

@@ -97,7 +97,7 @@ impl HandshakeError {
             // RFC 9110 §15.5.6: a 405 lists the methods that are allowed.
             HandshakeError::MethodNotAllowed => &[("Allow", "GET")],
             // §4.2.2: no version that is understood, so the answer names one that is.
-            HandshakeError::InvalidVersion => &[SUPPORTED_VERSION],
+            HandshakeError::InvalidVersion(_) => &[SUPPORTED_VERSION],
             HandshakeError::UpgradeMissing | HandshakeError::UnsupportedVersion(_) => {
                 &UPGRADE_REQUIRED
             }
@@ -119,7 +119,7 @@ impl HandshakeError {
         match self {
             HandshakeError::MethodNotAllowed => &[("allow", "CONNECT")],
             // §4.2.2, §4.4: the version that is supported.
-            HandshakeError::InvalidVersion | HandshakeError::UnsupportedVersion(_) => {
+            HandshakeError::InvalidVersion(_) | HandshakeError::UnsupportedVersion(_) => {
                 &[("sec-websocket-version", "13")]
             }
             _ => &[],
@@ -158,18 +158,18 @@ pub(super) fn emit(
 
 /// Refuses the header lines that no caller may add.
 pub(super) fn check_headers(form: Form, headers: &[(&str, &str)]) -> Result<(), HeadError> {
-    for (name, value) in headers {
+    for (index, (name, value)) in headers.iter().enumerate() {
         // RFC 9110 §5.1, §5.5: a CR or LF let through here would start a line of its own.
         if !is_token(name.as_bytes()) || !is_field_value(value.as_bytes()) {
-            return Err(HeadError::InvalidHeader);
+            return Err(HeadError::InvalidHeader(index));
         }
         // RFC 9113 §8.2.1, RFC 9114 §4.2: an upper-case letter would make the message malformed.
         if form == Form::Connect && !is_lower_token(name) {
-            return Err(HeadError::InvalidHeader);
+            return Err(HeadError::InvalidHeader(index));
         }
         // §4.1: what a caller adds never overrides what the handshake says.
         if is_protected(name) {
-            return Err(HeadError::ProtectedHeader);
+            return Err(HeadError::ProtectedHeader(index));
         }
     }
     Ok(())
