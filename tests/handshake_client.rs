@@ -428,7 +428,7 @@ fn r6455_4_1_y_r6455_7_1_4_b_t41_each_breach_of_a_rule_fails_the_handshake() {
         Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1 099 x"), expected: Err(MalformedLine) },
         Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1  101 x"), expected: Err(MalformedLine) },
         Vector { id: "R9112-2.3-a", head: s().line("HTTP/1.1 +10 x"), expected: Err(MalformedLine) },
-        Vector { id: "R9112-2.3-a", head: s().line("\u{81}\u{2}hi"), expected: Err(ControlByte(2)) },
+        Vector { id: "R9112-2.3-a", head: s().line("\u{81}\u{2}hi"), expected: Err(InvalidHttpVersion) },
         Vector { id: "R9112-5-a", head: s().plus("X-Foo : bar"), expected: Err(MalformedHeader) },
         Vector { id: "R9112-5-a T44", head: s().plus("X-Foo: bar\r\n baz"), expected: Err(MalformedHeader) },
         Vector { id: "R9112-5-a T44", head: s().plus("X-Foo: \0"), expected: Err(ControlByte(0)) },
@@ -499,9 +499,10 @@ fn r6455_4_1_b_r6455_4_1_s_r6455_4_4_a_any_other_status_is_plain_http() {
 
 #[test]
 fn r6455_10_4_d_t14_t40_head_size_is_bounded_exactly() {
-    assert_eq!(verdict(&[b'x'; 64 << 10]), Err(HeadTooLarge));
-    assert_eq!(verdict(&[b'x'; (16 << 10) - 1]), Ok(None));
-    assert_eq!(verdict(&[b'x'; 16 << 10]), Err(HeadTooLarge));
+    let long = |length| [&b"HTTP/1.1 101 "[..], &vec![b'x'; length]].concat()[..length].to_vec();
+    assert_eq!(verdict(&long(64 << 10)), Err(HeadTooLarge));
+    assert_eq!(verdict(&long((16 << 10) - 1)), Ok(None));
+    assert_eq!(verdict(&long(16 << 10)), Err(HeadTooLarge));
     let early = b"HTTP/1.1 103 x\r\n\r\n";
     assert_eq!(verdict(&early.repeat(2000)), Err(HeadTooLarge));
 
@@ -622,4 +623,125 @@ fn both_sides_of_this_crate_understand_each_other() {
         Response::Accepted(accepted) => assert_eq!(accepted.subprotocol(), Some("b")),
         Response::Refused(refused) => panic!("{refused:?}"),
     }
+}
+
+#[test]
+fn r9112_2_1_a_other_protocols_are_refused_early() {
+    for (bytes, at, expected) in [
+        (&b"SSH-2.0-OpenSSH_9.6\r\n"[..], 0, InvalidHttpVersion),
+        (b"220 smtp\r\n", 0, InvalidHttpVersion),
+        (b"http/1.1 101 x\r\n", 0, InvalidHttpVersion),
+        (b"\x15\x03\x01\x00\x02", 0, ControlByte(0x15)),
+        (b"\x81\x02hi", 0, InvalidHttpVersion),
+        (b"\r\n", 0, ControlByte(b'\r')),
+        (b"HTTPS/1.1 101 x", 4, InvalidHttpVersion),
+        (b"HTTP/2 200", 5, UnsupportedHttpVersion),
+        (b"HTTP/1.10 200", 8, InvalidHttpVersion),
+        (b"HTTP/1.1\r\n", 8, MalformedLine),
+        (b"HTTP/1.1\t101", 8, ControlByte(b'\t')),
+        (b"HTTP/1.1 099", 9, MalformedLine),
+        (b"HTTP/1.1 10 x", 11, MalformedLine),
+        (b"HTTP/1.1 1010", 12, MalformedLine),
+        (b"HTTP/1.1 101 x\r\nA : b", 17, MalformedHeader),
+        (b"HTTP/1.1 103 x\r\n\r\nSSH", 18, InvalidHttpVersion),
+    ] {
+        assert_eq!(verdict(&bytes[..at]), Ok(None), "{}", bytes.escape_ascii());
+        assert_eq!(verdict(&bytes[..=at]), Err(expected), "{}", bytes.escape_ascii());
+        assert_eq!(verdict(bytes), Err(expected), "{}", bytes.escape_ascii());
+    }
+}
+
+/// Whether this is the head of a response, nothing before or after it: the grammar of RFC 9112, without
+/// regard to what a client makes of it.
+fn is_head(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    let Some(text) = text.strip_suffix("\r\n\r\n") else { return false };
+    let mut lines = text.split("\r\n");
+    let plain = |text: &str| !text.chars().any(|c| c.is_ascii_control());
+    let line = lines.next().unwrap_or_default().as_bytes();
+    let line_is_fine = match line {
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9', b' ', status @ ..] => {
+            match status {
+                [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9', reason @ ..] => {
+                    matches!(reason, [] | [b' ', ..])
+                        && reason.iter().all(|&byte| byte == b'\t' || !byte.is_ascii_control())
+                }
+                _ => false,
+            }
+        }
+        _ => false,
+    };
+    let lines_are_fine = lines.all(|line| {
+        line.split_once(':')
+            .is_some_and(|(name, value)| token(name) && plain(&value.replace('\t', "")))
+    });
+    line_is_fine && lines_are_fine
+}
+
+fn token(text: &str) -> bool {
+    let mark = |c| "!#$%&'*+-.^_`|~".contains(c);
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || mark(c))
+}
+
+/// Whether there is a head that begins with these bytes: any such can end as this one does.
+fn can_become_a_head(bytes: &[u8]) -> bool {
+    const USUAL: &[u8] = b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
+    (0..=USUAL.len()).any(|at| is_head(&[bytes, &USUAL[at..]].concat()))
+}
+
+#[test]
+fn r9112_2_1_a_the_first_byte_that_rules_a_head_out_is_refused() {
+    let mut random = {
+        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+        move |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        }
+    };
+    let (mut refused, mut whole) = (0, 0);
+    for _ in 0..2000 {
+        let mut bytes = [
+            &sample().bytes()[..],
+            b"HTTP/1.1 404\r\nA: b\r\nC:\r\n\r\n",
+            b"HTTP/1.0 200 O\tK\r\n\r\n",
+            b"HTTP/2.0 200 OK\r\n\r\n",
+            b"SSH-2.0-OpenSSH_9.6\r\n",
+            b"220 smtp\r\n",
+        ][random(6)]
+        .to_vec();
+        for _ in 0..random(3) {
+            let at = random(bytes.len());
+            let byte = b"\r\n\t \0\x16:/.,0129AHhT@\"<\x7F"[random(22)];
+            match random(4) {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                2 => drop(bytes.remove(at)),
+                _ => bytes.truncate(at + 1),
+            }
+        }
+        let mut handshake = client();
+        for end in 0..=bytes.len() {
+            let seen =
+                handshake.receive(&mut &mut bytes[..end].to_vec()[..]).map(|seen| seen.is_some());
+            if is_head(&bytes[..end]) {
+                // What it says has been judged: that is not the matter here.
+                let interim = bytes[9] == b'1';
+                assert!(interim || seen != Ok(false), "{}", bytes[..end].escape_ascii());
+                whole += 1;
+                break;
+            }
+            if can_become_a_head(&bytes[..end]) {
+                assert_eq!(seen, Ok(false), "{}", bytes[..end].escape_ascii());
+                continue;
+            }
+            let error = seen.expect_err(&bytes[..end].escape_ascii().to_string());
+            // Whatever follows, and however it is split.
+            assert_eq!(feed(client(), &bytes, []), Err(error), "{}", bytes.escape_ascii());
+            refused += 1;
+            break;
+        }
+    }
+    assert!(refused > 500 && whole > 200, "{refused} {whole}");
 }

@@ -281,7 +281,7 @@ fn r6455_4_2_1_a_each_breach_of_a_rule_is_an_http_error() {
         Vector { id: "T42", head: s().line("GET  /chat HTTP/1.1"), expected: Err(MalformedLine) },
         Vector { id: "T42", head: s().line("GET /chat HTTP/1.1 "), expected: Err(MalformedLine) },
         Vector { id: "T42", head: s().line(" GET /chat HTTP/1.1"), expected: Err(MalformedLine) },
-        Vector { id: "T42", head: s().line("GET /a b HTTP/1.1"), expected: Err(MalformedLine) },
+        Vector { id: "T42", head: s().line("GET /a b HTTP/1.1"), expected: Err(InvalidHttpVersion) },
     ]);
 }
 
@@ -307,7 +307,7 @@ fn r6455_4_2_1_c_the_target_is_a_resource_name_or_an_absolute_uri() {
         assert_eq!((&*seen.resource, &*seen.host), (resource, host), "{target}");
     }
     let bad = [
-        "*", "chat", "h:80", "", "/a#b", "/a#", "/\"", "/<", "/>", "/é", "ws://h/chat", "ftp://h/",
+        "*", "chat", "h:80", "/a#b", "/a#", "/\"", "/<", "/>", "/é", "ws://h/chat", "ftp://h/",
         "http:/chat", "http:///chat", "http://u@h/", "http://h:x/", "http://h:65536/",
         "http://[::1/",
     ];
@@ -661,7 +661,8 @@ fn r9112_2_2_a_empty_lines_in_front_are_skipped_and_a_bare_cr_is_not() {
         (b"\n", Err(ControlByte(b'\n'))),
         (b"\r\r\n", Err(ControlByte(b'\r'))),
         (b"\rGET", Err(ControlByte(b'\r'))),
-        (b"GET /\rX HTTP/1.1\r\n\r\n", Err(ControlByte(b'\r'))),
+        (b"GET /\rX HTTP/1.1\r\n\r\n", Err(MalformedLine)),
+        (b"GET / HTTP/1.1\rX\r\n\r\n", Err(ControlByte(b'\r'))),
         (b" \r\n\r\n", Err(MalformedLine)),
         (b"\tGET / HTTP/1.1\r\n\r\n", Err(ControlByte(b'\t'))),
     ] {
@@ -703,12 +704,17 @@ fn t44_control_bytes_are_refused_where_they_stand() {
             bytes.insert(at, byte);
             // A tab is whitespace within a header's value, and makes this Host malformed.
             let is_value = byte == b'\t' && at == header;
-            let expected = if is_value { InvalidHost(Malformed) } else { ControlByte(byte) };
+            let is_short_line = byte == b'\r' && at == line;
+            let expected = match byte {
+                _ if is_value => InvalidHost(Malformed),
+                _ if is_short_line => MalformedLine,
+                _ => ControlByte(byte),
+            };
             assert_eq!(verdict(&bytes), Err(expected), "{byte:#04x} at {at}");
             if !is_value {
                 // At the offending byte, without waiting for the head's end; behind a CR it is the
                 // byte that should have been an LF.
-                let length = if byte == b'\r' { at + 2 } else { at + 1 };
+                let length = if byte == b'\r' && !is_short_line { at + 2 } else { at + 1 };
                 assert_eq!(verdict(&bytes[..length]), Err(expected), "{byte:#04x} at {at}");
                 assert_eq!(verdict(&bytes[..length - 1]), Ok(None), "{byte:#04x} at {at}");
             }
@@ -888,7 +894,10 @@ fn r6455_10_4_d_t14_t40_head_size_is_bounded_exactly() {
     assert_eq!(verdict(&padded((16 << 10) + 1)), Err(HeadTooLarge));
     assert_eq!(verdict(&[b'x'; 64 << 10]), Err(HeadTooLarge));
     assert_eq!(verdict(&b"\r\n".repeat(32 << 10)), Err(HeadTooLarge));
-    assert_eq!(verdict(&b"X: y\r\n".repeat(16 << 10)), Err(HeadTooLarge));
+    let endless = [&b"GET / HTTP/1.1\r\n"[..], &b"X: y\r\n".repeat(16 << 10)].concat();
+    assert_eq!(verdict(&endless), Err(HeadTooLarge));
+    let endless = [&b"GET /"[..], &b"x".repeat(16 << 10)].concat();
+    assert_eq!(verdict(&endless), Err(HeadTooLarge));
     assert_eq!(HeadTooLarge.status(), 431);
     // As soon as the bytes allow it: no byte more is waited for.
     assert_eq!(verdict(&[b'x'; (16 << 10) - 1]), Ok(None));
@@ -1092,4 +1101,133 @@ fn heads_are_written_whole_or_not_at_all() {
     }
     assert_eq!(handshake::reject(403, &[], b"body", &mut Liar), Ok(()));
     assert!(with_request(&sample(), |request| request.accept(&accept, &mut Liar)).is_ok());
+}
+
+#[test]
+fn r9112_2_1_a_other_protocols_are_refused_early() {
+    for (bytes, at, expected) in [
+        (&b"EHLO x\r\n"[..], 6, MalformedLine),
+        (b"get / http/1.1\r\n", 6, InvalidHttpVersion),
+        // A ClientHello of TLS.
+        (b"\x16\x03\x01\x00\xF8\x01\x00\x00\xF4\x03\x03", 0, ControlByte(0x16)),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", 19, MalformedLine),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 11, UnsupportedHttpVersion),
+        (b"\xFF\xFB\x01", 0, MalformedLine),
+        (b" GET / HTTP/1.1", 0, MalformedLine),
+        (b"G@T / HTTP/1.1", 1, MalformedLine),
+        (b"GET  / HTTP/1.1", 4, MalformedLine),
+        (b"GET /a b HTTP/1.1", 7, InvalidHttpVersion),
+        (b"GET /\r\n", 5, MalformedLine),
+        (b"GET / \r\n", 6, InvalidHttpVersion),
+        (b"GET / HTTP/11", 12, InvalidHttpVersion),
+        (b"GET / HTTP/1.10", 14, InvalidHttpVersion),
+        (b"GET / HTTP/1.1 ", 14, MalformedLine),
+        (b"GET / HTTP/1.1\r\n a", 16, MalformedHeader),
+        (b"GET / HTTP/1.1\r\n\ta", 16, MalformedHeader),
+        (b"GET / HTTP/1.1\r\nA\r\n", 17, MalformedHeader),
+        (b"GET / HTTP/1.1\r\nA : b", 17, MalformedHeader),
+        (b"GET / HTTP/1.1\r\nA: b\r\n: b", 22, MalformedHeader),
+        (b"GET / HTTP/1.1\r\nA\x80: b", 17, MalformedHeader),
+    ] {
+        assert_eq!(verdict(&bytes[..at]), Ok(None), "{}", bytes.escape_ascii());
+        assert_eq!(verdict(&bytes[..=at]), Err(expected), "{}", bytes.escape_ascii());
+        assert_eq!(verdict(bytes), Err(expected), "{}", bytes.escape_ascii());
+    }
+}
+
+/// Whether this is the head of a request, nothing before or after it: the grammar of RFC 9112, without
+/// regard to what a server makes of it.
+fn is_head(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    let Some(text) = text.strip_suffix("\r\n\r\n") else { return false };
+    let text = text.trim_start_matches("\r\n");
+    let mut lines = text.split("\r\n");
+    let plain = |text: &str| !text.chars().any(|c| c.is_ascii_control());
+    let parts: Vec<_> = lines.next().unwrap_or_default().split(' ').collect();
+    let [method, target, version] = parts[..] else { return false };
+    let minor = version.strip_prefix("HTTP/1.").unwrap_or_default();
+    let line_is_fine = token(method)
+        && !target.is_empty()
+        && plain(target)
+        && minor.len() == 1
+        && minor.bytes().all(|byte| byte.is_ascii_digit());
+    let lines_are_fine = lines.all(|line| {
+        line.split_once(':')
+            .is_some_and(|(name, value)| token(name) && plain(&value.replace('\t', "")))
+    });
+    line_is_fine && lines_are_fine
+}
+
+fn token(text: &str) -> bool {
+    let mark = |c| "!#$%&'*+-.^_`|~".contains(c);
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || mark(c))
+}
+
+/// Whether there is a head that begins with these bytes: any such can end as this one does.
+fn can_become_a_head(bytes: &[u8]) -> bool {
+    const USUAL: &[u8] = b"GET / HTTP/1.1\r\nA: b\r\n\r\n";
+    (0..=USUAL.len()).any(|at| {
+        is_head(&[bytes, &USUAL[at..]].concat()) || is_head(&[bytes, b"\n", USUAL].concat())
+    })
+}
+
+#[test]
+fn r9112_2_1_a_the_first_byte_that_rules_a_head_out_is_refused() {
+    let mut random = {
+        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+        move |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        }
+    };
+    let (mut refused, mut whole) = (0, 0);
+    for _ in 0..2000 {
+        let mut bytes = [
+            &sample().bytes()[..],
+            b"\r\nGET /a HTTP/1.1\r\nA: b\r\nC:\r\n\r\n",
+            b"POST /a?b HTTP/1.0\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"EHLO x\r\n",
+            b"get / http/1.1\r\n",
+        ][random(6)]
+        .to_vec();
+        for _ in 0..random(3) {
+            let at = random(bytes.len());
+            let byte = b"\r\n\t \0\x16:/.,0129AHhT@\"<\x7F"[random(22)];
+            match random(4) {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                2 => drop(bytes.remove(at)),
+                _ => bytes.truncate(at + 1),
+            }
+        }
+        let mut handshake = ServerHandshake::new();
+        for end in 0..=bytes.len() {
+            let seen =
+                handshake.receive(&mut &mut bytes[..end].to_vec()[..]).map(|seen| seen.is_some());
+            if is_head(&bytes[..end]) {
+                // What it says has been judged: that is not the matter here.
+                assert_ne!(seen, Ok(false), "{}", bytes[..end].escape_ascii());
+                whole += 1;
+                break;
+            }
+            if can_become_a_head(&bytes[..end]) {
+                assert_eq!(seen, Ok(false), "{}", bytes[..end].escape_ascii());
+                continue;
+            }
+            let error = seen.expect_err(&bytes[..end].escape_ascii().to_string());
+            // Whatever follows, and however it is split.
+            assert_eq!(
+                feed(ServerHandshake::new(), &bytes, []),
+                Err(error),
+                "{}",
+                bytes.escape_ascii()
+            );
+            refused += 1;
+            break;
+        }
+    }
+    assert!(refused > 500 && whole > 200, "{refused} {whole}");
 }

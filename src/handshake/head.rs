@@ -2,7 +2,11 @@
 
 use core::{mem, slice, str};
 
-use super::{error::HandshakeError, headers::is_token, target::Resource};
+use super::{
+    error::HandshakeError,
+    headers::{is_token, is_token_byte},
+    target::Resource,
+};
 
 /// The default limit of a head, with all that comes in front of it: 16 KiB.
 const MAX_HEAD: usize = 16 << 10;
@@ -16,42 +20,58 @@ pub(super) enum Kind {
 
 /// Finds the end of a head in a buffer that grows from call to call.
 ///
-/// It validates each byte once, however the head is split into reads, and keeps its place as a count:
-/// the buffer may move between calls, but has to begin with the same bytes. Given fewer bytes than
-/// before, it starts over with these.
+/// It validates each byte once, however the head is split into reads, and keeps its position as a
+/// count: the buffer may move between calls, but has to begin with the same bytes. Given fewer bytes
+/// than before, it starts over with these.
+///
+/// A byte that no head of HTTP/1 can have at its position is refused at once, because what sends it
+/// speaks another protocol and may wait for an answer. What a well-formed head says is judged when it
+/// was fully received.
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
     kind: Kind,
     limit: usize,
-    /// How many bytes of the buffer were judged. Never more than `limit`.
+    /// How many bytes of the buffer were validated. Never more than `limit`.
     scanned: usize,
-    /// Where the head begins: behind empty lines and skipped heads. Never more than `scanned`.
+    /// Where the head begins: after empty lines and skipped heads. Never more than `scanned`.
     start: usize,
-    place: Place,
+    state: ScanState,
 }
 
 /// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum ScanState {
     /// The very first byte of a head.
     Start,
-    /// The LF of an empty line in front of a request.
+    /// The LF of an empty line before a request.
     EmptyLine,
-    FirstLine,
+    /// The method of a request, which has at least one byte already, or the space after it.
+    Method,
+    /// The first byte of a request's target.
+    TargetStart,
+    /// The rest of the target, or the space after it.
+    Target,
+    /// The version, of which this many bytes were received; after all of them, the byte behind it.
+    Version(u8),
+    /// The status code, of which this many digits were received; after three, the byte behind it.
+    Status(u8),
+    Reason,
     /// The LF of a line that was not empty.
     LineEnd,
     /// The first byte of a header line, or of the blank line.
     LineStart,
-    HeaderLine,
+    /// The name of a header, which has at least one byte already, or its colon.
+    HeaderName,
+    HeaderValue,
     /// The LF of the blank line.
     BlankLine,
-    /// Nothing more: the head is whole.
-    Behind,
+    /// Nothing more: the head was fully received.
+    Complete,
 }
 
 impl Scanner {
     pub(super) const fn new(kind: Kind) -> Self {
-        Scanner { kind, limit: MAX_HEAD, scanned: 0, start: 0, place: Place::Start }
+        Scanner { kind, limit: MAX_HEAD, scanned: 0, start: 0, state: ScanState::Start }
     }
 
     pub(super) const fn limit(mut self, bytes: usize) -> Self {
@@ -66,33 +86,35 @@ impl Scanner {
         if input.len() < self.scanned {
             self.restart();
         }
-        while self.place != Place::Behind {
-            if matches!(self.place, Place::FirstLine | Place::HeaderLine) {
-                let end = input.len().min(self.limit);
-                let run = plain_run(input.get(self.scanned..end).unwrap_or_default());
-                self.scanned = self.scanned.saturating_add(run);
-            }
-            // §10.4: the limit is on all bytes up to the end of the head.
-            if self.scanned >= self.limit {
-                return Err(HandshakeError::HeadTooLarge);
-            }
-            let Some(&byte) = input.get(self.scanned) else {
-                return Ok(None);
+        // §10.4: the limit is on all bytes up to the end of the head.
+        let bytes = input.get(..self.limit).unwrap_or(input);
+        let (mut state, mut scanned) = (self.state, self.scanned);
+        while state != ScanState::Complete {
+            let (run, next) = state.skim(bytes.get(scanned..).unwrap_or_default());
+            (state, scanned) = (next, scanned.saturating_add(run));
+            let Some(&byte) = bytes.get(scanned) else {
+                break;
             };
-            let next = self.step(byte)?;
-            self.scanned = self.scanned.saturating_add(1);
-            if next == Place::Start {
-                self.start = self.scanned;
+            state = state.step(self.kind, byte)?;
+            scanned = scanned.saturating_add(1);
+            if state == ScanState::Start {
+                self.start = scanned;
             }
-            self.place = next;
         }
-        Ok(input.get(self.start..self.scanned))
+        (self.state, self.scanned) = (state, scanned);
+        if state == ScanState::Complete {
+            Ok(input.get(self.start..scanned))
+        } else if scanned >= self.limit {
+            Err(HandshakeError::HeadTooLarge)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Leaves the head that was found behind, without taking it: the next one is looked for.
     pub(super) const fn skip(&mut self) {
         self.start = self.scanned;
-        self.place = Place::Start;
+        self.state = ScanState::Start;
     }
 
     /// Takes the head that was found off the front of `input`, with everything before it, and
@@ -108,45 +130,129 @@ impl Scanner {
     const fn restart(&mut self) {
         self.scanned = 0;
         self.start = 0;
-        self.place = Place::Start;
-    }
-
-    /// What follows `byte`, if it may stand here.
-    const fn step(&self, byte: u8) -> Result<Place, HandshakeError> {
-        Ok(match (self.place, byte) {
-            // RFC 9112 §2.2: a server skips empty lines in front of a request.
-            (Place::Start, b'\r') if matches!(self.kind, Kind::Request) => Place::EmptyLine,
-            (Place::EmptyLine, b'\n') => Place::Start,
-            (Place::FirstLine | Place::HeaderLine, b'\r') => Place::LineEnd,
-            (Place::LineEnd, b'\n') => Place::LineStart,
-            (Place::LineStart, b'\r') => Place::BlankLine,
-            (Place::BlankLine, b'\n') => Place::Behind,
-            // RFC 9112 §2.2: a CR stands in front of an LF and nowhere else. We want the converse
-            // too: where one program sees the end of a line and the next does not, heads are
-            // smuggled.
-            (Place::EmptyLine | Place::LineEnd | Place::BlankLine, _) => {
-                return Err(HandshakeError::ControlByte(b'\r'));
-            }
-            // RFC 9110 §5.5, RFC 9112 §4: a tab may stand in a header's value and in a reason.
-            (Place::LineStart | Place::HeaderLine, b'\t') => Place::HeaderLine,
-            (Place::FirstLine, b'\t') if matches!(self.kind, Kind::Response) => Place::FirstLine,
-            _ if byte.is_ascii_control() => return Err(HandshakeError::ControlByte(byte)),
-            (Place::LineStart | Place::HeaderLine, _) => Place::HeaderLine,
-            _ => Place::FirstLine,
-        })
+        self.state = ScanState::Start;
     }
 }
 
-/// How many bytes at the front are no control bytes: eight are looked at in one step.
-fn plain_run(bytes: &[u8]) -> usize {
+impl ScanState {
+    /// Takes many bytes at once where [`step`](ScanState::step) would lead to the same: how many, and
+    /// the state after them.
+    fn skim(self, rest: &[u8]) -> (usize, ScanState) {
+        match self {
+            ScanState::Method => (token_run(rest), self),
+            ScanState::Target => (plain_run(rest, b'!'), self),
+            ScanState::Version(0) if rest.starts_with(b"HTTP/1.") => (7, ScanState::Version(7)),
+            ScanState::Reason | ScanState::HeaderValue => {
+                let run = plain_run(rest, b' ');
+                match rest.get(run..) {
+                    Some([b'\r', b'\n', ..]) => (run.saturating_add(2), ScanState::LineStart),
+                    _ => (run, self),
+                }
+            }
+            ScanState::HeaderName => {
+                let run = token_run(rest);
+                match rest.get(run) {
+                    Some(b':') => (run.saturating_add(1), ScanState::HeaderValue),
+                    _ => (run, self),
+                }
+            }
+            _ => (0, self),
+        }
+    }
+
+    /// The state after `byte`, if it may stand here.
+    const fn step(self, kind: Kind, byte: u8) -> Result<ScanState, HandshakeError> {
+        use ScanState::*;
+
+        Ok(match (self, byte) {
+            // RFC 9112 §2.2: a server skips empty lines before a request.
+            (Start, b'\r') if matches!(kind, Kind::Request) => EmptyLine,
+            (EmptyLine, b'\n') => Start,
+            // RFC 9112 §3: a method, a target and a version, with one space between two.
+            (Start, _) if matches!(kind, Kind::Request) && is_token_byte(byte) => Method,
+            (Method, _) if is_token_byte(byte) => Method,
+            (Method, b' ') => TargetStart,
+            (TargetStart | Target, b'!'..=b'~' | 0x80..) => Target,
+            (Target, b' ') => Version(0),
+            (Version(8), b'\r') if matches!(kind, Kind::Request) => LineEnd,
+            // RFC 9112 §4: a version, a status of three digits and, if it is there, a reason.
+            (Start, b'H') if matches!(kind, Kind::Response) => Version(1),
+            (Version(8), b' ') if matches!(kind, Kind::Response) => Status(0),
+            (Status(0), b'1'..=b'9') => Status(1),
+            (Status(seen @ 1..=2), b'0'..=b'9') => Status(seen.saturating_add(1)),
+            (Status(3), b' ') | (Reason, b'\t' | b' '..=b'~' | 0x80..) => Reason,
+            (Status(3) | Reason, b'\r') => LineEnd,
+            (Version(seen), _) if is_version(seen, byte) => Version(seen.saturating_add(1)),
+            // RFC 9112 §5: a name, a colon without space before it, and a value. A line that begins
+            // with a space would continue the one before it.
+            (LineEnd, b'\n') => LineStart,
+            (LineStart | HeaderName, _) if is_token_byte(byte) => HeaderName,
+            (HeaderName, b':') | (HeaderValue, b'\t' | b' '..=b'~' | 0x80..) => HeaderValue,
+            (HeaderValue, b'\r') => LineEnd,
+            (LineStart, b'\r') => BlankLine,
+            (BlankLine, b'\n') => Complete,
+            _ => return Err(self.fault(kind, byte)),
+        })
+    }
+
+    /// What is wrong with `byte`, which may not stand here.
+    #[cold]
+    const fn fault(self, kind: Kind, byte: u8) -> HandshakeError {
+        use ScanState::*;
+
+        match (self, byte) {
+            // RFC 9112 §2.2: a CR stands before an LF and nowhere else. We want the converse too: where
+            // one program sees the end of a line and the next does not, heads are smuggled.
+            (EmptyLine | LineEnd | BlankLine, _) | (Start, b'\r') => {
+                HandshakeError::ControlByte(b'\r')
+            }
+            (LineStart | HeaderName, b'\t' | b'\r' | b' '..=b'~' | 0x80..) => {
+                HandshakeError::MalformedHeader
+            }
+            // RFC 9110 §5.5, RFC 9112 §4: a tab may stand in a header's value and in a reason.
+            _ if byte.is_ascii_control() && byte != b'\r' => HandshakeError::ControlByte(byte),
+            // RFC 9110 §2.5: a message of another major version is not understood.
+            (Version(5), b'0'..=b'9') => HandshakeError::UnsupportedHttpVersion,
+            (Version(8), b' ' | b'\r') => HandshakeError::MalformedLine,
+            (Version(_), _) => HandshakeError::InvalidHttpVersion,
+            (Start, _) if matches!(kind, Kind::Response) => HandshakeError::InvalidHttpVersion,
+            _ => HandshakeError::MalformedLine,
+        }
+    }
+}
+
+/// Whether a version may have this byte after so many.
+const fn is_version(seen: u8, byte: u8) -> bool {
+    // RFC 9112 §2.3: the name in capitals, a digit, a dot, a digit. RFC 9110 §2.5: a higher minor
+    // version is read like the highest that is known.
+    match seen {
+        0 => byte == b'H',
+        1 | 2 => byte == b'T',
+        3 => byte == b'P',
+        4 => byte == b'/',
+        5 => byte == b'1',
+        6 => byte == b'.',
+        7 => byte.is_ascii_digit(),
+        _ => false,
+    }
+}
+
+/// How many bytes at the front may stand in a token.
+fn token_run(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|&&byte| is_token_byte(byte)).count()
+}
+
+/// How many bytes at the front are neither below `lowest` nor DEL: eight are looked at in one step.
+fn plain_run(bytes: &[u8], lowest: u8) -> usize {
     const ONES: u64 = u64::MAX / 0xFF;
     const HIGH: u64 = ONES << 7;
+    let lowest_of_each = ONES * u64::from(lowest);
     let mut run = 0_usize;
     while let Some(word) = bytes.get(run..).and_then(|rest| rest.first_chunk()) {
         let word = u64::from_le_bytes(*word);
-        // The lowest high bit set here is that of the first byte below 0x20, or equal to 0x7F: a borrow
-        // goes to the bytes above only.
-        let below = word.wrapping_sub(ONES * 0x20) & !word;
+        // The lowest high bit set here is that of the first byte below `lowest`, or equal to 0x7F: a
+        // borrow goes to the bytes above only.
+        let below = word.wrapping_sub(lowest_of_each) & !word;
         let delete = word ^ (ONES * 0x7F);
         let found = (below | delete.wrapping_sub(ONES) & !delete) & HIGH;
         if found != 0 {
@@ -155,7 +261,7 @@ fn plain_run(bytes: &[u8]) -> usize {
         run = run.saturating_add(8);
     }
     let tail = bytes.get(run..).unwrap_or_default();
-    run.saturating_add(tail.iter().take_while(|byte| !byte.is_ascii_control()).count())
+    run.saturating_add(tail.iter().take_while(|&&byte| byte >= lowest && byte != 0x7F).count())
 }
 
 /// The first line of a request (RFC 9112 §3), or the pseudo-header fields that stand in its place
@@ -172,17 +278,16 @@ impl<'h> RequestLine<'h> {
     /// The first line of a head, and the block of header lines behind it.
     pub(super) fn parse(head: &'h [u8]) -> Result<(Self, &'h [u8]), HandshakeError> {
         let (line, block) = split_line(head)?;
-        // RFC 9112 §3: three parts with one space between them.
+        // The scanner has found three parts with one space between two, and a version of HTTP/1.
         let mut parts = line.split(|&byte| byte == b' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(method), Some(target), Some([.., minor])) =
+            (parts.next(), parts.next(), parts.next())
         else {
             return Err(HandshakeError::MalformedLine);
         };
-        let version = parse_version(version)?;
         let method = str::from_utf8(method).map_err(|_| HandshakeError::MalformedLine)?;
         let target = str::from_utf8(target).map_err(|_| HandshakeError::InvalidTarget)?;
-        Ok((RequestLine::upgrade(method, version, target)?, block))
+        Ok((RequestLine::upgrade(method, (1, minor & 0x0F), target)?, block))
     }
 
     /// The rules of a line, whoever parsed it.
@@ -219,17 +324,13 @@ impl StatusLine {
     /// The first line of a head, and the block of header lines behind it.
     pub(super) fn parse(head: &[u8]) -> Result<(Self, &[u8]), HandshakeError> {
         let (line, block) = split_line(head)?;
-        let mut parts = line.splitn(3, |&byte| byte == b' ');
-        let version = parse_version(parts.next().unwrap_or_default())?;
-        minor_version(version)?;
-        // RFC 9112 §4: three digits. The reason says nothing, and its space is often left out.
-        let status = match parts.next() {
-            Some([hundreds @ b'1'..=b'9', tens @ b'0'..=b'9', ones @ b'0'..=b'9']) => {
-                let number = |digit: &u8| u16::from(digit & 0x0F);
-                100 * number(hundreds) + 10 * number(tens) + number(ones)
-            }
-            _ => return Err(HandshakeError::MalformedLine),
+        // The scanner has found a version of HTTP/1, a space and three digits. The reason says nothing.
+        let &[_, _, _, _, _, _, _, minor, _, hundreds, tens, ones, ..] = line else {
+            return Err(HandshakeError::MalformedLine);
         };
+        let number = |digit: u8| u16::from(digit & 0x0F);
+        let status = 100 * number(hundreds) + 10 * number(tens) + number(ones);
+        let version = (1, minor & 0x0F);
         Ok((StatusLine { version, status }, block))
     }
 }
@@ -253,12 +354,12 @@ pub(super) fn parse_headers<'h, const HEADERS: usize, T>(
 ) -> Result<T, HandshakeError> {
     let mut slots = [httparse::EMPTY_HEADER; HEADERS];
     match httparse::parse_headers(block, &mut slots) {
-        // The scanner decided where the head ends, and the parser has to see the same end.
+        // The scanner decided where the head ends, and the parser has to see the same end. It has also
+        // validated each line, so there is nothing else for the parser to refuse.
         Ok(httparse::Status::Complete((length, lines))) if length == block.len() => {
             judge(Parsed(lines.iter()))
         }
         Err(httparse::Error::TooManyHeaders) => Err(HandshakeError::TooManyHeaders),
-        // RFC 9112 §5.1, §5.2: no space in front of the colon, no folded line.
         _ => Err(HandshakeError::MalformedHeader),
     }
 }
@@ -270,14 +371,6 @@ pub(super) const fn minor_version(version: (u8, u8)) -> Result<u8, HandshakeErro
         (1, minor) => Ok(minor),
         // RFC 9110 §2.5: a message of another major version is not understood.
         _ => Err(HandshakeError::UnsupportedHttpVersion),
-    }
-}
-
-fn parse_version(version: &[u8]) -> Result<(u8, u8), HandshakeError> {
-    // RFC 9112 §2.3: the name in capitals, a digit, a dot, a digit.
-    match version.strip_prefix(b"HTTP/") {
-        Some([major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9']) => Ok((major - b'0', minor - b'0')),
-        _ => Err(HandshakeError::InvalidHttpVersion),
     }
 }
 
@@ -294,18 +387,22 @@ fn split_line(head: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
 mod tests {
     use super::plain_run;
 
-    /// It is only quicker than one byte after the other, so nothing but this shows how far it gets.
+    /// Steps of one byte give the same verdicts, so only this test shows how far a run gets.
     #[test]
     fn a_run_ends_at_the_first_control_byte() {
-        let plain: [u8; 40] =
-            core::array::from_fn(|at| *b" ~a\x80\xFF\x7E!".get(at % 7).unwrap_or(&0));
-        for end in 0..=plain.len() {
-            assert_eq!(plain_run(&plain[..end]), end);
-            for control in [0x00, b'\t', b'\r', 0x1F, 0x7F] {
-                for at in 0..end {
-                    let mut bytes = plain;
-                    bytes[at] = control;
-                    assert_eq!(plain_run(&bytes[..end]), at, "{control:#x} in {end}");
+        for lowest in [b' ', b'!'] {
+            let plain: [u8; 40] = core::array::from_fn(|at| {
+                *[lowest, b'~', b'a', 0x80, 0xFF, b'!'].get(at % 6).unwrap()
+            });
+            for end in 0..=plain.len() {
+                assert_eq!(plain_run(&plain[..end], lowest), end);
+                for control in [0x00, b'\t', b'\r', 0x1F, lowest - 1, 0x7F] {
+                    for at in 0..end {
+                        let mut bytes = plain;
+                        bytes[at] = control;
+                        let run = plain_run(&bytes[..end], lowest);
+                        assert_eq!(run, at, "{control:#x} in {end} from {lowest:#x}");
+                    }
                 }
             }
         }
