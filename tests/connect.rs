@@ -26,13 +26,11 @@ struct Asked {
 }
 
 fn sample() -> Asked {
-    let pseudo = PseudoHeaders {
-        method: "CONNECT",
-        protocol: Some("websocket"),
-        scheme: Some("https"),
-        authority: Some("server.example.com"),
-        path: Some("/chat"),
-    };
+    let pseudo = PseudoHeaders::new("CONNECT")
+        .protocol("websocket")
+        .scheme("https")
+        .authority("server.example.com")
+        .path("/chat");
     let headers = [
         ("sec-websocket-protocol", "chat, superchat"),
         ("sec-websocket-extensions", "permessage-deflate"),
@@ -44,8 +42,11 @@ fn sample() -> Asked {
 }
 
 impl Asked {
-    fn pseudo(mut self, change: impl FnOnce(&mut PseudoHeaders<'static>)) -> Self {
-        change(&mut self.pseudo);
+    fn pseudo(
+        mut self,
+        change: impl FnOnce(PseudoHeaders<'static>) -> PseudoHeaders<'static>,
+    ) -> Self {
+        self.pseudo = change(self.pseudo);
         self
     }
 
@@ -159,29 +160,32 @@ fn r8441_4_a_r8441_4_b_r8441_5_e_the_example_of_the_rfc() {
 #[test]
 fn r8441_4_a_a_request_has_all_parts_of_its_target() {
     let s = || sample();
-    refused(InvalidPseudoHeader, s().pseudo(|p| p.scheme = None));
-    refused(InvalidPseudoHeader, s().pseudo(|p| p.authority = None));
-    refused(InvalidPseudoHeader, s().pseudo(|p| p.path = None));
+    refused(InvalidPseudoHeader, s().pseudo(|p| p.scheme(None)));
+    refused(InvalidPseudoHeader, s().pseudo(|p| p.authority(None)));
+    refused(InvalidPseudoHeader, s().pseudo(|p| p.path(None)));
     // Host does not take the place of `:authority`.
     refused(
         InvalidPseudoHeader,
-        s().pseudo(|p| p.authority = None).plus("host", "server.example.com"),
+        s().pseudo(|p| p.authority(None)).plus("host", "server.example.com"),
     );
     for path in
         ["", "*", "chat", "?x", "https://server.example.com/chat", "/a b", "/a#b", "/\u{e9}"]
     {
-        refused(InvalidTarget, s().pseudo(|p| p.path = Some(path)));
+        refused(InvalidTarget, s().pseudo(|p| p.path(path)));
     }
-    let seen = accepted(s().pseudo(|p| p.path = Some("/p/[x]?q=1")));
+    let seen = accepted(s().pseudo(|p| p.path("/p/[x]?q=1")));
     assert_eq!(seen.resource, "/p/[x]?q=1");
     for authority in ["", ":443", "u@h", "h:x", "h:65536", "a b", "h/x", "[::1", "\u{e9}"] {
-        refused(InvalidHost(Malformed), s().pseudo(|p| p.authority = Some(authority)));
+        refused(InvalidHost(Malformed), s().pseudo(|p| p.authority(authority)));
     }
     for authority in ["h", "h:8443", "[::1]:1", "H.example:"] {
-        assert_eq!(accepted(s().pseudo(|p| p.authority = Some(authority))).host, authority);
+        assert_eq!(accepted(s().pseudo(|p| p.authority(authority))).host, authority);
     }
     for method in ["GET", "POST", "connect", ""] {
-        refused(MethodNotAllowed, s().pseudo(|p| p.method = method));
+        refused(
+            MethodNotAllowed,
+            s().pseudo(|_| PseudoHeaders::new(method).protocol("websocket").path("/")),
+        );
     }
 
     // The client names each of them.
@@ -200,29 +204,29 @@ fn r8441_5_a_the_scheme_is_http_or_https() {
         assert_eq!(connect(uri, &Offer::new()).unwrap().scheme(), scheme);
     }
     for scheme in ["http", "https", "HTTPS"] {
-        accepted(sample().pseudo(|p| p.scheme = Some(scheme)));
+        accepted(sample().pseudo(|p| p.scheme(scheme)));
     }
     for scheme in ["ws", "wss", "ftp", "", "https:"] {
-        refused(InvalidPseudoHeader, sample().pseudo(|p| p.scheme = Some(scheme)));
+        refused(InvalidPseudoHeader, sample().pseudo(|p| p.scheme(scheme)));
     }
 }
 
 #[test]
 fn r9220_3_b_r8441_5_a_another_protocol_is_answered_501() {
     for protocol in ["websocket", "WebSocket"] {
-        accepted(sample().pseudo(|p| p.protocol = Some(protocol)));
+        accepted(sample().pseudo(|p| p.protocol(protocol)));
     }
     for protocol in
         ["foo", "connect-udp", "websocket2", "websocket/13", "", " websocket", "web\u{17f}ocket"]
     {
-        refused(UnsupportedProtocol, sample().pseudo(|p| p.protocol = Some(protocol)));
+        refused(UnsupportedProtocol, sample().pseudo(|p| p.protocol(protocol)));
     }
     // A tunnel to somewhere else.
-    refused(UnsupportedProtocol, sample().pseudo(|p| p.protocol = None));
+    refused(UnsupportedProtocol, sample().pseudo(|p| p.protocol(None)));
     // Whatever else such a request may lack.
     refused(
         UnsupportedProtocol,
-        sample().pseudo(|p| (p.protocol, p.path) = (None, None)).without("sec-websocket-version"),
+        sample().pseudo(|p| p.protocol(None).path(None)).without("sec-websocket-version"),
     );
     assert_eq!((UnsupportedProtocol.connect_status(), UnsupportedProtocol.status()), (501, 501));
     assert!(UnsupportedProtocol.connect_headers().is_empty());
@@ -260,7 +264,7 @@ fn r8441_5_b_nothing_of_a_connection_of_http_1_1() {
 
 #[test]
 fn r8441_5_b_host_gives_way_to_the_authority() {
-    let s = || sample().pseudo(|p| p.authority = Some("h:443"));
+    let s = || sample().pseudo(|p| p.authority("h:443"));
     for host in ["h:443", "h", "H", " h\t", "h:"] {
         assert_eq!(accepted(s().plus("host", host)).host, "h:443");
     }
@@ -272,9 +276,9 @@ fn r8441_5_b_host_gives_way_to_the_authority() {
     }
     refused(InvalidHost(Repeated), s().plus("host", "h").plus("host", "h"));
     // The port that is not written is the one of the scheme.
-    let plain = || s().pseudo(|p| p.scheme = Some("http"));
+    let plain = || s().pseudo(|p| p.scheme("http"));
     refused(InvalidHost(Mismatch), plain().plus("host", "h"));
-    accepted(plain().pseudo(|p| p.authority = Some("h")).plus("host", "h:80"));
+    accepted(plain().pseudo(|p| p.authority("h")).plus("host", "h:80"));
 }
 
 #[test]
@@ -821,13 +825,11 @@ fn both_sides_of_this_crate_understand_each_other() {
         let request = match opening.protocol() {
             None => Request::upgrade(opening.method(), (1, 1), &resource, fields).unwrap(),
             protocol => {
-                let pseudo = PseudoHeaders {
-                    method: opening.method(),
-                    protocol,
-                    scheme: Some(opening.scheme()),
-                    authority: Some(&authority),
-                    path: Some(&resource),
-                };
+                let pseudo = PseudoHeaders::new(opening.method())
+                    .protocol(protocol)
+                    .scheme(opening.scheme())
+                    .authority(&*authority)
+                    .path(&*resource);
                 Request::connect(pseudo, fields).unwrap()
             }
         };

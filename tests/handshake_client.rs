@@ -2,7 +2,7 @@
 
 #![cfg(feature = "alloc")]
 
-use std::panic;
+use std::{panic, str};
 
 use websocket_proto::handshake::{
     ClientHandshake, ClientRequest,
@@ -659,18 +659,13 @@ fn is_head(bytes: &[u8]) -> bool {
     let mut lines = text.split("\r\n");
     let plain = |text: &str| !text.chars().any(|c| c.is_ascii_control());
     let line = lines.next().unwrap_or_default().as_bytes();
-    let line_is_fine = match line {
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9', b' ', status @ ..] => {
-            match status {
-                [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9', reason @ ..] => {
-                    matches!(reason, [] | [b' ', ..])
-                        && reason.iter().all(|&byte| byte == b'\t' || !byte.is_ascii_control())
-                }
-                _ => false,
-            }
-        }
-        _ => false,
-    };
+    let (version, line) = line.split_at_checked(9).unwrap_or_default();
+    let (status, reason) = line.split_at_checked(3).unwrap_or_default();
+    let line_is_fine =
+        matches!(version, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9', b' '])
+            && matches!(status, [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'])
+            && matches!(reason, [] | [b' ', ..])
+            && reason.iter().all(|&byte| byte == b'\t' || !byte.is_ascii_control());
     let lines_are_fine = lines.all(|line| {
         line.split_once(':')
             .is_some_and(|(name, value)| token(name) && plain(&value.replace('\t', "")))

@@ -2,7 +2,7 @@
 
 #![cfg(feature = "alloc")]
 
-use std::{panic, sync::mpsc, thread, time::Duration};
+use std::{panic, str, sync::mpsc, thread, time::Duration};
 
 use websocket_proto::handshake::{
     self, AcceptOptions,

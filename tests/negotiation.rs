@@ -50,13 +50,11 @@ fn serve(wanted: Option<Deflate>, offers: &[&str]) -> (Option<String>, Option<De
 
     let mut fields = vec![("sec-websocket-version", "13")];
     fields.extend(offers.iter().map(|offer| ("sec-websocket-extensions", *offer)));
-    let pseudo = PseudoHeaders {
-        method: "CONNECT",
-        protocol: Some("websocket"),
-        scheme: Some("https"),
-        authority: Some("h"),
-        path: Some("/"),
-    };
+    let pseudo = PseudoHeaders::new("CONNECT")
+        .protocol("websocket")
+        .scheme("https")
+        .authority("h")
+        .path("/");
     let fields = fields.iter().map(|(name, value)| (name, value));
     let request = Request::connect(pseudo, fields).expect("valid");
     let connect = request.response(&accept).expect("nothing forbidden");
@@ -492,13 +490,11 @@ fn asked(name: &str, lines: &[String]) -> Result<[Vec<String>; 3], HandshakeErro
     let mut fields = vec![("sec-websocket-version", "13")];
     fields.extend(offered);
     let fields = fields.iter().map(|(name, value)| (name, value));
-    let pseudo = PseudoHeaders {
-        method: "CONNECT",
-        protocol: Some("websocket"),
-        scheme: Some("https"),
-        authority: Some("h"),
-        path: Some("/"),
-    };
+    let pseudo = PseudoHeaders::new("CONNECT")
+        .protocol("websocket")
+        .scheme("https")
+        .authority("h")
+        .path("/");
     assert_eq!(Request::connect(pseudo, fields).map(|request| shown(&request)), parts);
     parts
 }

@@ -8,7 +8,7 @@ use core::fmt::{Debug, Write};
 
 use unknown::{Sink, any, display, see};
 use websocket_proto::handshake::{
-    AcceptOptions, AcceptResponse, Accepted, ClientHandshake, ClientRequest, Extension,
+    AcceptOptions, AcceptResponse, Accepted, ClientHandshake, ClientRequest, Extension, FieldFault,
     HandshakeError, HeadError, HeaderLines, Headers, Offer, PseudoHeaders, Refused, Request,
     Resource, Response, ServerHandshake, Target, TargetError, Value,
 };
@@ -66,6 +66,7 @@ extern "C" fn main() -> i32 {
     debug::<ClientHandshake<'_>>();
     debug::<Extension<'_>>();
     debug::<HandshakeError>();
+    debug::<FieldFault>();
     debug::<HeadError>();
     debug::<HeaderLines<'_>>();
     debug::<Headers<'_>>();

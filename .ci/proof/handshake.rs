@@ -9,8 +9,8 @@ mod unknown;
 use unknown::{AnyOutput, any, buffer, bytes, compare, display, see, some_text, text};
 use websocket_proto::handshake::{
     self, AcceptOptions, AcceptResponse, Accepted, ClientHandshake, ClientRequest, Extension,
-    Fields, HandshakeError, HeadError, HeaderLines, Headers, Offer, PseudoHeaders, Refused,
-    Request, Resource, Response, ServerHandshake, Target, TargetError, Value,
+    FieldFault, Fields, HandshakeError, HeadError, HeaderLines, Headers, Offer, PseudoHeaders,
+    Refused, Request, Resource, Response, ServerHandshake, Target, TargetError, Value,
 };
 use websocket_proto::{Deflate, Full, Output, SliceOutput};
 
@@ -63,7 +63,7 @@ fn request<'h, H: Fields<'h>>(request: &Request<'h, H>) {
     see(Request::is_same_origin(request));
     Request::subprotocols(request).for_each(see);
     Request::extensions(request).for_each(extension);
-    Request::headers(request);
+    see(Request::headers(request));
     see(Request::header(request, text()));
     match Request::response(request, &accept()) {
         Ok(parts) => answer(&parts),
@@ -124,12 +124,12 @@ fn response<'h, H: Fields<'h>>(response: Response<'h, H>) {
             see(Accepted::agreed(&accepted));
             see(Accepted::subprotocol(&accepted));
             Accepted::extensions(&accepted).for_each(extension);
-            Accepted::headers(&accepted);
+            see(Accepted::headers(&accepted));
         }
         Response::Refused(refused) => {
             see(Refused::status(&refused));
             Refused::versions(&refused).for_each(see);
-            Refused::headers(&refused);
+            see(Refused::headers(&refused));
         }
     }
 }
@@ -183,6 +183,11 @@ fn errors() {
     compare(&error, &any(error));
     display::<HandshakeError>(&error);
 
+    let fault = any(FieldFault::Missing);
+    compare(&fault, &any(fault));
+    see(HandshakeError::InvalidKey(fault));
+    display::<FieldFault>(&fault);
+
     let error = any(<HeadError as From<Full>>::from(Full));
     compare(&error, &any(error));
     display::<HeadError>(&error);
@@ -217,11 +222,8 @@ fn fields() -> impl Fields<'static> {
 }
 
 fn pseudo_headers() -> PseudoHeaders<'static> {
-    PseudoHeaders {
-        method: text(),
-        protocol: some_text(),
-        scheme: some_text(),
-        authority: some_text(),
-        path: some_text(),
-    }
+    let mut pseudo = PseudoHeaders::protocol(PseudoHeaders::new(text()), some_text());
+    pseudo = PseudoHeaders::scheme(pseudo, some_text());
+    pseudo = PseudoHeaders::authority(pseudo, some_text());
+    any(PseudoHeaders::path(pseudo, some_text()))
 }

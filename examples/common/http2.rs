@@ -71,13 +71,11 @@ pub fn accept(
     options: &AcceptOptions<'_>,
 ) -> Result<Option<(Connection<Server>, Stream)>, Error> {
     let uri = asked.uri();
-    let pseudo = PseudoHeaders {
-        method: asked.method().as_str(),
-        protocol: asked.extensions().get().map(Protocol::as_str),
-        scheme: uri.scheme_str(),
-        authority: uri.authority().map(Authority::as_str),
-        path: uri.path_and_query().map(PathAndQuery::as_str),
-    };
+    let pseudo = PseudoHeaders::new(asked.method().as_str())
+        .protocol(asked.extensions().get().map(Protocol::as_str))
+        .scheme(uri.scheme_str())
+        .authority(uri.authority().map(Authority::as_str))
+        .path(uri.path_and_query().map(PathAndQuery::as_str));
     let request = match Request::connect(pseudo, asked.headers()) {
         Ok(request) => request,
         Err(error) => {

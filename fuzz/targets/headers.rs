@@ -98,13 +98,11 @@ fuzz_target!(|fields: Vec<(Name<'_>, Value<'_>)>| {
         }
     }
 
-    let pseudo = PseudoHeaders {
-        method: "CONNECT",
-        protocol: Some("websocket"),
-        scheme: Some("https"),
-        authority: Some("h"),
-        path: Some("/"),
-    };
+    let pseudo = PseudoHeaders::new("CONNECT")
+        .protocol("websocket")
+        .scheme("https")
+        .authority("h")
+        .path("/");
     if let Ok(request) = Request::connect(pseudo, lines()) {
         let answer = request.response(&accept).unwrap();
         assert!(answer.headers().all(|(name, _)| name == name.to_ascii_lowercase()));

@@ -1,4 +1,4 @@
-//! What a server says when it accepts a request (§4.2.2).
+//! The response by which a server accepts a request (§4.2.2).
 
 use arrayvec::ArrayString;
 
@@ -8,8 +8,26 @@ use super::{
 };
 use crate::config::{Agreed, Deflate};
 
-/// What a server wants to say in its acceptance: nothing, unless told.
-#[derive(Clone, Copy, Debug, Default)]
+/// The choices of a server that accepts a request: subprotocol, compression, further headers.
+///
+/// ```
+/// use websocket_proto::Deflate;
+/// use websocket_proto::handshake::{AcceptOptions, HeadError, Request};
+///
+/// fn accept(request: &Request<'_>, out: &mut Vec<u8>) -> Result<bool, HeadError> {
+///     let mut options = AcceptOptions::new()
+///         .deflate(Deflate::new())
+///         .headers(&[("Set-Cookie", "seen=1")]);
+///     // The first of the client's subprotocols that this server knows.
+///     if let Some(name) = request.subprotocols().find(|name| ["chat.v2", "chat.v1"].contains(name)) {
+///         options = options.subprotocol(name);
+///     }
+///     let agreed = request.accept(&options, out)?;
+///     Ok(agreed.deflate.is_some())
+/// }
+/// # let _ = accept;
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AcceptOptions<'a> {
     pub(super) subprotocol: Option<&'a str>,
     pub(super) deflate: Option<Deflate>,
@@ -17,29 +35,34 @@ pub struct AcceptOptions<'a> {
 }
 
 impl<'a> AcceptOptions<'a> {
-    /// No subprotocol, no compression and no further headers.
+    /// Creates options without a subprotocol, without compression and without further headers.
+    #[must_use]
     pub const fn new() -> Self {
         AcceptOptions { subprotocol: None, deflate: None, headers: &[] }
     }
 
-    /// The subprotocol: one of those that the client offered.
+    /// Sets the subprotocol, which is one of those that the client offered.
     #[must_use]
+    #[doc(alias = "Sec-WebSocket-Protocol")]
     pub const fn subprotocol(mut self, name: &'a str) -> Self {
         self.subprotocol = Some(name);
         self
     }
 
-    /// Compresses messages if the client offers it in a way that can be served (RFC 7692 §5): the
-    /// first such offer is taken, with these parameters or tighter ones. What came of it is in
+    /// Sets that messages are compressed if the client offers it in a way that can be served (RFC 7692
+    /// §5). The first such offer is accepted, with these parameters or tighter ones. The result is in
     /// [`Agreed::deflate`].
     #[must_use]
+    #[doc(alias = "permessage-deflate")]
+    #[doc(alias = "compression")]
+    #[doc(alias = "Sec-WebSocket-Extensions")]
     pub const fn deflate(mut self, wanted: Deflate) -> Self {
         self.deflate = Some(wanted);
         self
     }
 
-    /// Header lines to add, such as a Set-Cookie. In the answer to an extended CONNECT their names
-    /// have to be in lower case.
+    /// Sets the header lines to add, such as a Set-Cookie. In the response to an extended CONNECT their
+    /// names have to be in lower case.
     #[must_use]
     pub const fn headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Self {
         self.headers = headers;
@@ -52,7 +75,9 @@ impl<'a> AcceptOptions<'a> {
 ///
 /// Once that stack has sent it, the bytes of the connection, or of the stream, are those of the
 /// WebSocket.
-#[derive(Clone, Copy, Debug)]
+#[doc(alias = "101")]
+#[doc(alias = "Sec-WebSocket-Accept")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AcceptResponse<'a> {
     form: Form,
     /// The Sec-WebSocket-Accept, if the request has a key to answer.
@@ -74,7 +99,8 @@ impl<'a> AcceptResponse<'a> {
         AcceptResponse { form, accept, subprotocol, deflate, headers }
     }
 
-    /// The status: 101, or 200 to a CONNECT.
+    /// The status: 101, or 200 in response to a CONNECT.
+    #[must_use]
     pub const fn status(&self) -> u16 {
         match self.form {
             Form::Upgrade => 101,
@@ -107,6 +133,7 @@ impl<'a> AcceptResponse<'a> {
     }
 
     /// What the [`Connection`](crate::Connection) has to know.
+    #[must_use]
     pub const fn agreed(&self) -> Agreed {
         match &self.deflate {
             Some((deflate, _)) => Agreed { deflate: Some(*deflate) },

@@ -16,6 +16,27 @@ use crate::output::Output;
 /// No [`Connection`](crate::Connection) exists before the response is valid, so nothing can be sent
 /// too early. `HEADERS` is how many header lines a response may have. Each takes a slot of four
 /// words on the stack while the head is parsed.
+///
+/// ```
+/// use websocket_proto::handshake::{ClientHandshake, Offer, Response, Target};
+///
+/// let target = Target::parse("ws://example.com/chat")?;
+/// let nonce = *b"the sample nonce"; // 16 random bytes, new for each connection
+/// let mut out = Vec::new();
+/// let mut handshake = ClientHandshake::start(&target, &Offer::new(), nonce, &mut out)?;
+/// assert!(out.starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
+/// // Write `out` and read the response:
+/// let mut buffer = *b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone";
+/// let mut input = &mut buffer[..];
+/// match handshake.receive(&mut input)? {
+///     Some(Response::Accepted(_)) => {} // go on with a `Connection`
+///     Some(Response::Refused(refused)) => assert_eq!(refused.status(), 404),
+///     None => {} // not fully received yet: read on
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "connect")]
+#[doc(alias = "upgrade")]
 #[derive(Clone, Debug)]
 pub struct ClientHandshake<'o, const HEADERS: usize = 64> {
     scanner: Scanner,

@@ -12,6 +12,26 @@ use core::{error, fmt};
 /// [`headers`](HandshakeError::headers) are what that stack answers, over HTTP/2 and HTTP/3
 /// [`connect_status`](HandshakeError::connect_status) and
 /// [`connect_headers`](HandshakeError::connect_headers).
+///
+/// ```
+/// use websocket_proto::handshake::{FieldFault, HandshakeError, ServerHandshake};
+///
+/// let mut bytes = *b"GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n";
+/// let mut input = &mut bytes[..];
+/// match ServerHandshake::new().receive(&mut input) {
+///     // No WebSocket was asked for: `input` has all the bytes still, for a server of plain HTTP.
+///     Err(HandshakeError::UpgradeMissing) => {}
+///     Err(error) => {
+///         assert_eq!(error, HandshakeError::InvalidHost(FieldFault::Repeated));
+///         assert_eq!(error.to_string(), "Host is repeated");
+///         assert_eq!(error.status(), 400);
+///         let mut out = Vec::new();
+///         error.respond(&mut out)?; // then write `out`, shut down writing, read to the end
+///     }
+///     Ok(_) => {}
+/// }
+/// # Ok::<(), websocket_proto::handshake::HeadError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandshakeError {
@@ -91,6 +111,7 @@ impl HandshakeError {
     ///
     /// For the faults that only a response can have it is 502, what a gateway would tell its own
     /// client.
+    #[must_use]
     pub const fn status(self) -> u16 {
         match self {
             HandshakeError::MethodNotAllowed => 405,
@@ -186,7 +207,7 @@ impl fmt::Display for HandshakeError {
 
 impl error::Error for HandshakeError {}
 
-/// What is wrong with the header field that a [`HandshakeError`] names.
+/// What is wrong with the header field that a [`HandshakeError`] names, see the example there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FieldFault {
@@ -212,6 +233,15 @@ impl fmt::Display for FieldFault {
 }
 
 /// Why a head was not written: the caller's fault, or its output's. Nothing was written.
+///
+/// ```
+/// use websocket_proto::handshake::{HeadError, reject};
+///
+/// let headers = [("Retry-After", "5"), ("Connection", "keep-alive")];
+/// let error = reject(503, &headers, b"", &mut Vec::new()).unwrap_err();
+/// assert_eq!(error, HeadError::ProtectedHeader(1));
+/// assert_eq!(error.to_string(), "the header at index 1 belongs to the handshake");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeadError {

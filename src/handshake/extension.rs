@@ -19,6 +19,7 @@ use super::headers::is_token_byte;
 /// assert!(matches!(params.next(), Some(("b", Some(value))) if value == "10"));
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
 /// ```
+#[doc(alias = "Sec-WebSocket-Extensions")]
 #[derive(Clone, Copy, Debug)]
 pub struct Extension<'h> {
     name: &'h str,
@@ -28,6 +29,7 @@ pub struct Extension<'h> {
 
 impl<'h> Extension<'h> {
     /// The extension's name.
+    #[must_use]
     pub const fn name(&self) -> &'h str {
         self.name
     }

@@ -24,6 +24,7 @@ impl<'h> Headers<'h> {
     }
 
     /// The value of the first line with this name.
+    #[must_use]
     pub fn first(&self, name: &str) -> Option<&'h [u8]> {
         self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }

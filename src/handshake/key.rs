@@ -17,9 +17,11 @@ const TOLERANT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
-/// 16 random bytes from the operating system, for one handshake of a client; `None` if it has none
-/// to give.
+/// Returns 16 random bytes from the operating system, for one handshake of a client; `None` if the
+/// system has none to give.
+#[doc(alias = "Sec-WebSocket-Key")]
 #[cfg(feature = "random")]
+#[must_use]
 pub fn nonce() -> Option<[u8; 16]> {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).ok().map(|()| nonce)

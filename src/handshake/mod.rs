@@ -146,10 +146,8 @@
 //!         }
 //!     }
 //! }
-//! # let pseudo = PseudoHeaders {
-//! #     method: "CONNECT", protocol: Some("websocket"), scheme: Some("https"),
-//! #     authority: Some("h"), path: Some("/"),
-//! # };
+//! # let pseudo = PseudoHeaders::new("CONNECT").protocol("websocket").scheme("https");
+//! # let pseudo = pseudo.authority("h").path("/");
 //! # let fields = vec![("sec-websocket-version".to_owned(), "13".to_owned())];
 //! # assert!(serve(&Parts { pseudo, fields })?.is_some());
 //! # Ok::<(), HeadError>(())

@@ -25,6 +25,7 @@ use crate::{config::Agreed, output::Output};
 /// and [`connect`](Request::connect) make it from what another HTTP stack has parsed, `H` being the
 /// header fields as that stack holds them. Everything in it comes from a peer that can send what it
 /// likes (§10.1).
+#[doc(alias = "upgrade")]
 #[derive(Clone, Debug)]
 pub struct Request<'h, H = Headers<'h>> {
     pub(super) line: RequestLine<'h>,
@@ -104,6 +105,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     }
 
     /// The method: GET, or CONNECT.
+    #[must_use]
     pub const fn method(&self) -> &'h str {
         self.line.method
     }
@@ -112,11 +114,13 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     ///
     /// A request target is not held to every rule of RFC 3986: browsers leave characters such as
     /// `|` and `[` as they are.
+    #[must_use]
     pub const fn resource(&self) -> Resource<'h> {
         self.line.resource
     }
 
     /// The host, with a port if one was sent, that the client believes to talk to.
+    #[must_use]
     pub fn host(&self) -> &'h str {
         // RFC 9112 §3.2.2, RFC 9113 §8.3.1: the authority of the target goes before Host.
         self.line.authority.or_else(|| self.text(Field::Host)).unwrap_or_default()
@@ -124,6 +128,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
 
     /// The origin of the page whose script asks, as its browser tells; other clients may send none,
     /// or any (§10.2). See [`is_same_origin`](Request::is_same_origin).
+    #[must_use]
     pub fn origin(&self) -> Option<&'h str> {
         self.text(Field::Origin)
     }
@@ -155,6 +160,9 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// terminator the server cannot tell its own. Host is the client's word: compare it with the
     /// names that the server is meant to have, or a name that an attacker points at its address
     /// (DNS rebinding) is the same origin as itself.
+    #[must_use]
+    #[doc(alias = "cors")]
+    #[doc(alias = "csrf")]
     pub fn is_same_origin(&self) -> bool {
         let Some((scheme, authority)) = self.origin().and_then(|origin| origin.split_once("://"))
         else {
@@ -171,6 +179,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// The subprotocols that the client offers, the one it likes best first (§4.2.1).
     ///
     /// A name that the client offers twice is returned twice.
+    #[doc(alias = "Sec-WebSocket-Protocol")]
     pub fn subprotocols(&self) -> impl Iterator<Item = &'h str> + use<'h, H> {
         // §11.3.4: several lines are one list, in the order of the lines.
         let lines = self.headers.clone().values(Field::Protocol);
@@ -178,17 +187,21 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     }
 
     /// The extensions that the client offers, the one it likes best first (§9.1).
+    #[doc(alias = "Sec-WebSocket-Extensions")]
+    #[doc(alias = "permessage-deflate")]
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'h>> + use<'h, H> {
         self.headers.clone().values(Field::Extensions).flat_map(extension::extensions).flatten()
     }
 
     /// All header fields.
+    #[must_use]
     pub fn headers(&self) -> H {
         self.headers.clone()
     }
 
     /// The value of the first header field with this name. HTTP/2 and HTTP/3 may cut a Cookie into
     /// several fields (RFC 9113 §8.2.3): [`headers`](Request::headers) has them all.
+    #[must_use]
     pub fn header(&self, name: &str) -> Option<&'h [u8]> {
         self.headers.clone().value_of(name)
     }
@@ -251,24 +264,75 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     }
 }
 
-/// What stands in front of the header fields of a request over HTTP/2 or HTTP/3, in place of a
-/// request line (RFC 9113 §8.3.1, RFC 8441 §4).
-#[derive(Clone, Copy, Debug)]
+/// The pseudo-header fields of a request over HTTP/2 or HTTP/3 (RFC 9113 §8.3.1, RFC 8441 §4), as
+/// the HTTP stack holds them.
+///
+/// ```
+/// use websocket_proto::handshake::{HandshakeError, PseudoHeaders, Request};
+///
+/// # let (authority, path) = (Some("server.example.com"), Some("/chat"));
+/// let pseudo = PseudoHeaders::new("CONNECT")
+///     .protocol("websocket")
+///     .scheme("https")
+///     .authority(authority) // an `Option` does as well
+///     .path(path);
+/// let fields = [("sec-websocket-version", "13")];
+/// let request = Request::connect(pseudo, fields.iter().map(|(name, value)| (name, value)))?;
+/// assert_eq!(request.host(), "server.example.com");
+///
+/// // A tunnel to somewhere else is no handshake.
+/// let tunnel = PseudoHeaders::new("CONNECT").authority("h:25");
+/// let fields = fields.iter().map(|(name, value)| (name, value));
+/// assert_eq!(Request::connect(tunnel, fields).err(), Some(HandshakeError::UnsupportedProtocol));
+/// # Ok::<(), HandshakeError>(())
+/// ```
+#[doc(alias = "rfc8441")]
+#[doc(alias = ":protocol")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PseudoHeaders<'h> {
-    /// `:method`.
-    pub method: &'h str,
-    /// `:protocol`.
-    pub protocol: Option<&'h str>,
-    /// `:scheme`.
-    pub scheme: Option<&'h str>,
-    /// `:authority`.
-    pub authority: Option<&'h str>,
-    /// `:path`: the path and the query.
-    pub path: Option<&'h str>,
+    method: &'h str,
+    protocol: Option<&'h str>,
+    scheme: Option<&'h str>,
+    authority: Option<&'h str>,
+    path: Option<&'h str>,
 }
 
 impl<'h> PseudoHeaders<'h> {
-    /// Also the authority in its parts, and the port that it has if it names none.
+    /// Creates the fields of a request that has a `:method` only.
+    #[must_use]
+    pub const fn new(method: &'h str) -> Self {
+        PseudoHeaders { method, protocol: None, scheme: None, authority: None, path: None }
+    }
+
+    /// Sets `:protocol`, which RFC 8441 adds to CONNECT.
+    #[must_use]
+    pub fn protocol(mut self, protocol: impl Into<Option<&'h str>>) -> Self {
+        self.protocol = protocol.into();
+        self
+    }
+
+    /// Sets `:scheme`.
+    #[must_use]
+    pub fn scheme(mut self, scheme: impl Into<Option<&'h str>>) -> Self {
+        self.scheme = scheme.into();
+        self
+    }
+
+    /// Sets `:authority`: the host, and the port if it is not the scheme's own.
+    #[must_use]
+    pub fn authority(mut self, authority: impl Into<Option<&'h str>>) -> Self {
+        self.authority = authority.into();
+        self
+    }
+
+    /// Sets `:path`: the path and the query.
+    #[must_use]
+    pub fn path(mut self, path: impl Into<Option<&'h str>>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Also returns the authority in its parts, and the port that it has if it names none.
     fn judge(self) -> Result<(RequestLine<'h>, Authority<'h>, u16), HandshakeError> {
         let PseudoHeaders { method, protocol, scheme, authority, path } = self;
         // RFC 8441 §4: the method is CONNECT.

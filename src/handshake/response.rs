@@ -15,8 +15,23 @@ use super::{
 };
 use crate::config::{Agreed, Deflate};
 
-/// A server's answer to an opening handshake; `H` are the header fields as the HTTP stack holds
-/// them that parsed it.
+/// A server's response to an opening handshake. `H` are the header fields, as the HTTP stack that
+/// parsed them holds them.
+///
+/// ```
+/// use websocket_proto::handshake::Response;
+///
+/// fn outcome(response: &Response<'_>) -> String {
+///     match response {
+///         Response::Accepted(accepted) => format!("open, {:?}", accepted.subprotocol()),
+///         Response::Refused(refused) => match refused.headers().first("Location") {
+///             Some(to) => format!("{}, to {}", refused.status(), to.escape_ascii()),
+///             None => format!("{}", refused.status()),
+///         },
+///     }
+/// }
+/// # let _ = outcome;
+/// ```
 #[derive(Clone, Debug)]
 pub enum Response<'h, H = Headers<'h>> {
     /// A valid acceptance: the connection is open.
@@ -46,11 +61,13 @@ pub struct Accepted<'h, H = Headers<'h>> {
 
 impl<'h, H: Fields<'h>> Accepted<'h, H> {
     /// What the [`Connection`](crate::Connection) has to know.
+    #[must_use]
     pub const fn agreed(&self) -> Agreed {
         self.agreed
     }
 
     /// The subprotocol that the server chose among those offered; `None` if it chose none.
+    #[must_use]
     pub fn subprotocol(&self) -> Option<&'h str> {
         let mut lines = self.headers.clone().values(Field::Protocol);
         lines.find(|line| !is_empty_list(line)).and_then(|name| str::from_utf8(name).ok())
@@ -62,6 +79,7 @@ impl<'h, H: Fields<'h>> Accepted<'h, H> {
     }
 
     /// All header fields, such as a Set-Cookie.
+    #[must_use]
     pub fn headers(&self) -> H {
         self.headers.clone()
     }
@@ -77,11 +95,13 @@ pub struct Refused<'h, H = Headers<'h>> {
 
 impl<'h, H: Fields<'h>> Refused<'h, H> {
     /// The status code, 200 or above.
+    #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
     }
 
     /// All header fields, such as a Location or a WWW-Authenticate.
+    #[must_use]
     pub fn headers(&self) -> H {
         self.headers.clone()
     }

@@ -12,13 +12,37 @@ use super::{
 ///
 /// `HEADERS` is how many header lines a request may have. Each takes a slot of four words on the
 /// stack while the head is parsed.
+///
+/// ```
+/// use websocket_proto::handshake::{AcceptOptions, ServerHandshake};
+///
+/// let mut handshake = ServerHandshake::new().max_head(4096);
+/// let mut buffer = b"GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n".to_vec();
+/// assert!(handshake.receive(&mut &mut buffer[..])?.is_none()); // not fully received yet
+/// buffer.extend(
+///     b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+///       Sec-WebSocket-Version: 13\r\n\r\n\x81\x80\0\0\0\0",
+/// );
+/// let mut input = &mut buffer[..];
+/// let request = handshake.receive(&mut input)?.expect("fully received");
+/// assert_eq!(request.resource(), "/chat");
+/// let mut out = Vec::new();
+/// let agreed = request.accept(&AcceptOptions::new(), &mut out)?;
+/// // Write `out` and go on with a `Connection`; its first bytes are here already:
+/// assert_eq!(input, b"\x81\x80\0\0\0\0");
+/// # let _ = agreed;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "upgrade")]
+#[doc(alias = "101")]
 #[derive(Clone, Debug)]
 pub struct ServerHandshake<const HEADERS: usize = 64> {
     scanner: Scanner,
 }
 
 impl ServerHandshake {
-    /// A head of at most 16 KiB with at most 64 header lines.
+    /// Creates a handshake that takes a head of at most 16 KiB with at most 64 header lines.
+    #[must_use]
     pub const fn new() -> Self {
         ServerHandshake { scanner: Scanner::new(Kind::Request) }
     }

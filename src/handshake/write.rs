@@ -92,6 +92,7 @@ const SUPPORTED_VERSION: (&str, &str) = ("Sec-WebSocket-Version", "13");
 impl HandshakeError {
     /// The header fields that belong to the [`status`](Self::status), for another stack to write
     /// over HTTP/1.1.
+    #[must_use]
     pub const fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             // RFC 9110 §15.5.6: a 405 lists the methods that are allowed.
@@ -106,6 +107,7 @@ impl HandshakeError {
     }
 
     /// The status that answers the fault over HTTP/2 and HTTP/3.
+    #[must_use]
     pub const fn connect_status(self) -> u16 {
         match self.status() {
             // RFC 9110 §15.5.22: a 426 has an Upgrade, which is of HTTP/1.1 only.
@@ -115,6 +117,7 @@ impl HandshakeError {
     }
 
     /// The header fields that belong to the [`connect_status`](Self::connect_status).
+    #[must_use]
     pub const fn connect_headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             HandshakeError::MethodNotAllowed => &[("allow", "CONNECT")],
