@@ -385,7 +385,31 @@ fn split_line(head: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
 
 #[cfg(test)]
 mod tests {
-    use super::plain_run;
+    use super::{ScanState::*, plain_run};
+
+    /// Steps of one byte give the same verdicts, so only this test shows how far a skim gets.
+    #[test]
+    fn a_skim_ends_where_the_state_changes_twice() {
+        for (state, rest, expected) in [
+            (Method, "ET / HTTP", (2, Method)),
+            (Method, "ET", (2, Method)),
+            (Target, "chat HTTP/1.1", (4, Target)),
+            (Version(0), "HTTP/1.1\r\n", (7, Version(7))),
+            (Version(0), "HTTP/2.0\r\n", (0, Version(0))),
+            (Version(0), "HTTP/1", (0, Version(0))),
+            (Reason, "OK \r\nA: b", (5, LineStart)),
+            (Reason, "OK", (2, Reason)),
+            (HeaderName, "ost: h\r\n", (4, HeaderValue)),
+            (HeaderName, "ost", (3, HeaderName)),
+            (HeaderName, "ost : h", (3, HeaderName)),
+            (HeaderValue, " h\r\nA", (4, LineStart)),
+            (HeaderValue, " h\r", (2, HeaderValue)),
+            (HeaderValue, " h\tA", (2, HeaderValue)),
+            (LineStart, "A: b", (0, LineStart)),
+        ] {
+            assert_eq!(state.skim(rest.as_bytes()), expected, "{state:?} {rest:?}");
+        }
+    }
 
     /// Steps of one byte give the same verdicts, so only this test shows how far a run gets.
     #[test]
