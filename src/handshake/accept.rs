@@ -49,9 +49,10 @@ impl<'a> AcceptOptions<'a> {
         self
     }
 
-    /// Sets that messages are compressed if the client offers it in a way that can be served (RFC 7692
-    /// §5). The first such offer is accepted, with these parameters or tighter ones. The result is in
-    /// [`Agreed::deflate`].
+    /// Sets the parameters with which an offer of compression is accepted (RFC 7692 §5).
+    ///
+    /// The first of the client's offers that can be served is accepted, with these parameters or
+    /// tighter ones. The result is in [`Agreed::deflate`].
     #[must_use]
     #[doc(alias = "permessage-deflate")]
     #[doc(alias = "compression")]

@@ -67,26 +67,28 @@ pub enum HandshakeError {
     ForbiddenHeader,
     /// The request's target is neither a path nor an absolute `http` or `https` URI (§4.2.1).
     InvalidTarget,
-    /// Host, or the `:authority` of HTTP/2 and HTTP/3 (§4.2.1). It is a
-    /// [`Mismatch`](FieldFault::Mismatch) that the two differ (RFC 9113 §8.3.1).
+    /// Host is missing, repeated or malformed, or `:authority` is malformed (§4.2.1). If the two
+    /// differ, the fault is a [`Mismatch`](FieldFault::Mismatch) (RFC 9113 §8.3.1).
     InvalidHost(FieldFault),
     /// The head has no Upgrade: it is plain HTTP (§4.1, §4.2.1).
     UpgradeMissing,
-    /// Upgrade: a [`Mismatch`](FieldFault::Mismatch) does not name `websocket` (§4.1, §4.2.1).
+    /// Upgrade is malformed, or repeated in a response (§4.1, §4.2.1). If it does not name
+    /// `websocket`, the fault is a [`Mismatch`](FieldFault::Mismatch).
     InvalidUpgrade(FieldFault),
-    /// Connection: a [`Mismatch`](FieldFault::Mismatch) does not name `Upgrade` (§4.1, §4.2.1).
+    /// Connection is missing or malformed (§4.1, §4.2.1). If it does not name `Upgrade`, the fault is a
+    /// [`Mismatch`](FieldFault::Mismatch).
     InvalidConnection(FieldFault),
     /// The request declares a body (RFC 9112 §6).
     BodyDeclared,
-    /// Sec-WebSocket-Version (§4.2.1, §4.3).
+    /// Sec-WebSocket-Version is missing, repeated or malformed (§4.2.1, §4.3).
     InvalidVersion(FieldFault),
     /// The request is for another version of the protocol than 13 (§4.2.2, §4.4).
     UnsupportedVersion(u8),
-    /// Sec-WebSocket-Key, which is 16 bytes in base64 (§4.2.1).
+    /// Sec-WebSocket-Key is missing, repeated, or not 16 bytes in base64 (§4.2.1).
     InvalidKey(FieldFault),
-    /// Origin (RFC 6454 §7).
+    /// Origin is repeated or malformed (RFC 6454 §7).
     InvalidOrigin(FieldFault),
-    /// Sec-WebSocket-Protocol (§4.3), which may be repeated in a request only (§11.3.4).
+    /// Sec-WebSocket-Protocol is malformed (§4.3), or repeated in a response (§11.3.4).
     InvalidSubprotocol(FieldFault),
     /// Sec-WebSocket-Extensions is malformed (§9.1).
     InvalidExtensions,
@@ -94,7 +96,8 @@ pub enum HandshakeError {
     /// A status below 200 that opens nothing: a 101 to a CONNECT (RFC 8441 §5), an interim response
     /// that another HTTP stack gave for the final one (RFC 9110 §15.2).
     InvalidStatus,
-    /// Sec-WebSocket-Accept: a [`Mismatch`](FieldFault::Mismatch) does not answer the key (§4.1).
+    /// Sec-WebSocket-Accept is missing or repeated (§4.1). If it does not answer the key, the fault is a
+    /// [`Mismatch`](FieldFault::Mismatch).
     InvalidAccept(FieldFault),
     /// The server chose a subprotocol that the client did not offer (§4.1).
     SubprotocolNotOffered,
@@ -207,7 +210,17 @@ impl fmt::Display for HandshakeError {
 
 impl error::Error for HandshakeError {}
 
-/// What is wrong with the header field that a [`HandshakeError`] names, see the example there.
+/// What is wrong with the header field that a [`HandshakeError`] names.
+///
+/// It prints as the second half of a sentence:
+///
+/// ```
+/// use websocket_proto::handshake::{FieldFault, HandshakeError};
+///
+/// assert_eq!(FieldFault::Repeated.to_string(), "is repeated");
+/// let error = HandshakeError::InvalidUpgrade(FieldFault::Repeated);
+/// assert_eq!(error.to_string(), "Upgrade is repeated");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FieldFault {

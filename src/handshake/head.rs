@@ -24,9 +24,9 @@ pub(super) enum Kind {
 /// count: the buffer may move between calls, but has to begin with the same bytes. Given fewer bytes
 /// than before, it starts over with these.
 ///
-/// A byte that no head of HTTP/1 can have at its position is refused at once, because what sends it
-/// speaks another protocol and may wait for an answer. What a well-formed head says is judged when it
-/// was fully received.
+/// A byte that no head of HTTP/1 can have at its position is refused at once, because a peer that
+/// sends it speaks another protocol and may wait for an answer. The rules of the handshake are checked
+/// after the head was fully received.
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
     kind: Kind,
@@ -51,9 +51,9 @@ enum ScanState {
     TargetStart,
     /// The rest of the target, or the space after it.
     Target,
-    /// The version, of which this many bytes were received; after all of them, the byte behind it.
+    /// The version, of which this many bytes were received. After all eight, the byte that follows it.
     Version(u8),
-    /// The status code, of which this many digits were received; after three, the byte behind it.
+    /// The status code, of which this many digits were received. After three, the byte that follows it.
     Status(u8),
     Reason,
     /// The LF of a line that was not empty.
@@ -82,7 +82,7 @@ impl Scanner {
     /// The head, once it is whole. The verdict is a function of the bytes, not of their cut into
     /// calls; asked again, it is the same.
     pub(super) fn scan<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, HandshakeError> {
-        // A shorter buffer cannot begin with the bytes that were scanned: it is a new one.
+        // A shorter buffer cannot begin with the bytes that were scanned, so it is a new one.
         if input.len() < self.scanned {
             self.restart();
         }
@@ -135,8 +135,8 @@ impl Scanner {
 }
 
 impl ScanState {
-    /// Takes many bytes at once where [`step`](ScanState::step) would lead to the same: how many, and
-    /// the state after them.
+    /// A shortcut through many steps: how many bytes at the front it covers, which may be none, and the
+    /// state after them. [`step`](ScanState::step), byte by byte, leads to the same state.
     fn skim(self, rest: &[u8]) -> (usize, ScanState) {
         match self {
             ScanState::Method => (token_run(rest), self),
@@ -221,7 +221,7 @@ impl ScanState {
     }
 }
 
-/// Whether a version may have this byte after so many.
+/// Whether `byte` may follow the first `seen` bytes of a version.
 const fn is_version(seen: u8, byte: u8) -> bool {
     // RFC 9112 §2.3: the name in capitals, a digit, a dot, a digit. RFC 9110 §2.5: a higher minor
     // version is read like the highest that is known.
