@@ -105,12 +105,8 @@ fn dial(
     backend: Target<'_>,
     clock: &Clock,
 ) -> Result<Dialled, u16> {
-    // Browsers leave characters bare that a URL may not have.
-    let encoded = |character: char| match character {
-        '[' | ']' | '{' | '}' | '|' | '\\' | '^' | '`' => format!("%{:02X}", character as u32),
-        _ => character.to_string(),
-    };
-    let resource: String = request.resource().to_string().chars().map(encoded).collect();
+    // A server may be asked for a path with a backslash, but no URI has one.
+    let resource = request.resource().to_string().replace('\\', "%5C");
     // The host stays the client's: a backend compares it with the origin.
     let path = backend.resource().path().trim_end_matches('/');
     let url = format!("ws://{}{path}{resource}", request.host());
@@ -188,9 +184,8 @@ impl Clock {
     }
 
     fn connect(&self, backend: Target<'_>) -> io::Result<TcpStream> {
-        let host = backend.host().trim_matches(['[', ']']);
         let mut stream = Err(ErrorKind::NotFound.into());
-        for address in (host, backend.port()).to_socket_addrs()? {
+        for address in (backend.host(), backend.port()).to_socket_addrs()? {
             stream = stream.or_else(|_| TcpStream::connect_timeout(&address, self.left()?));
         }
         stream

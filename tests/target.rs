@@ -1,8 +1,18 @@
-//! WebSocket URIs (RFC 6455 §3). Ids are those of the requirement tables.
+//! WebSocket URIs (RFC 6455 §3), targets of requests, and origins. Ids are those of the requirement
+//! tables.
 
 #![cfg(feature = "alloc")]
 
-use websocket_proto::handshake::{ClientHandshake, Offer, Target, TargetError, TargetError::*};
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+
+use tokio_rustls::rustls::pki_types::ServerName;
+use url::Url;
+use websocket_proto::handshake::{
+    ClientHandshake, ClientRequest, HandshakeError, Offer, Request, ServerHandshake, Target,
+    TargetError, TargetError::*,
+};
 
 /// Parses a URI, and checks that what it prints means the same.
 #[track_caller]
@@ -23,16 +33,22 @@ fn refused(expected: TargetError, uris: &[&str]) {
 #[test]
 #[rustfmt::skip]
 fn r6455_3_a_only_ws_and_wss_uris_in_authority_form() {
-    for (uri, secure) in
-        [("ws://h/", false), ("WS://h/", false), ("wss://h/", true), ("WsS://h/", true)]
-    {
-        assert_eq!(parse(uri).map(|target| target.secure()), Ok(secure));
+    // `http` and `https` stand for `ws` and `wss`, and print as them.
+    for (uri, printed) in [
+        ("ws://h/", "ws://h/"), ("WS://h/", "ws://h/"), ("wss://h/", "wss://h/"),
+        ("WsS://h/", "wss://h/"), ("http://h/", "ws://h/"), ("HTTP://h:443", "ws://h:443/"),
+        ("https://h/", "wss://h/"), ("hTTps://h:443/?x", "wss://h/?x"),
+    ] {
+        let target = parse(uri).unwrap();
+        let port = if target.secure() { 443 } else { 80 };
+        assert_eq!((target.to_string().as_str(), target.secure()), (printed, printed.starts_with("wss")));
+        assert!(uri.contains(":443") || target.port() == port);
     }
     refused(
         Scheme,
         &[
-            "", "h", "/", "://h/", "http://h/", "https://h/", "ws:h", "ws:/h", "//h/", " ws://h/",
-            "wsx://h/", "w\n://h/",
+            "", "h", "/", "://h/", "ws:h", "ws:/h", "http:h", "http:/h", "//h/", " ws://h/",
+            "wsx://h/", "w\n://h/", "httpss://h/", "ftp://h/", "file:///h",
         ],
     );
     refused(
@@ -53,13 +69,17 @@ fn r6455_3_a_only_ws_and_wss_uris_in_authority_form() {
         ],
     );
     for host in [
-        "example.com", "EXAMPLE.com", "127.0.0.1", "[::1]", "[2001:DB8::7]", "[::ffff:1.2.3.4]",
-        "a_b-c.~!$&'()*+,;=", "a%20b",
+        "example.com", "EXAMPLE.com", "127.0.0.1", "a_b-c.~!$&'()*+,;=", "a%20b", "h.",
     ] {
-        assert_eq!(
-            parse(&format!("ws://{host}")).map(|target| target.host().to_owned()),
-            Ok(host.to_owned())
-        );
+        let uri = format!("ws://{host}");
+        let target = parse(&uri).unwrap();
+        assert_eq!((target.host(), target.authority().to_string().as_str()), (host, host));
+    }
+    for address in ["::1", "2001:DB8::7", "::ffff:1.2.3.4"] {
+        let uri = format!("ws://[{address}]");
+        let target = parse(&uri).unwrap();
+        assert_eq!(target.host(), address);
+        assert_eq!(target.authority().to_string(), format!("[{address}]"));
     }
 }
 
@@ -71,8 +91,8 @@ fn r6455_3_b_the_port_is_optional() {
         ("ws://h:/", "h", 80),
         ("wss://h:", "h", 443),
         ("ws://h:443?x", "h", 443),
-        ("ws://[::1]:8080", "[::1]", 8080),
-        ("ws://[::1]", "[::1]", 80),
+        ("ws://[::1]:8080", "::1", 8080),
+        ("ws://[::1]", "::1", 80),
         ("ws://h:0080/", "h", 80),
         ("ws://h:65535/", "h", 65535),
     ] {
@@ -111,14 +131,271 @@ fn r6455_3_c_the_resource_name_is_the_path_and_the_query() {
     refused(
         Path,
         &[
-            "ws://h/a b", "ws://h/%", "ws://h/%4", "ws://h/%g0", "ws://h/[", "ws://h/|",
-            "ws://h/\"", "ws://h/\\", "ws://h/\0", "ws://h/\r\nX: y", "ws://h/\u{7f}",
+            "ws://h/a b", "ws://h/\"", "ws://h/<", "ws://h/>", "ws://h/\\", "ws://h/a\\b",
+            "ws://h/\0", "ws://h/\r\nX: y", "ws://h/\u{7f}", "ws://h/\t",
         ],
     );
     refused(
         Query,
-        &["ws://h/?a b", "ws://h/?%", "ws://h/?[]", "ws://h/?|", "ws://h/?\r\n", "ws://h/?x%2"],
+        &[
+            "ws://h/?a b", "ws://h/?\"", "ws://h/?<", "ws://h/?>", "ws://h?\r\n", "ws://h/?\0",
+            "ws://h/?\u{7f}",
+        ],
     );
+}
+
+/// What a browser and the crate `url` leave bare is taken as it is written.
+#[test]
+fn r6455_3_e_a_path_and_a_query_are_taken_as_they_are_written() {
+    for resource in [
+        "/?a[]=1", "/?x=a|b", "/?q={1}", "/?q=a^b", "/?t=100%", "/?`", "/?a\\b", "/?%zz%4", "/?'",
+        "/[", "/]", "/{1}", "/a|b", "/a^b", "/`", "/100%", "/%4", "/%g0", "/%/?%",
+    ] {
+        for scheme in ["ws", "wss", "http", "https"] {
+            let uri = format!("{scheme}://h{resource}");
+            let target = parse(&uri).unwrap_or_else(|error| panic!("{uri}: {error}"));
+            assert_eq!(target.resource(), resource);
+            // It arrives so at a server of this crate.
+            let (_, seen) = served(&format!("GET {resource} HTTP/1.1")).unwrap();
+            assert_eq!(seen, resource);
+        }
+    }
+    // A backslash is a slash to some, so it has two readings wherever it could end a host or a
+    // segment.
+    refused(
+        Host,
+        &["ws://h\\/", "ws://h\\", "ws://\\h/", "ws:///\\h/", "ws://h\\?", "ws://h\\x:80/"],
+    );
+    refused(Port, &["ws://h:80\\/"]);
+    refused(UserInfo, &["ws://h\\@evil/", "ws://evil\\@h/?\\", "wss://h\\u:p@evil"]);
+    refused(Path, &["ws://h/\\evil/", "ws://h/a\\..\\b", "ws://h/\\?\\"]);
+}
+
+#[test]
+fn r6455_3_e_what_the_crate_url_writes_is_taken_and_means_the_same() {
+    let mut random = random();
+    let pieces = [
+        "ws",
+        "://",
+        ":",
+        "/",
+        "//",
+        "?",
+        "@",
+        "[",
+        "]",
+        "[::1]",
+        "h",
+        "h.example",
+        "127.1",
+        ".",
+        "..",
+        "%",
+        "%20",
+        "80",
+        "443",
+        "8080",
+        "é",
+        " ",
+        "\t",
+        "\\",
+        "|",
+        "^",
+        "`",
+        "{",
+        "}",
+        "'",
+        "\"",
+        "<",
+        ">",
+        "a=b",
+        "&",
+        ";",
+        "~",
+        "\0",
+        "\u{7f}",
+        "+",
+        "#",
+    ];
+    let [mut taken, mut refused] = [0; 2];
+    for _ in 0..30_000 {
+        let scheme = ["ws", "wss", "http", "https"][random(4)];
+        let host = ["h", "[::1]", "10.0.0.1", ""][random(4)];
+        let tail: String = (0..random(8)).map(|_| pieces[random(pieces.len())]).collect();
+        let text = format!("{scheme}://{host}{tail}");
+        let Ok(url) = Url::parse(&text) else { continue };
+
+        // What it writes: refused for a reason that can be read from it, or taken.
+        let written = url.as_str();
+        let host = url.host_str().unwrap();
+        let with_user = !url.username().is_empty() || url.password().is_some();
+        let odd =
+            |byte: u8| !byte.is_ascii_alphanumeric() && !b"-.[]:_~!$&'()*+,;=".contains(&byte);
+        match parse(written) {
+            Err(Fragment) => assert!(url.fragment().is_some(), "{written}"),
+            Err(UserInfo) => assert!(with_user, "{written}"),
+            Err(Host) => assert!(host.bytes().any(odd), "{written}"),
+            Err(error) => panic!("{written}: {error}"),
+            Ok(target) => {
+                assert!(url.fragment().is_none() && !with_user);
+                assert_eq!(bracketed(target.host()), host, "{written}");
+                assert_eq!(Some(target.port()), url.port_or_known_default());
+                assert_eq!(target.secure(), matches!(url.scheme(), "wss" | "https"));
+                assert_eq!(target.resource().path(), url.path());
+                assert_eq!(target.resource().query().unwrap_or(""), url.query().unwrap_or(""));
+                taken += 1;
+            }
+        }
+
+        // What is taken as it was before has no second reading: `url` goes to the same place.
+        match parse(&text) {
+            Ok(target) => {
+                let ours = Url::parse(&format!("ws://{}/", bracketed(target.host()))).unwrap();
+                assert_eq!(ours.host(), url.host(), "{text}");
+                assert_eq!(Some(target.port()), url.port_or_known_default(), "{text}");
+                let query = url.query().unwrap_or("").replace("%27", "'");
+                assert_eq!(target.resource().query().unwrap_or("").replace("%27", "'"), query);
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(taken > 3_000 && refused > 3_000, "{taken} {refused}");
+}
+
+#[test]
+fn r6455_4_1_g_host_and_port_can_be_dialled_and_name_the_server_for_tls() {
+    for (uri, address) in [
+        ("ws://127.0.0.1:9", "127.0.0.1:9"),
+        ("ws://[::1]:9/", "[::1]:9"),
+        ("wss://[::ffff:1.2.3.4]", "[::ffff:1.2.3.4]:443"),
+    ] {
+        let target = parse(uri).unwrap();
+        let address: SocketAddr = address.parse().unwrap();
+        let mut addresses = (target.host(), target.port()).to_socket_addrs().unwrap();
+        assert_eq!((addresses.next(), addresses.next()), (Some(address), None));
+        let name = ServerName::try_from(target.host()).unwrap();
+        assert_eq!(name, ServerName::from(address.ip()));
+        assert_eq!(target.host().parse::<IpAddr>(), Ok(address.ip()));
+    }
+    let target = parse("wss://Example.com:444/x").unwrap();
+    assert!(matches!(ServerName::try_from(target.host()), Ok(ServerName::DnsName(_))));
+}
+
+#[test]
+fn r6455_4_1_k_an_authority_has_brackets_and_a_port_that_is_not_the_default() {
+    for (uri, authority) in [
+        ("ws://h", "h"),
+        ("ws://h:80", "h"),
+        ("wss://h:80", "h:80"),
+        ("https://h:443", "h"),
+        ("wss://[::1]:443", "[::1]"),
+        ("ws://[::1]:443", "[::1]:443"),
+    ] {
+        let target = parse(uri).unwrap();
+        assert_eq!(target.authority().to_string(), authority);
+        let request = ClientRequest::connect(&target, &Offer::new(), true).unwrap();
+        assert_eq!(request.authority().to_string(), authority);
+        let mut out = Vec::new();
+        ClientHandshake::start(&target, &Offer::new(), [0; 16], &mut out).unwrap();
+        let head = String::from_utf8(out).unwrap();
+        assert!(head.contains(&format!("\r\nHost: {authority}\r\n")), "{head}");
+    }
+}
+
+#[test]
+fn targets_are_values() {
+    let hash = |target: Target<'_>| {
+        let mut hasher = DefaultHasher::new();
+        target.hash(&mut hasher);
+        hasher.finish()
+    };
+    let target = Target::try_from("wss://h/x?y").unwrap();
+    assert_eq!(hash(target), hash(Target::parse("https://h:443/x?y").unwrap()));
+    assert_eq!(Target::try_from("h"), Err(Scheme));
+}
+
+#[test]
+fn r6455_4_2_1_c_a_target_of_ws_or_wss_is_as_one_of_http() {
+    for scheme in ["ws", "wss", "http", "https", "WS", "Wss"] {
+        for (target, authority, resource) in [
+            ("h/chat", "h", "/chat"),
+            ("h", "h", "/"),
+            ("h?x", "h", "/?x"),
+            ("h:444/chat?a|b", "h:444", "/chat?a|b"),
+            ("[::1]:8080/", "[::1]:8080", "/"),
+        ] {
+            let line = format!("GET {scheme}://{target} HTTP/1.1");
+            let (host, seen) = served(&line).unwrap();
+            assert_eq!((host.as_str(), seen.as_str()), (authority, resource), "{line}");
+        }
+        for target in
+            ["u@h/", "h\\@evil/", "h\\/", "", "/chat", "h:x/", "h:99999/", "h/#a", "h/\"", "[h]/"]
+        {
+            let line = format!("GET {scheme}://{target} HTTP/1.1");
+            assert_eq!(served(&line), Err(HandshakeError::InvalidTarget), "{line}");
+        }
+    }
+    for target in ["wsx://h/", "ftp://h/", "://h/", "ws:/h/", "ws:h", "*", "h/chat"] {
+        let line = format!("GET {target} HTTP/1.1");
+        assert_eq!(served(&line), Err(HandshakeError::InvalidTarget), "{line}");
+    }
+}
+
+#[test]
+fn r6455_4_2_1_c_r6455_10_2_a_a_port_that_the_target_leaves_out_is_that_of_the_scheme() {
+    for (target, origin, same) in [
+        ("ws://h/chat", "http://h", true),
+        ("ws://h/chat", "http://h:80", true),
+        ("wss://h/chat", "https://h", true),
+        ("wss://h/chat", "https://h:443", true),
+        ("wss://h:443/chat", "https://h", true),
+        ("ws://h/chat", "http://h:8080", false),
+        ("ws://h/chat", "http://host.example", false),
+    ] {
+        let bytes = head(&format!("GET {target} HTTP/1.1"), &format!("Origin: {origin}\r\n"));
+        with_request(bytes, |request| {
+            assert_eq!(request.unwrap().is_same_origin(), same, "{target} {origin}");
+        });
+    }
+}
+
+/// A request with this line, to `host.example`.
+fn head(line: &str, more: &str) -> Vec<u8> {
+    format!(
+        "{line}\r\nHost: host.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{more}\r\n"
+    )
+    .into_bytes()
+}
+
+fn with_request<T>(
+    mut bytes: Vec<u8>,
+    act: impl FnOnce(Result<Request<'_>, HandshakeError>) -> T,
+) -> T {
+    let mut input = &mut bytes[..];
+    act(ServerHandshake::new().receive(&mut input).map(|request| request.expect("a whole head")))
+}
+
+/// The host and the resource of a request with this line.
+fn served(line: &str) -> Result<(String, String), HandshakeError> {
+    with_request(head(line, ""), |request| {
+        request.map(|request| (request.host().to_owned(), request.resource().to_string()))
+    })
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+/// Numbers below the one that is asked for.
+fn random() -> impl FnMut(usize) -> usize {
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    }
 }
 
 #[test]
@@ -150,13 +427,7 @@ fn r6455_4_1_e_a_target_prints_as_its_uri() {
 #[test]
 #[rustfmt::skip]
 fn t43_no_text_panics_and_no_target_breaks_a_request() {
-    let mut state = 0x2545_F491_4F6C_DD1D_u64;
-    let mut random = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
+    let mut random = random();
     let pieces = [
         "ws", "wss", "://", ":", "/", "?", "#", "@", "[", "]", "::1", "h", ".", "%", "%20", "80",
         "é", " ", "\r\n", "\0",

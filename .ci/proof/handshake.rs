@@ -17,6 +17,7 @@ use websocket_proto::{Deflate, Full, Output, SliceOutput};
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
     errors();
+    see(<Target<'_> as TryFrom<&str>>::try_from(text()));
     if let Ok(parsed) = Target::parse(text()) {
         target(&parsed);
         client(&parsed, &mut AnyOutput);
@@ -159,6 +160,7 @@ fn extension(extension: Extension<'_>) {
 fn target(target: &Target<'_>) {
     see(Target::secure(target));
     see(Target::host(target));
+    display(&Target::authority(target));
     see(Target::port(target));
     see(*target == any(*target));
     display::<Target<'_>>(target);

@@ -20,8 +20,7 @@ pub fn dial(url: &str, offer: &Offer<'_>) -> io::Result<Dialled> {
     if target.secure() {
         return Err(io::Error::other("this example has no TLS"));
     }
-    let host = target.host().trim_matches(['[', ']']);
-    let mut stream = TcpStream::connect((host, target.port()))?;
+    let mut stream = TcpStream::connect((target.host(), target.port()))?;
     stream.set_nodelay(true)?;
 
     let nonce = handshake::nonce().ok_or_else(|| io::Error::other("no entropy"))?;

@@ -65,7 +65,8 @@ pub enum HandshakeError {
     /// Over HTTP/2 and HTTP/3: a header of HTTP/1.1, such as Connection or Upgrade (RFC 8441 §5, RFC
     /// 9113 §8.2.2).
     ForbiddenHeader,
-    /// The request's target is neither a path nor an absolute `http` or `https` URI (§4.2.1).
+    /// The request's target is neither a path nor an absolute URI of `http`, `https`, `ws` or `wss`
+    /// (§4.2.1).
     InvalidTarget,
     /// Host is missing, repeated or malformed, or `:authority` is malformed (§4.2.1). If the two
     /// differ, the fault is a [`Mismatch`](FieldFault::Mismatch) (RFC 9113 §8.3.1).
@@ -319,7 +320,7 @@ impl From<crate::output::Full> for HeadError {
 pub enum TargetError {
     /// A character outside ASCII: a host needs IDNA, the rest percent-encoded UTF-8 (§11.1).
     NonAscii,
-    /// It begins with neither `ws://` nor `wss://`.
+    /// The URI begins with none of `ws://`, `wss://`, `http://` and `https://`.
     Scheme,
     /// It carries a user name or a password, which §3 has no place for.
     UserInfo,
@@ -339,7 +340,9 @@ impl fmt::Display for TargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             TargetError::NonAscii => "the URI has a character outside ASCII",
-            TargetError::Scheme => "the URI begins with neither ws:// nor wss://",
+            TargetError::Scheme => {
+                "the URI begins with none of ws://, wss://, http:// and https://"
+            }
             TargetError::UserInfo => "the URI carries a user name or password",
             TargetError::Host => "the host is malformed",
             TargetError::Port => "the port is malformed",

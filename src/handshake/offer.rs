@@ -206,7 +206,7 @@ impl<'o> ClientRequest<'o> {
 
     /// The host, and the port if it is not the scheme's own, as Host and `:authority` have it.
     pub fn authority(&self) -> impl fmt::Display + use<'o> {
-        Value::Authority(self.target.authority())
+        self.target.authority()
     }
 
     /// The path and the query, as the target of a GET and `:path` have it.
@@ -224,7 +224,7 @@ impl<'o> ClientRequest<'o> {
         // §4.1: what a request consists of. RFC 8441 §5: a CONNECT has neither of these.
         let upgrade = (self.form == Form::Upgrade).then(|| {
             [
-                ("Host", Value::Authority(self.target.authority())),
+                ("Host", Value::Authority(self.target.parts())),
                 ("Upgrade", Value::Text("websocket")),
                 ("Connection", Value::Text("Upgrade")),
             ]

@@ -10,8 +10,8 @@ use super::error::{HandshakeError, TargetError};
 /// Where a client connects to: a parsed `ws` or `wss` URI (§3).
 ///
 /// The caller dials [`host`](Target::host) and [`port`](Target::port), and starts TLS with
-/// that name when the URI is [`secure`](Target::secure). It prints as the rebuilt URI, which a
-/// proxy configuration may ask for.
+/// that name when the URI is [`secure`](Target::secure). A target prints as the rebuilt URI, which
+/// a proxy configuration may ask for.
 ///
 /// ```
 /// use websocket_proto::handshake::{Target, TargetError};
@@ -25,7 +25,7 @@ use super::error::{HandshakeError, TargetError};
 /// assert_eq!(Target::parse("ws://example.com/#top"), Err(TargetError::Fragment));
 /// # Ok::<(), TargetError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Target<'a> {
     secure: bool,
     host: &'a str,
@@ -37,6 +37,23 @@ impl<'a> Target<'a> {
     /// Reads a URI, which has to be ASCII: international host names in their IDNA form, everything
     /// else percent-encoded.
     ///
+    /// `http` stands for `ws`, and `https` for `wss`. A path and a query are taken as they are
+    /// written, also with the characters that browsers leave bare, such as `[`, `|` and a `%`
+    /// without digits: each URI that the crate `url` prints can be read, unless it has a user name,
+    /// a fragment or a host that is neither a name nor an address. A backslash is taken in a query
+    /// only, because to some programs it is a slash.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::{Target, TargetError};
+    ///
+    /// let target = Target::parse("https://example.com/list?ids[]=1|2")?;
+    /// assert_eq!(target.to_string(), "wss://example.com/list?ids[]=1|2");
+    /// // One program would connect to example.com, another to evil.example.
+    /// let error = Target::parse("ws://example.com\\@evil.example/");
+    /// assert_eq!(error, Err(TargetError::UserInfo));
+    /// # Ok::<(), TargetError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`TargetError`] names the part that is not as §3 and RFC 3986 want it.
@@ -46,22 +63,18 @@ impl<'a> Target<'a> {
             return Err(TargetError::NonAscii);
         }
         let (scheme, rest) = uri.split_once("://").ok_or(TargetError::Scheme)?;
-        let secure = match scheme {
-            // §3: the scheme is compared without regard to case.
-            _ if scheme.eq_ignore_ascii_case("ws") => false,
-            _ if scheme.eq_ignore_ascii_case("wss") => true,
-            _ => return Err(TargetError::Scheme),
-        };
+        let secure = is_secure(scheme).ok_or(TargetError::Scheme)?;
         // §3: a fragment has no meaning here, so not even an empty one is allowed.
         if rest.contains('#') {
             return Err(TargetError::Fragment);
         }
         let (authority, resource) = split_authority(rest);
         let authority = Authority::parse(authority)?;
-        if !is_encoded(resource.path, b"/:@") {
+        // To some programs a backslash in a path is a slash, so it could mean two things.
+        if !is_bare(resource.path) || resource.path.contains('\\') {
             return Err(TargetError::Path);
         }
-        if !is_encoded(resource.query, b"/:@?") {
+        if !is_bare(resource.query) {
             return Err(TargetError::Query);
         }
         let port = authority.port.unwrap_or(default_port(secure));
@@ -73,7 +86,34 @@ impl<'a> Target<'a> {
         self.secure
     }
 
-    /// The host as it was written; an IPv6 address with its brackets.
+    /// The host as it was written, an IPv6 address without its brackets: what is resolved and
+    /// dialled with the [`port`](Target::port), and what the server is called in TLS.
+    ///
+    /// ```
+    /// use std::net::ToSocketAddrs;
+    /// use websocket_proto::handshake::Target;
+    ///
+    /// let target = Target::parse("ws://[::1]:9001/chat")?;
+    /// let addresses = (target.host(), target.port()).to_socket_addrs()?; // to connect to
+    /// # assert_eq!(addresses.collect::<Vec<_>>(), ["[::1]:9001".parse()?]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A URI has no place for the zone of a link-local address (`fe80::1%eth0`), which means
+    /// something on this machine only. Dial such an address with the index of its interface, and
+    /// leave the zone out of the URI:
+    ///
+    /// ```
+    /// use std::net::SocketAddrV6;
+    /// use websocket_proto::handshake::Target;
+    ///
+    /// let target = Target::parse("ws://[fe80::1]:9001/chat")?;
+    /// let interface = 2; // the index of eth0, as `if_nametoindex` tells it
+    /// let address = SocketAddrV6::new(target.host().parse()?, target.port(), 0, interface);
+    /// // Connect to `address`.
+    /// # assert_eq!(address.to_string(), "[fe80::1%2]:9001");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn host(&self) -> &'a str {
         self.host
     }
@@ -88,25 +128,48 @@ impl<'a> Target<'a> {
         self.resource
     }
 
-    /// What a Host header or an `:authority` says.
-    pub(super) fn authority(&self) -> Authority<'a> {
+    /// The host, an IPv6 address in brackets, and the port if it is not the scheme's own: what a
+    /// Host header and an `:authority` say.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::Target;
+    ///
+    /// let authority = |uri| Target::parse(uri).map(|target| target.authority().to_string());
+    /// assert_eq!(authority("wss://example.com:443/chat")?, "example.com");
+    /// assert_eq!(authority("ws://[::1]:8080/chat")?, "[::1]:8080");
+    /// # Ok::<(), websocket_proto::handshake::TargetError>(())
+    /// ```
+    pub fn authority(&self) -> impl fmt::Display + use<'a> {
+        self.parts()
+    }
+
+    /// As [`authority`](Target::authority).
+    pub(super) fn parts(&self) -> Authority<'a> {
         // §4.1: the port stands in Host only if it is not the scheme's own.
         let port = (self.port != default_port(self.secure)).then_some(self.port);
         Authority { host: self.host, port }
     }
 }
 
+impl<'a> TryFrom<&'a str> for Target<'a> {
+    type Error = TargetError;
+
+    fn try_from(uri: &'a str) -> Result<Self, TargetError> {
+        Target::parse(uri)
+    }
+}
+
 impl fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.secure { "wss://" } else { "ws://" })?;
-        self.authority().write(f)?;
+        self.parts().write(f)?;
         self.resource.write(f)
     }
 }
 
 /// A resource name (§3): a path, and a query if there is one. It prints as both together, and
 /// compares with text as it prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Resource<'a> {
     path: &'a str,
     query: &'a str,
@@ -154,9 +217,10 @@ impl<'a> Resource<'a> {
         if !is_bare(target) {
             return Err(HandshakeError::InvalidTarget);
         }
-        // §4.2.1: the other form is an absolute URI of HTTP, from which the resource is taken.
+        // §4.2.1: the other form is an absolute URI, from which the resource is taken.
         let (scheme, rest) = target.split_once("://").ok_or(HandshakeError::InvalidTarget)?;
-        if default_http_port(scheme).is_none() {
+        // RFC 9112 §3.2.2: old clients and those behind a plain proxy name their own scheme.
+        if is_secure(scheme).is_none() {
             return Err(HandshakeError::InvalidTarget);
         }
         let (authority, resource) = split_authority(rest);
@@ -192,6 +256,7 @@ impl PartialEq<&str> for Resource<'_> {
 /// A host and a port, of a URI or of a Host header (RFC 3986 §3.2).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Authority<'a> {
+    /// A name or an address; one of IPv6 without its brackets.
     pub(super) host: &'a str,
     pub(super) port: Option<u16>,
 }
@@ -205,18 +270,17 @@ impl<'a> Authority<'a> {
         let (host, port) = match text.strip_prefix('[') {
             Some(literal) => {
                 // RFC 3986 §3.2.2: brackets hold an IPv6 address.
-                let (address, _) = literal.split_once(']').ok_or(TargetError::Host)?;
+                let (address, port) = literal.split_once(']').ok_or(TargetError::Host)?;
                 if address.parse::<Ipv6Addr>().is_err() {
                     return Err(TargetError::Host);
                 }
-                let length = address.len().saturating_add("[]".len());
-                text.split_at_checked(length).ok_or(TargetError::Host)?
+                (address, port)
             }
             None => {
                 let length = text.find(':').unwrap_or(text.len());
                 let (host, port) = text.split_at_checked(length).ok_or(TargetError::Host)?;
                 // RFC 3986 §3.2.2: a name or an IPv4 address; RFC 9110 §4.2.1: not an empty one.
-                if host.is_empty() || !is_encoded(host, b"") {
+                if host.is_empty() || !is_encoded(host) {
                     return Err(TargetError::Host);
                 }
                 (host, port)
@@ -226,7 +290,11 @@ impl<'a> Authority<'a> {
     }
 
     pub(super) fn write(self, out: &mut dyn Write) -> fmt::Result {
+        // RFC 3986 §3.2.2: a colon tells an IPv6 address from a name, which has none.
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        out.write_str(open)?;
         out.write_str(self.host)?;
+        out.write_str(close)?;
         self.port.map_or(Ok(()), |port| write!(out, ":{port}"))
     }
 
@@ -237,11 +305,27 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// Whether a request's target may have these characters.
-fn is_bare(target: &str) -> bool {
+impl fmt::Display for Authority<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
+    }
+}
+
+/// Whether a path and a query may have these characters.
+fn is_bare(text: &str) -> bool {
     // RFC 9112 §3.2: visible ASCII without a fragment. Browsers leave more characters bare than
-    // RFC 3986 has it, such as `|` and `[`, so only what none of them leaves bare is refused.
-    target.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"#<>".contains(&byte))
+    // RFC 3986 has it, such as `|`, `[` and a lone `%`, so only what none of them leaves bare is
+    // refused.
+    text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"#<>".contains(&byte))
+}
+
+/// Whether a URI of this scheme asks for TLS; `None` if the scheme is not one of a WebSocket.
+fn is_secure(scheme: &str) -> Option<bool> {
+    // §3: schemes are compared without regard to case. Browsers read `http` as `ws` and `https` as
+    // `wss`, and redirects name those.
+    let schemes = [("ws", false), ("wss", true), ("http", false), ("https", true)];
+    let known = schemes.iter().find(|(known, _)| scheme.eq_ignore_ascii_case(known));
+    known.map(|&(_, secure)| secure)
 }
 
 /// The port of `http` and `https`; `None` for any other scheme.
@@ -289,9 +373,9 @@ fn split_query(text: &str) -> Resource<'_> {
     Resource { path: if path.is_empty() { "/" } else { path }, query }
 }
 
-/// Whether these are the characters that RFC 3986 leaves bare everywhere (§2.2, §2.3: unreserved
-/// ones and sub-delimiters), those in `more`, and whole percent-encoded bytes (§2.1).
-fn is_encoded(text: &str, more: &[u8]) -> bool {
+/// Whether these are characters that RFC 3986 lets a host name have: unreserved ones (§2.3),
+/// sub-delimiters (§2.2), and whole percent-encoded bytes (§2.1).
+fn is_encoded(text: &str) -> bool {
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         let fine = match byte {
@@ -300,7 +384,7 @@ fn is_encoded(text: &str, more: &[u8]) -> bool {
                 .all(|hex| hex.is_some_and(|hex| hex.is_ascii_hexdigit())),
             b'-' | b'.' | b'_' | b'~' => true,
             b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => true,
-            _ => byte.is_ascii_alphanumeric() || more.contains(&byte),
+            _ => byte.is_ascii_alphanumeric(),
         };
         if !fine {
             return false;
