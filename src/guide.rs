@@ -243,7 +243,8 @@
 //!
 //! **Origin.** A browser lets every page open a WebSocket to every server, with the user's cookies.
 //! A server that trusts cookies has to look at Origin: see
-//! [`Request::is_same_origin`](crate::handshake::Request::is_same_origin). Programs that are not
+//! [`Request::is_same_origin`](crate::handshake::Request::is_same_origin), and for servers behind a
+//! proxy [`Request::is_origin_in`](crate::handshake::Request::is_origin_in). Programs that are not
 //! browsers can send any Origin: it protects users from pages, not servers from programs.
 //!
 //! **Masking** (§10.3) keeps a script from choosing the bytes that cross the network, which could

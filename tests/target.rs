@@ -359,6 +359,91 @@ fn r6455_4_2_1_c_r6455_10_2_a_a_port_that_the_target_leaves_out_is_that_of_the_s
     }
 }
 
+#[test]
+fn r6455_10_2_a_an_origin_is_found_in_a_list() {
+    let allowed = [
+        "https://example.com",
+        "https://www.Example.com:443",
+        "http://localhost:3000",
+        "https://[2001:db8::1]",
+        "http://plain.example",
+        "app://example.com",
+        // What can be no origin matches nothing, not even itself.
+        "null",
+        "",
+        "://empty",
+        "https://slash.example/",
+        "https://u@user.example",
+        "1x://scheme.example",
+        "*",
+    ];
+    for (origin, found) in [
+        ("https://example.com", true),
+        ("HTTPS://EXAMPLE.com", true),
+        ("https://example.com:443", true),
+        ("https://www.example.com", true),
+        ("http://localhost:3000", true),
+        ("https://[2001:DB8::1]:443", true),
+        ("app://example.com", true),
+        ("http://plain.example:80", true),
+        ("http://plain.example:443", false),
+        ("http://example.com", false),
+        ("http://example.com:443", false),
+        ("https://example.com:8443", false),
+        ("https://sub.example.com", false),
+        ("https://example.com.evil.example", false),
+        ("https://evil-example.com", false),
+        ("https://example.com@evil.example", false),
+        ("https://evil.example https://example.com", false),
+        ("https://example.com https://example.com", false),
+        ("http://localhost", false),
+        ("http://localhost:30000", false),
+        ("app://example.com:1", false),
+        ("example.com", false),
+        ("null", false),
+        ("://empty", false),
+        ("https://slash.example/", false),
+        ("https://slash.example", false),
+        ("https://u@user.example", false),
+        ("1x://scheme.example", false),
+        ("*", false),
+    ] {
+        let bytes = head("GET / HTTP/1.1", &format!("Origin: {origin}\r\n"));
+        with_request(bytes, |request| {
+            let request = request.unwrap();
+            assert_eq!(request.origin(), Some(origin));
+            assert_eq!(request.is_origin_in(&allowed), found, "{origin}");
+            assert!(!request.is_origin_in(&[]));
+        });
+    }
+    // A client that is no browser sends none, and is in no list.
+    with_request(head("GET / HTTP/1.1", ""), |request| {
+        assert!(!request.unwrap().is_origin_in(&allowed));
+    });
+}
+
+#[test]
+fn r6455_4_2_2_g_the_subprotocol_that_the_server_likes_best() {
+    for (offered, supported, chosen) in [
+        ("a, b", &["b", "a"][..], Some("b")),
+        ("a, b", &["a", "b"], Some("a")),
+        ("a\r\nSec-WebSocket-Protocol: b", &["b"], Some("b")),
+        ("a, b", &["c", "b"], Some("b")),
+        ("a", &["b"], None),
+        // §4.1: a name is the same only in the same letters.
+        ("A", &["a"], None),
+        ("a", &[], None),
+    ] {
+        let bytes = head("GET / HTTP/1.1", &format!("Sec-WebSocket-Protocol: {offered}\r\n"));
+        let found: Option<&'static str> =
+            with_request(bytes, |request| request.unwrap().choose_subprotocol(supported));
+        assert_eq!(found, chosen, "{offered} {supported:?}");
+    }
+    with_request(head("GET / HTTP/1.1", ""), |request| {
+        assert_eq!(request.unwrap().choose_subprotocol(&["a", ""]), None);
+    });
+}
+
 /// A request with this line, to `host.example`.
 fn head(line: &str, more: &str) -> Vec<u8> {
     format!(

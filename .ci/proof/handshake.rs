@@ -62,6 +62,8 @@ fn request<'h, H: Fields<'h>>(request: &Request<'h, H>) {
     see(Request::host(request));
     see(Request::origin(request));
     see(Request::is_same_origin(request));
+    see(Request::is_origin_in(request, any(&[])));
+    see(Request::choose_subprotocol(request, any(&[])));
     Request::subprotocols(request).for_each(see);
     Request::extensions(request).for_each(extension);
     see(Request::headers(request));

@@ -13,7 +13,7 @@ use super::{
     head::RequestLine,
     headers::{Headers, elements, is_protocol, is_token},
     key,
-    target::{Authority, Resource, default_http_port},
+    target::{Authority, Origin, Resource, default_http_port},
     write::{check_headers, emit, write_headers},
 };
 use crate::{config::Agreed, output::Output};
@@ -160,20 +160,47 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// terminator the server cannot tell its own. Host is the client's word: compare it with the
     /// names that the server is meant to have, or a name that an attacker points at its address
     /// (DNS rebinding) is the same origin as itself.
+    ///
+    /// Behind a proxy it may be false for every page: nginx and Apache put the name of the backend
+    /// into Host unless they are told to pass the client's. List the allowed origins instead, with
+    /// [`is_origin_in`](Request::is_origin_in).
     #[must_use]
     #[doc(alias = "cors")]
     #[doc(alias = "csrf")]
     pub fn is_same_origin(&self) -> bool {
-        let Some((scheme, authority)) = self.origin().and_then(|origin| origin.split_once("://"))
+        let Some(origin) = self.origin().and_then(Origin::parse) else { return false };
+        let (Some(port), Ok(ours)) =
+            (default_http_port(origin.scheme), Authority::parse(self.host()))
         else {
             return false;
         };
-        let (Some(port), Ok(theirs), Ok(ours)) =
-            (default_http_port(scheme), Authority::parse(authority), Authority::parse(self.host()))
-        else {
-            return false;
-        };
-        theirs.is_same(ours, port)
+        origin.authority.is_same(ours, port)
+    }
+
+    /// Whether the request comes from a page of one of these origins, such as
+    /// `https://example.com` or `http://localhost:3000` (§10.2). Why a server asks is told at
+    /// [`is_same_origin`](Request::is_same_origin).
+    ///
+    /// The list does not depend on Host, so it also holds behind a proxy. Schemes, hosts and ports
+    /// are compared, the first two without regard to ASCII case, and 80 and 443 are the ports of
+    /// `http` and `https` that name none. There are no wildcards. No Origin, an opaque one (`null`)
+    /// and one that is malformed match nothing, and neither does an entry of the list with a slash
+    /// at its end.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::Request;
+    ///
+    /// fn is_allowed(request: &Request<'_>) -> bool {
+    ///     // Without the first condition, programs that are no browsers are refused too.
+    ///     request.origin().is_none() || request.is_origin_in(&["https://example.com"])
+    /// }
+    /// # let _ = is_allowed;
+    /// ```
+    #[must_use]
+    #[doc(alias = "cors")]
+    pub fn is_origin_in(&self, allowed: &[&str]) -> bool {
+        let Some(origin) = self.origin().and_then(Origin::parse) else { return false };
+        allowed.iter().filter_map(|text| Origin::parse(text)).any(|other| origin.is_same(other))
     }
 
     /// The subprotocols that the client offers, the one it likes best first (§4.2.1).
@@ -184,6 +211,28 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         // §11.3.4: several lines are one list, in the order of the lines.
         let lines = self.headers.clone().values(Field::Protocol);
         lines.flat_map(elements).filter_map(|element| str::from_utf8(element).ok())
+    }
+
+    /// The first of the subprotocols `supported`, which the server likes best, that the client
+    /// offers too; `None` if there is none, and then the connection is opened without one (§4.2.2).
+    ///
+    /// ```
+    /// use websocket_proto::Agreed;
+    /// use websocket_proto::handshake::{AcceptOptions, HeadError, Request};
+    ///
+    /// fn accept(request: &Request<'_>, out: &mut Vec<u8>) -> Result<Agreed, HeadError> {
+    ///     let mut options = AcceptOptions::new();
+    ///     if let Some(name) = request.choose_subprotocol(&["chat.v2", "chat.v1"]) {
+    ///         options = options.subprotocol(name);
+    ///     }
+    ///     request.accept(&options, out)
+    /// }
+    /// # let _ = accept;
+    /// ```
+    #[must_use]
+    pub fn choose_subprotocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
+        let mut supported = supported.iter().copied();
+        supported.find(|name| self.subprotocols().any(|offered| offered == *name))
     }
 
     /// The extensions that the client offers, the one it likes best first (§9.1).

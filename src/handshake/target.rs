@@ -311,6 +311,32 @@ impl fmt::Display for Authority<'_> {
     }
 }
 
+/// The origin of a page (RFC 6454 §4).
+#[derive(Clone, Copy)]
+pub(super) struct Origin<'a> {
+    pub(super) scheme: &'a str,
+    pub(super) authority: Authority<'a>,
+}
+
+impl<'a> Origin<'a> {
+    /// `None` if it is opaque (`null`) or malformed.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        let (scheme, authority) = text.split_once("://")?;
+        // RFC 3986 §3.1: a letter, and then letters, digits and three more characters.
+        let named = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        let authority = Authority::parse(authority).ok().filter(|_| named)?;
+        Some(Origin { scheme, authority })
+    }
+
+    pub(super) fn is_same(self, other: Origin<'_>) -> bool {
+        // Schemes that are not of HTTP have no port of their own: 0 stands for none.
+        let port = default_http_port(self.scheme).unwrap_or(0);
+        self.scheme.eq_ignore_ascii_case(other.scheme)
+            && self.authority.is_same(other.authority, port)
+    }
+}
+
 /// Whether a path and a query may have these characters.
 fn is_bare(text: &str) -> bool {
     // RFC 9112 §3.2: visible ASCII without a fragment. Browsers leave more characters bare than
