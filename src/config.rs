@@ -1,6 +1,6 @@
 //! What the caller sets, and what the opening handshake agreed.
 
-use core::num::NonZeroU8;
+use core::num::{NonZeroU8, TryFromIntError};
 
 /// The settings of a connection. Every limit is finite until it is lifted here.
 ///
@@ -10,7 +10,7 @@ use core::num::NonZeroU8;
 /// let config = Config::new().max_message(1 << 20).auto_pong(false);
 /// # let _ = config;
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
     pub(crate) max_message: u64,
     pub(crate) auto_pong: bool,
@@ -51,8 +51,19 @@ impl Default for Config {
 
 /// What the opening handshake agreed that changes how frames are read and sent (§9.1).
 ///
-/// The default, nothing agreed, is right for every connection without an extension.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The default, nothing agreed, is right for every connection without an extension. A handshake of
+/// this crate gives it ready made; after one that was made elsewhere, say here what it agreed:
+///
+/// ```
+/// use websocket_proto::{Agreed, Config, Connection, Deflate, Server};
+///
+/// // The response had `permessage-deflate; server_no_context_takeover; client_no_context_takeover`.
+/// let agreed = Agreed::new().deflate(Deflate { client_max_window_bits: None, ..Deflate::new() });
+/// let connection = Connection::new(Server, &Config::new(), agreed);
+/// # let _ = connection;
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Agreed {
     /// The parameters of permessage-deflate, if it is in use (RFC 7692). Messages can then be sent
     /// compressed, and those that are received so arrive as pieces of
@@ -64,6 +75,13 @@ impl Agreed {
     /// Nothing was agreed: the plain protocol.
     pub const fn new() -> Self {
         Agreed { deflate: None }
+    }
+
+    /// Sets the parameters of permessage-deflate that were agreed (RFC 7692 §7.1).
+    #[must_use]
+    pub const fn deflate(mut self, deflate: Deflate) -> Self {
+        self.deflate = Some(deflate);
+        self
     }
 }
 
@@ -96,6 +114,7 @@ impl Agreed {
 /// | `server_max_window_bits` | the server uses no larger window | the server has to use no larger one, or to decline |
 /// | `client_max_window_bits` | an offer that does not allow to hold the client to it is declined | `None` does not let the server limit the window; otherwise the client uses no larger one, and may be limited further |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[doc(alias("permessage-deflate", "compression"))]
 pub struct Deflate {
     /// Whether the server begins each message with an empty window (RFC 7692 §7.1.1.1).
     pub server_no_context_takeover: bool,
@@ -153,5 +172,14 @@ impl WindowBits {
     /// The size in bytes: 256 to 32768.
     pub const fn bytes(self) -> usize {
         1_usize.wrapping_shl(self.0.get() as u32)
+    }
+}
+
+impl TryFrom<u8> for WindowBits {
+    type Error = TryFromIntError;
+
+    fn try_from(bits: u8) -> Result<Self, TryFromIntError> {
+        // The error of the standard library for an integer out of range is that of 0 here.
+        WindowBits::new(bits).map_or_else(|| NonZeroU8::try_from(0).map(WindowBits), Ok)
     }
 }

@@ -48,7 +48,7 @@ pub trait Compress {
 ///     Agreed, Config, Connection, Data, Deflate, Deflater, Server, ZlibCompress,
 /// };
 ///
-/// let agreed = Agreed { deflate: Some(Deflate::new()) }; // from the opening handshake
+/// let agreed = Agreed::new().deflate(Deflate::new()); // from the opening handshake
 /// let mut connection = Connection::new(Server, &Config::new(), agreed);
 /// let mut deflater = Deflater::shared(ZlibCompress::new(6)).threshold(0);
 /// let mut out = Vec::new();

@@ -329,7 +329,7 @@ impl Eq for Binary<'_> {}
 /// ```
 /// use websocket_proto::{Agreed, Client, Config, Connection, Deflate, Event, Kind};
 ///
-/// let agreed = Agreed { deflate: Some(Deflate::new()) };
+/// let agreed = Agreed::new().deflate(Deflate::new());
 /// let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), agreed);
 /// let mut buffer = *b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\x00"; // "Hello"
 /// if let Some(Event::Compressed(data)) = connection.receive(&mut &mut buffer[..]) {

@@ -149,7 +149,7 @@ impl From<InflateError> for Failure {
 ///     Agreed, Client, Config, Connection, Deflate, Inflater, Message, Messages, ZlibDecompress,
 /// };
 ///
-/// let agreed = Agreed { deflate: Some(Deflate::new()) }; // from the opening handshake
+/// let agreed = Agreed::new().deflate(Deflate::new()); // from the opening handshake
 /// let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), agreed);
 /// let mut inflater = Inflater::shared(ZlibDecompress::new());
 /// let mut messages = Messages::new();
@@ -267,7 +267,7 @@ impl<D: Decompress> Inflater<D> {
     ///     Agreed, Client, Config, Connection, Deflate, Event, Inflater, ZlibDecompress,
     /// };
     ///
-    /// let agreed = Agreed { deflate: Some(Deflate::new()) };
+    /// let agreed = Agreed::new().deflate(Deflate::new());
     /// let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), agreed);
     /// let mut inflater = Inflater::own(ZlibDecompress::new());
     /// let mut buffer = *b"\x41\x03\xF2\x48\xCD\x80\x04\xC9\xC9\x07\x00"; // two fragments

@@ -56,7 +56,7 @@ impl Prepared {
     /// #     Agreed, Config, Connection, Data, Deflate, Deflater, Prepared, SendError, Server,
     /// #     WindowBits, ZlibCompress,
     /// # };
-    /// # let agreed = Agreed { deflate: Some(Deflate::new()) };
+    /// # let agreed = Agreed::new().deflate(Deflate::new());
     /// # let connection = Connection::new(Server, &Config::new(), agreed);
     /// let mut deflater = Deflater::shared(ZlibCompress::new(6));
     /// let plain = Prepared::new(Data::Text("hello, hello, hello, all"));

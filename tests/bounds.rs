@@ -330,14 +330,12 @@ mod compressed {
 
     use super::*;
 
-    const NO_TAKEOVER: Agreed = Agreed { deflate: Some(Deflate::new()) };
-    const TAKEOVER: Agreed = Agreed {
-        deflate: Some(Deflate {
-            server_no_context_takeover: false,
-            client_no_context_takeover: false,
-            ..Deflate::new()
-        }),
-    };
+    const NO_TAKEOVER: Agreed = Agreed::new().deflate(Deflate::new());
+    const TAKEOVER: Agreed = Agreed::new().deflate(Deflate {
+        server_no_context_takeover: false,
+        client_no_context_takeover: false,
+        ..Deflate::new()
+    });
 
     /// A client's frames that inflate to `length` zeros, about a thousand to one.
     fn bomb(length: usize, fragments: bool) -> Vec<u8> {

@@ -13,14 +13,12 @@ use websocket_proto::{
     SendError, Server, SliceOutput, Violation, WindowBits, ZlibCompress, ZlibDecompress,
 };
 
-const TAKEOVER: Agreed = Agreed {
-    deflate: Some(Deflate {
-        server_no_context_takeover: false,
-        client_no_context_takeover: false,
-        ..Deflate::new()
-    }),
-};
-const NO_TAKEOVER: Agreed = Agreed { deflate: Some(Deflate::new()) };
+const TAKEOVER: Agreed = Agreed::new().deflate(Deflate {
+    server_no_context_takeover: false,
+    client_no_context_takeover: false,
+    ..Deflate::new()
+});
+const NO_TAKEOVER: Agreed = Agreed::new().deflate(Deflate::new());
 
 /// "Hello" compressed, and once more by a compressor that remembers it (RFC 7692 §7.2.3).
 const HELLO: &str = "C1 07 F2 48 CD C9 C9 07 00";
@@ -724,7 +722,7 @@ fn r7692_7_2_1_b_references_stay_within_the_agreed_window() {
             let deflate = Deflate { server_no_context_takeover: no_takeover, ..deflate };
             for level in 1..=9 {
                 let mut deflater = Deflater::own(ZlibCompress::new(level));
-                let mut connection = server(Agreed { deflate: Some(deflate) });
+                let mut connection = server(Agreed::new().deflate(deflate));
                 let (mut history, mut farthest) = (Vec::new(), 0);
                 for text in &texts {
                     let out = sent(&mut connection, |server, out| {
@@ -754,7 +752,7 @@ fn r7692_7_2_1_b_a_shared_codec_follows_the_window_of_each_connection() {
     let mut deflater = Deflater::shared(ZlibCompress::new(6));
     for bits in [15, 9, 8, 12, 9, 15] {
         let deflate = Deflate { client_max_window_bits: WindowBits::new(bits), ..Deflate::new() };
-        let out = sent(&mut client(Agreed { deflate: Some(deflate) }), |client, out| {
+        let out = sent(&mut client(Agreed::new().deflate(deflate)), |client, out| {
             client.send_compressed(Data::Text(&text), &mut deflater, out)
         });
         let payload = [&payloads(&unmask(&out))[0][..], &[0, 0, 0xFF, 0xFF]].concat();
@@ -782,7 +780,7 @@ fn t35_what_zlib_compressed_is_inflated_at_any_cut() {
                     client_max_window_bits: WindowBits::new(bits.parse().unwrap()),
                     ..Deflate::new()
                 };
-                let agreed = Agreed { deflate: Some(agreed) };
+                let agreed = Agreed::new().deflate(agreed);
                 let messages: Vec<Vec<u8>> = bytes.split(" | ").map(hex).collect();
                 assert_eq!(messages.len(), names.len());
                 let mut wire = Vec::new();
@@ -833,14 +831,12 @@ fn t35_round_trips_both_ways_with_and_without_takeover() {
         for (server_resets, client_resets) in
             [(false, false), (false, true), (true, false), (true, true)]
         {
-            let agreed = Agreed {
-                deflate: Some(Deflate {
-                    server_no_context_takeover: server_resets,
-                    client_no_context_takeover: client_resets,
-                    server_max_window_bits: WindowBits::new(bits),
-                    client_max_window_bits: WindowBits::new(23 - bits),
-                }),
-            };
+            let agreed = Agreed::new().deflate(Deflate {
+                server_no_context_takeover: server_resets,
+                client_no_context_takeover: client_resets,
+                server_max_window_bits: WindowBits::new(bits),
+                client_max_window_bits: WindowBits::new(23 - bits),
+            });
             for level in [1, 6, 9] {
                 let (mut one, mut two) = (server(agreed), client(agreed));
                 let (mut to_client, mut to_server) = (Vec::new(), Vec::new());
@@ -1093,7 +1089,7 @@ fn own_codecs_serve_one_connection_after_the_other() {
     for bits in [15, 9, 15] {
         let deflate =
             Deflate { client_max_window_bits: WindowBits::new(bits), ..TAKEOVER.deflate.unwrap() };
-        let agreed = Agreed { deflate: Some(deflate) };
+        let agreed = Agreed::new().deflate(deflate);
         let (mut peer, mut connection) = (client(agreed), server(agreed));
         deflater.reset();
         inflater.reset();
@@ -1121,12 +1117,12 @@ fn a_prepared_message_is_compressed_for_those_who_can_read_it() {
     let mut deflater = Deflater::shared(deflater());
     let twelve = WindowBits::new(12).unwrap();
     let small = Prepared::compressed(Data::Text(&text), twelve, &mut deflater).unwrap();
-    let agree = |no_takeover, bits| Agreed {
-        deflate: Some(Deflate {
+    let agree = |no_takeover, bits| {
+        Agreed::new().deflate(Deflate {
             server_no_context_takeover: no_takeover,
             server_max_window_bits: bits,
             ..Deflate::new()
-        }),
+        })
     };
     for (agreed, readable) in [
         (agree(true, None), true),
@@ -1423,7 +1419,7 @@ fn a_deflater_keeps_as_much_memory_as_it_was_told() {
     let bound = Deflater::shared(ZlibCompress::new(1)).bound(1000);
     for (keep, kept) in [(0, 0), (bound - 1, 0), (bound, bound), (bound + 1, bound)] {
         let mut deflater = Deflater::shared(ZlibCompress::new(1)).keeping(keep);
-        let agreed = Agreed { deflate: Some(Deflate::new()) };
+        let agreed = Agreed::new().deflate(Deflate::new());
         let mut connection = Connection::new(Server, &Config::new(), agreed);
         let data = Data::Binary(&[7; 1000]);
         connection.send_compressed(data, &mut deflater, &mut Vec::new()).unwrap();

@@ -364,7 +364,7 @@ fn failing_in_the_middle<S: Storage>(
 
 #[test]
 fn a_compressed_message_needs_a_codec_first() {
-    let agreed = Agreed { deflate: Some(Deflate::new()) };
+    let agreed = Agreed::new().deflate(Deflate::new());
     let mut connection = Connection::new(Client(common::Keys::default()), &Config::new(), agreed);
     let mut messages = Messages::new();
     let mut input = hex("C1 01 00");

@@ -315,7 +315,7 @@ fn debug_output_of_storage_names_sizes_only() {
 fn debug_output_of_codecs_names_settings_only() {
     use websocket_proto::{Deflater, Inflater, ZlibCompress, ZlibDecompress};
 
-    let agreed = Agreed { deflate: Some(Deflate::new()) };
+    let agreed = Agreed::new().deflate(Deflate::new());
     let mut connection = Connection::new(Server, &Config::new(), agreed);
     let mut deflater = Deflater::own(ZlibCompress::new(3).memory_level(7)).threshold(0);
     assert_eq!(format!("{deflater:?}"), "Deflater(own, 0 bytes of scratch)");
@@ -406,7 +406,7 @@ fn a_frame_header_is_its_bytes() {
 
 /// What a client receives of `bytes`, in reads that end where `reads` say.
 fn events<'i>(bytes: &'i mut [u8], reads: &[usize]) -> Vec<Event<'i>> {
-    let agreed = Agreed { deflate: Some(Deflate::new()) };
+    let agreed = Agreed::new().deflate(Deflate::new());
     let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), agreed);
     let (mut events, mut rest, mut start) = (Vec::new(), bytes, 0);
     for &end in reads {

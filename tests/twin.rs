@@ -137,7 +137,8 @@ impl Side {
     /// What the machine tells of `bytes`, cut into reads at `cuts`, which ascend.
     fn machine(&self, bytes: &[u8], cuts: &[usize]) -> Vec<String> {
         let config = Config::new().max_message(self.limit);
-        let agreed = Agreed { deflate: self.rsv1_agreed.then(Deflate::new) };
+        let mut agreed = Agreed::new();
+        agreed.deflate = self.rsv1_agreed.then(Deflate::new);
         let mut reads = vec![bytes];
         for cut in cuts.iter().rev().filter(|cut| **cut < bytes.len()) {
             let (front, back) = reads[0].split_at(*cut);

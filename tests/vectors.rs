@@ -215,7 +215,7 @@ fn r6455_6_2_c_with_compression_agreed_only_the_first_frame_of_a_message_may_hav
         Vector { id: "T31", input: "C8 00", events: &["failed ReservedBit"], output: FAIL_1002 },
         Vector { id: "T02", input: "E1 00", events: &["failed ReservedBit"], output: FAIL_1002 },
     ];
-    check(&vectors, &Config::new(), Agreed { deflate: Some(Deflate::new()) });
+    check(&vectors, &Config::new(), Agreed::new().deflate(Deflate::new()));
 }
 
 #[test]

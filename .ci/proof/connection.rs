@@ -199,6 +199,7 @@ fn values() {
     compare(&close, &any(close));
 
     see(WindowBits::new(any(0)));
+    see(<WindowBits as TryFrom<u8>>::try_from(any(0)));
     see(WindowBits::get(window_bits()));
     see(WindowBits::bytes(window_bits()));
     see(window_bits().cmp(&window_bits()));
@@ -263,7 +264,9 @@ fn config() -> Config {
 }
 
 fn agreed() -> Agreed {
-    any(Agreed { deflate: any(Some(deflate())) })
+    let mut agreed = Agreed::deflate(Agreed::new(), deflate());
+    agreed.deflate = any(agreed.deflate);
+    any(agreed)
 }
 
 fn deflate() -> Deflate {

@@ -109,7 +109,7 @@ fn drive<R: Role>(connection: &mut Connection<R>) {
 
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
-    let agreed = any(Agreed { deflate: any(Some(Deflate::new())) });
+    let agreed = any(Agreed::new().deflate(any(Deflate::new())));
     let config = any(Config::new().max_message(any(0)));
     let mut server = any(Connection::new(Server, &config, agreed));
     drive(&mut server);

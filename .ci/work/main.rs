@@ -13,7 +13,7 @@ use websocket_proto::{
     Messages, Role, Server, SliceOutput, ZlibCompress, ZlibDecompress,
 };
 
-const NO_TAKEOVER: Agreed = Agreed { deflate: Some(Deflate::new()) };
+const NO_TAKEOVER: Agreed = Agreed::new().deflate(Deflate::new());
 
 /// Prepares a load of this length.
 type Load = fn(usize) -> Box<dyn FnOnce()>;

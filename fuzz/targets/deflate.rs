@@ -117,7 +117,7 @@ fuzz_target!(|input: (u8, u8, Vec<Vec<&[u8]>>)| {
     }
     let deflate = Deflate { server_no_context_takeover: !takeover, ..Deflate::new() };
     let (agreed, config) =
-        (Agreed { deflate: Some(deflate) }, Config::new().max_message(limit as u64));
+        (Agreed::new().deflate(deflate), Config::new().max_message(limit as u64));
     let own = expect(&messages, takeover, false, limit);
     let shared = (!takeover).then(|| expect(&messages, takeover, true, limit));
     let modes =

@@ -336,7 +336,8 @@ fuzz_target!(|input: (u16, Vec<(bool, Call<'_>)>)| {
         server_max_window_bits: bits(flags >> 3),
         client_max_window_bits: bits(flags >> 6),
     };
-    let agreed = Agreed { deflate: (flags & 1 != 0).then_some(deflate) };
+    let mut agreed = Agreed::new();
+    agreed.deflate = (flags & 1 != 0).then_some(deflate);
     let shared = flags & 0x206 == 0x206;
     let keys = Rc::new(Cell::new(usize::MAX));
     let (codecs, mut memory) = (Codecs::new(shared), vec![0; 1 << 20]);

@@ -26,7 +26,8 @@ fn receive<R: Role>(role: R, agreed: Agreed, bytes: &[u8]) {
 
 fuzz_target!(|bytes: &[u8]| {
     for compression in [false, true] {
-        let agreed = Agreed { deflate: compression.then(Deflate::new) };
+        let mut agreed = Agreed::new();
+        agreed.deflate = compression.then(Deflate::new);
         receive(Server, agreed, bytes);
         receive(Client(Keys::default()), agreed, bytes);
     }

@@ -39,7 +39,7 @@ pub fn compressed() -> impl FnMut() -> (Connection<Server>, Messages) {
         client_no_context_takeover: true,
         ..Deflate::new()
     };
-    let agreed = Agreed { deflate: Some(deflate) };
+    let agreed = Agreed::new().deflate(deflate);
     move || {
         let mut connection = Connection::new(Server, &Config::new(), agreed);
         let mut messages = Messages::new();
