@@ -92,7 +92,8 @@ impl Agreed {
 /// connection; one that does not can be shared by all connections of a thread.
 ///
 /// The default wants no context takeover in either direction, so that an idle connection costs no
-/// more than one without compression.
+/// more than one without compression. It suits a server; a client offers
+/// [`OFFERS`](Deflate::OFFERS).
 ///
 /// ```
 /// use websocket_proto::{Deflate, WindowBits};
@@ -127,6 +128,40 @@ pub struct Deflate {
 }
 
 impl Deflate {
+    /// What a client offers unless it has wishes of its own: first without context takeover, then
+    /// with it.
+    ///
+    /// The first, which is [`new`](Deflate::new), costs an idle connection nothing. Some servers
+    /// insist on context takeover, though, and others answer without parameters, which means the
+    /// same: they lose a client that offers nothing else. So the client looks at what was agreed:
+    ///
+    /// ```
+    /// use websocket_proto::Deflate;
+    /// use websocket_proto::handshake::{ClientRequest, Offer, Response, Target};
+    ///
+    /// let target = Target::parse("wss://example.com/")?;
+    /// let offer = Offer::new().deflate(&Deflate::OFFERS);
+    /// let request = ClientRequest::connect(&target, &offer, true)?;
+    /// let answer = [("sec-websocket-extensions", "permessage-deflate")];
+    /// let fields = answer.iter().map(|(name, value)| (name, value));
+    /// if let Response::Accepted(response) = request.validate(200, (2, 0), fields)? {
+    ///     let deflate = response.agreed().deflate.ok_or("the server does not compress")?;
+    ///     // With context takeover each connection needs codecs of its own, else one pair of them
+    ///     // serves all connections of a thread.
+    ///     assert!(!deflate.server_no_context_takeover); // `Inflater::own`, not `Inflater::shared`
+    ///     assert!(!deflate.client_no_context_takeover); // `Deflater::own`, not `Deflater::shared`
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const OFFERS: [Deflate; 2] = [
+        Deflate::new(),
+        Deflate {
+            server_no_context_takeover: false,
+            client_no_context_takeover: false,
+            ..Deflate::new()
+        },
+    ];
+
     /// No context takeover, and no limit on a window; as an offer it lets the server set one for
     /// the client.
     pub const fn new() -> Self {

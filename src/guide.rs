@@ -109,7 +109,8 @@
 //! processor some ten times longer to receive, and a hundred times longer to send, than without: see
 //! `bench`. It is off until both sides want it: a server
 //! by [`AcceptOptions::deflate`](crate::handshake::AcceptOptions::deflate), a client by
-//! [`Offer::deflate`](crate::handshake::Offer::deflate). What they agreed on is in
+//! [`Offer::deflate`](crate::handshake::Offer::deflate) with
+//! [`Deflate::OFFERS`](crate::Deflate::OFFERS). What they agreed on is in
 //! [`Agreed`](crate::Agreed) and goes into the connection, which from then on hands out compressed
 //! messages as [`Event::Compressed`](crate::Event::Compressed). The codecs are values of their own,
 //! with the feature `deflate` or brought by you; where they live decides what compression costs.
@@ -124,6 +125,18 @@
 //! table is at `ZlibCompress`), and up to 64 KiB each for the message that is worked on. An own
 //! inflater also inflates pieces as they come, so bad text fails early and messages of any size pass
 //! through constant memory.
+//!
+//! **Which of them a connection needs** is seen in what was agreed, not in what was wanted. A server
+//! can ask for no context takeover in both directions, and gets it from clients that keep to the
+//! RFC. A client cannot: some servers insist on context takeover, so a client that offers
+//! [`Deflate::OFFERS`](crate::Deflate::OFFERS) has own codecs ready for them.
+//!
+//! **Safari 15** (macOS 12, iOS 15) does not keep to it. It ignores `client_no_context_takeover`,
+//! which it has agreed to, and refers to earlier messages all the same, so a shared inflater fails its
+//! second compressed message with close code 1007; it does not let its window be limited either. A
+//! server that has to serve it lets clients take their context over, and gives each connection an own
+//! inflater. Its own direction may stay without:
+//! `Deflate { client_no_context_takeover: false, ..Deflate::new() }`.
 //!
 //! A loop looks the same for all of them:
 //!
@@ -153,7 +166,7 @@
 //!     Ok(())
 //! }
 //! # use websocket_proto::{Agreed, Config, Deflate};
-//! # let agreed = Agreed { deflate: Some(Deflate::new()) };
+//! # let agreed = Agreed::new().deflate(Deflate::new());
 //! # let mut connection = Connection::new(Server, &Config::new(), agreed);
 //! # let mut frame = *b"\xC1\x87\0\0\0\0\xF2\x48\xCD\xC9\xC9\x07\x00";
 //! # let mut out = Vec::new();

@@ -40,7 +40,9 @@ fn the_papers_have_the_rows_that_they_should() {
     let count =
         |by, state| requirements.iter().filter(|row| (row.by, row.state) == (by, state)).count();
     assert_eq!((count(By::Core, State::Now), count(By::Core, State::Later)), (105, 0));
-    assert_eq!((count(By::Handshake, State::Now), count(By::Handshake, State::Later)), (82, 0));
+    assert_eq!((count(By::Handshake, State::Now), count(By::Handshake, State::Later)), (83, 0));
+    assert_eq!((count(By::Driver, State::Now), count(By::Driver, State::Later)), (37, 0));
+    assert_eq!(requirements.len(), 225);
 
     let attacks = attacks();
     let later = attacks.iter().filter(|row| row.state == State::Later).count();

@@ -131,6 +131,59 @@ fn nothing_is_agreed_unless_both_want_it() {
     assert_eq!(judge(&[ANY], &[]), Ok(None));
     assert_eq!(written(&[]), None);
     assert_eq!(Agreed::default(), Agreed::new());
+    assert_eq!(Agreed::new().deflate(ANY).deflate, Some(ANY));
+}
+
+/// What [`Deflate::OFFERS`] asks for: that is what examples and documentation offer.
+#[test]
+fn r7692_5_c_the_offers_open_with_servers_that_insist_on_takeover_and_with_those_that_do_not() {
+    let [alone, takeover] = Deflate::OFFERS;
+    assert_eq!(
+        (alone, takeover),
+        (Deflate::new(), Deflate { client_max_window_bits: bits(15), ..ANY })
+    );
+    let in_words = [
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+         client_max_window_bits",
+        "permessage-deflate; client_max_window_bits",
+    ];
+    assert_eq!(written(&Deflate::OFFERS), Some(in_words.join(", ")));
+
+    // What servers answer: those that can do without takeover; those that insist on it, or know
+    // nothing else; those that decide for one direction.
+    let flags = |server, client, window| Deflate {
+        server_no_context_takeover: server,
+        client_no_context_takeover: client,
+        client_max_window_bits: window,
+        ..ANY
+    };
+    for (answer, agreed) in [
+        ("; server_no_context_takeover; client_no_context_takeover", flags(true, true, None)),
+        ("", flags(false, false, None)),
+        ("; client_no_context_takeover", flags(false, true, None)),
+        // It may also be meant for the first offer, so the client keeps what that promises.
+        ("; server_no_context_takeover", flags(true, true, None)),
+        ("; client_max_window_bits=10", flags(false, false, bits(10))),
+        (
+            "; server_no_context_takeover; client_no_context_takeover; client_max_window_bits=9",
+            flags(true, true, bits(9)),
+        ),
+    ] {
+        let answer = format!("permessage-deflate{answer}");
+        assert_eq!(judge(&Deflate::OFFERS, &[&answer]), Ok(Some(agreed)), "{answer}");
+    }
+    // The first alone loses the servers that insist; the second alone, nothing but memory.
+    let invalid = Err(HandshakeError::InvalidParameters);
+    assert_eq!(judge(&[alone], &["permessage-deflate"]), invalid);
+
+    // A server of this crate takes the first, whatever it wants, so no context is kept.
+    for wanted in [alone, takeover, ANY] {
+        let (answer, at_server) = serve(Some(wanted), &[&in_words.join(", ")]);
+        let at_client = judge(&Deflate::OFFERS, &[&answer.unwrap()]).unwrap().unwrap();
+        for deflate in [at_client, at_server.unwrap()] {
+            assert!(deflate.server_no_context_takeover && deflate.client_no_context_takeover);
+        }
+    }
 }
 
 #[test]
@@ -262,6 +315,9 @@ fn r7692_7_1_2_a_window_bits_are_8_to_15_in_decimal() {
     }
     assert_eq!([0, 7, 16, 255].map(WindowBits::new), [None; 4]);
     assert_eq!((WindowBits::MIN.get(), WindowBits::MAX.get()), (8, 15));
+    assert_eq!(WindowBits::try_from(12), Ok(bits(12).unwrap()));
+    let error = WindowBits::try_from(7).unwrap_err();
+    assert_eq!(error, u8::try_from(256).unwrap_err());
 }
 
 #[test]

@@ -95,7 +95,8 @@ async def compressed(client, takeover, flags, windows):
     async def handle(peer):
         try:
             offered = parameters(peer.request.headers["Sec-WebSocket-Extensions"])
-            check(f"{offered} offered", offered == [{"client_max_window_bits"} if takeover else alone])
+            wished = [] if takeover else [alone]
+            check(f"{offered} offered", offered == [*wished, {"client_max_window_bits"}])
             answer = parameters(peer.response.headers["Sec-WebSocket-Extensions"])
             check(f"{answer} agreed on", answer == [agreed])
             await exchange(peer, check)

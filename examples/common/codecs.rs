@@ -12,16 +12,13 @@ use websocket_proto::{ZlibCompress, ZlibDecompress};
 pub type Inflater = websocket_proto::Inflater<ZlibDecompress>;
 pub type Deflater = websocket_proto::Deflater<ZlibCompress>;
 
-/// Each message by itself.
-const ALONE: Deflate = Deflate::new();
 /// A message may refer to those before it, in both directions.
-const TAKEOVER: Deflate =
-    Deflate { server_no_context_takeover: false, client_no_context_takeover: false, ..ALONE };
+const TAKEOVER: Deflate = Deflate::OFFERS[1];
 /// The level of compression.
 const LEVEL: u8 = 6;
 
-/// What the flags ask for: the ways to compress. One is enough, since a side that does not want to take
-/// a context over says so in its answer.
+/// What the flags ask for: the ways to compress, of which a server takes the first. Without
+/// `--takeover` a client also offers it, for servers that insist on it.
 pub fn ways(deflate: bool, takeover: bool) -> Result<&'static [Deflate], &'static str> {
     match (deflate, takeover) {
         (false, false) => Ok(&[]),
@@ -29,7 +26,7 @@ pub fn ways(deflate: bool, takeover: bool) -> Result<&'static [Deflate], &'stati
         (true, _) if !cfg!(feature = "deflate") => {
             Err("--deflate needs an example that was built with the feature deflate")
         }
-        (true, false) => Ok(&[ALONE]),
+        (true, false) => Ok(&Deflate::OFFERS),
         (true, true) => Ok(&[TAKEOVER]),
     }
 }

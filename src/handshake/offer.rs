@@ -52,13 +52,24 @@ impl<'o> Offer<'o> {
         self
     }
 
-    /// Ways to compress messages, the one that is liked best first (RFC 7692 §5). A server may
-    /// choose one, with these parameters or tighter ones, or none. Its answer does not say which it
-    /// is to, so the client keeps what it has promised in each that the answer fits: one is enough
-    /// unless they differ in what they ask of the server. What came of it, if anything, is in
-    /// [`Agreed::deflate`](crate::Agreed::deflate); a client that cannot go on without closes with
-    /// [`MANDATORY_EXTENSION`](crate::CloseCode::MANDATORY_EXTENSION).
+    /// Sets the compression parameters to offer, most preferred first (RFC 7692 §5): usually
+    /// [`Deflate::OFFERS`], which opens with every kind of server.
+    ///
+    /// A server may choose one of them, with these parameters or tighter ones, or none. The response
+    /// does not say which offer it accepts, so the client honours the restrictions of every offer
+    /// that the response matches. Make more than one only if they ask different things of the
+    /// server, as those of [`Deflate::OFFERS`] do. What was agreed, if anything, is in
+    /// [`Agreed::deflate`](crate::Agreed::deflate). A client that cannot go on without compression
+    /// closes with [`MANDATORY_EXTENSION`](crate::CloseCode::MANDATORY_EXTENSION).
+    ///
+    /// ```
+    /// use websocket_proto::{Deflate, handshake::Offer};
+    ///
+    /// let offer = Offer::new().deflate(&Deflate::OFFERS);
+    /// # let _ = offer;
+    /// ```
     #[must_use]
+    #[doc(alias("permessage-deflate", "compression"))]
     pub const fn deflate(mut self, ways: &'o [Deflate]) -> Self {
         self.deflate = ways;
         self
