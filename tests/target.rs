@@ -303,6 +303,32 @@ fn r6455_4_1_k_an_authority_has_brackets_and_a_port_that_is_not_the_default() {
 }
 
 #[test]
+fn r6455_4_1_j_a_request_to_a_plain_proxy_names_the_whole_uri() {
+    for (uri, absolute, origin) in [
+        ("ws://h/chat?x", "http://h/chat?x", "/chat?x"),
+        ("ws://h:8080", "http://h:8080/", "/"),
+        ("ws://[::1]:8080/", "http://[::1]:8080/", "/"),
+        ("wss://h/a|b", "https://h/a|b", "/a|b"),
+    ] {
+        let target = parse(uri).unwrap();
+        let line = |offer: &Offer<'_>| {
+            let mut out = Vec::new();
+            ClientHandshake::start(&target, offer, [0; 16], &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.contains(&format!("\r\nHost: {}\r\n", target.authority())), "{text}");
+            text.lines().next().unwrap().to_owned()
+        };
+        let to_proxy = line(&Offer::new().absolute_form(true));
+        assert_eq!(to_proxy, format!("GET {absolute} HTTP/1.1"));
+        assert_eq!(served(&to_proxy), Ok((target.authority().to_string(), origin.to_owned())));
+        // RFC 9112 §3.2.1: in all other cases it is the path and the query.
+        let direct = format!("GET {origin} HTTP/1.1");
+        assert_eq!(line(&Offer::new()), direct);
+        assert_eq!(line(&Offer::new().absolute_form(true).absolute_form(false)), direct);
+    }
+}
+
+#[test]
 fn targets_are_values() {
     let hash = |target: Target<'_>| {
         let mut hasher = DefaultHasher::new();

@@ -209,6 +209,7 @@ fn accept() -> AcceptOptions<'static> {
 
 fn offer() -> Offer<'static> {
     let mut offer = Offer::origin(Offer::new(), text());
+    offer = Offer::absolute_form(offer, any(true));
     offer = Offer::subprotocols(offer, any(&[]));
     offer = Offer::deflate(offer, any(&[]));
     any(Offer::headers(offer, pairs()))

@@ -62,10 +62,10 @@ impl<'o> ClientHandshake<'o> {
     ) -> Result<Self, HeadError> {
         let opening = ClientRequest::upgrade(target, offer, nonce)?;
         emit(out, b"", |head| {
-            // §4.1: the resource name, in origin form.
             head.write_str(opening.method())?;
             head.write_str(" ")?;
-            opening.resource().write(head)?;
+            // §4.1: the resource name, or an absolute URI.
+            opening.write_target(head)?;
             head.write_str(" HTTP/1.1\r\n")?;
             write_headers(head, opening.lines())
         })?;

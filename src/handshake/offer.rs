@@ -1,6 +1,6 @@
 //! What a client asks for (§4.1), whichever HTTP stack carries it.
 
-use core::fmt;
+use core::fmt::{self, Write};
 
 use arrayvec::ArrayString;
 
@@ -24,8 +24,9 @@ use crate::config::Deflate;
 pub const ENABLE_CONNECT_PROTOCOL: (u16, u32) = (0x8, 1);
 
 /// What a client offers to the server: nothing, unless told.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Offer<'o> {
+    absolute_form: bool,
     origin: Option<&'o str>,
     pub(super) subprotocols: &'o [&'o str],
     pub(super) deflate: &'o [Deflate],
@@ -35,7 +36,7 @@ pub struct Offer<'o> {
 impl<'o> Offer<'o> {
     /// No origin, no subprotocols, no compression and no further headers.
     pub const fn new() -> Self {
-        Offer { origin: None, subprotocols: &[], deflate: &[], headers: &[] }
+        Offer { absolute_form: false, origin: None, subprotocols: &[], deflate: &[], headers: &[] }
     }
 
     /// The origin of the page that asks; a client that is not a browser needs none (§4.1).
@@ -72,6 +73,34 @@ impl<'o> Offer<'o> {
     #[doc(alias("permessage-deflate", "compression"))]
     pub const fn deflate(mut self, ways: &'o [Deflate]) -> Self {
         self.deflate = ways;
+        self
+    }
+
+    /// Sets whether a request of HTTP/1.1 names the whole URI (`GET http://example.com/chat`), as a
+    /// plain HTTP proxy wants it (RFC 9112 §3.2.2), and not only path and query, which is the
+    /// default.
+    ///
+    /// Send such a request to the proxy in place of the server. For `wss`, and wherever the proxy
+    /// knows the method CONNECT, ask it for a tunnel instead, and send the request through that in
+    /// the default form.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::{ClientHandshake, Offer, Target};
+    ///
+    /// let target = Target::parse("ws://example.com/chat")?;
+    /// let headers = [("Proxy-Authorization", "Basic dXNlcjpzZWNyZXQ=")];
+    /// let offer = Offer::new().absolute_form(true).headers(&headers);
+    /// let nonce = *b"the sample nonce"; // from `handshake::nonce()` or another source of randomness
+    /// let mut out = Vec::new();
+    /// let handshake = ClientHandshake::start(&target, &offer, nonce, &mut out)?;
+    /// assert!(out.starts_with(b"GET http://example.com/chat HTTP/1.1\r\nHost: example.com\r\n"));
+    /// # let _ = handshake;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    #[doc(alias = "proxy")]
+    pub const fn absolute_form(mut self, on: bool) -> Self {
+        self.absolute_form = on;
         self
     }
 
@@ -220,7 +249,8 @@ impl<'o> ClientRequest<'o> {
         self.target.authority()
     }
 
-    /// The path and the query, as the target of a GET and `:path` have it.
+    /// The path and the query, as the target of a GET and `:path` have it. A plain HTTP proxy wants
+    /// [`scheme`](ClientRequest::scheme) and [`authority`](ClientRequest::authority) in front of it.
     pub const fn resource(&self) -> Resource<'o> {
         self.target.resource()
     }
@@ -229,6 +259,17 @@ impl<'o> ClientRequest<'o> {
     /// there is no Host.
     pub fn headers(&self) -> impl Iterator<Item = (&str, impl fmt::Display)> {
         self.lines()
+    }
+
+    /// Writes the target of a request line.
+    pub(super) fn write_target(&self, out: &mut dyn Write) -> fmt::Result {
+        // RFC 9112 §3.2.1, §3.2.2: the origin form, or to a proxy the absolute one.
+        if self.offer.absolute_form {
+            out.write_str(self.scheme())?;
+            out.write_str("://")?;
+            self.target.parts().write(out)?;
+        }
+        self.resource().write(out)
     }
 
     pub(super) fn lines(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
@@ -240,7 +281,7 @@ impl<'o> ClientRequest<'o> {
                 ("Connection", Value::Text("Upgrade")),
             ]
         });
-        let Offer { origin, subprotocols, deflate, headers } = self.offer;
+        let Offer { origin, subprotocols, deflate, headers, .. } = self.offer;
         let name = |name| self.form.name(name);
         let key = self.key.as_ref().map(|key| (name(KEY), Value::Text(key)));
         let version = [(name(VERSION), Value::Text("13"))];
