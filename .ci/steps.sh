@@ -522,7 +522,7 @@ step_bare_example() {
 
 # --- conformance and peers -----------------------------------------------------------------------
 
-step_build() { cargo build --release --examples --features deflate; }
+step_build() { cargo build --release --examples --features deflate,http; }
 
 # All cases, with contexts that are taken over where the case lets them; then some of those where the
 # server's own flags make the difference.

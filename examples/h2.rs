@@ -1,4 +1,5 @@
-//! A WebSocket over one stream of HTTP/2 (RFC 8441): client and server in one process.
+//! A WebSocket over one stream of HTTP/2 (RFC 8441), with the feature `http`: client and server in
+//! one process.
 //!
 //! `h2` has the two talk over a pipe in memory, once with the client closing and once with the
 //! server, and prints what happens. It exits with 0 if all went well. `h2 ADDR [--deflate]` is the

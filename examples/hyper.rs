@@ -1,7 +1,7 @@
-//! An echo server behind hyper: `hyper [ADDR]`
+//! An echo server behind hyper, with the feature `http`: `hyper [ADDR]`
 //!
 //! hyper speaks HTTP/1.1 and serves a text to plain requests. Those that ask for an Upgrade are
-//! judged and answered by this crate, from the header fields as hyper holds them. The stream behind
+//! judged and answered by this crate, from the request as hyper holds it. The stream behind
 //! the answer runs in the wrapper of `examples/tokio.rs`.
 
 #[allow(dead_code, reason = "the wrapper can also make the handshake")]
@@ -12,15 +12,17 @@ use std::{env, io};
 
 use hyper::body::Incoming;
 use hyper::header::UPGRADE;
+use hyper::http;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, on};
-use hyper::{Version, http};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use websocket::WebSocket;
 use websocket_proto::handshake::{AcceptOptions, Request};
 use websocket_proto::{Agreed, Config, Connection, Server};
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -44,31 +46,22 @@ async fn main() -> io::Result<()> {
     }
 }
 
-async fn answer(mut asked: http::Request<Incoming>) -> http::Result<http::Response<String>> {
+async fn answer(mut asked: http::Request<Incoming>) -> Result<http::Response<String>, Error> {
     if !asked.headers().contains_key(UPGRADE) {
         return Ok(http::Response::new("This is a WebSocket echo server.\n".to_owned()));
     }
-    let version = if asked.version() == Version::HTTP_11 { (1, 1) } else { (1, 0) };
-    let target = asked.uri().to_string();
-    let request = match Request::upgrade(asked.method().as_str(), version, &target, asked.headers())
-    {
-        Ok(request) => request,
-        Err(error) => return respond(error.status(), error.headers().iter().copied()),
+    let upgrade = on(&mut asked);
+    let (parts, _) = asked.into_parts();
+    let response = match Request::from_parts(&parts, None) {
+        Ok(request) => {
+            // An echo is for strangers too. A server that trusts cookies looks at the origin first.
+            let response = request.response(&AcceptOptions::new())?;
+            tokio::spawn(echo(upgrade, response.agreed()));
+            response.into_response()?
+        }
+        Err(error) => error.into_response(parts.version),
     };
-    // An echo is for strangers too. A server that trusts cookies looks at the origin first.
-    let Ok(answer) = request.response(&AcceptOptions::new()) else { return respond(500, []) };
-    tokio::spawn(echo(on(&mut asked), answer.agreed()));
-    respond(answer.status(), answer.headers())
-}
-
-fn respond<'a>(
-    status: u16,
-    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> http::Result<http::Response<String>> {
-    let response = http::Response::builder().status(status);
-    let response =
-        headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
-    response.body(String::new())
+    Ok(response.map(|()| String::new()))
 }
 
 /// Echoes on the stream that hyper gives away once it has sent the answer.

@@ -1,7 +1,7 @@
 //! WebSockets over streams of HTTP/2, carried by the crate `h2` through pipes in memory: the
 //! conversation of `examples/h2.rs`, and what goes wrong. Ids are those of the requirement tables.
 
-#![cfg(all(feature = "std", feature = "random"))]
+#![cfg(all(feature = "http", feature = "random"))]
 
 #[allow(dead_code, reason = "an example has a `main`")]
 #[path = "../examples/h2.rs"]

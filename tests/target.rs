@@ -7,7 +7,6 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use tokio_rustls::rustls::pki_types::ServerName;
 use url::Url;
 use websocket_proto::handshake::{
     ClientHandshake, ClientRequest, HandshakeError, Offer, Request, ServerHandshake, Target,
@@ -263,7 +262,7 @@ fn r6455_3_e_what_the_crate_url_writes_is_taken_and_means_the_same() {
 }
 
 #[test]
-fn r6455_4_1_g_host_and_port_can_be_dialled_and_name_the_server_for_tls() {
+fn r6455_4_1_g_host_and_port_can_be_dialled() {
     for (uri, address) in [
         ("ws://127.0.0.1:9", "127.0.0.1:9"),
         ("ws://[::1]:9/", "[::1]:9"),
@@ -273,12 +272,8 @@ fn r6455_4_1_g_host_and_port_can_be_dialled_and_name_the_server_for_tls() {
         let address: SocketAddr = address.parse().unwrap();
         let mut addresses = (target.host(), target.port()).to_socket_addrs().unwrap();
         assert_eq!((addresses.next(), addresses.next()), (Some(address), None));
-        let name = ServerName::try_from(target.host()).unwrap();
-        assert_eq!(name, ServerName::from(address.ip()));
         assert_eq!(target.host().parse::<IpAddr>(), Ok(address.ip()));
     }
-    let target = parse("wss://Example.com:444/x").unwrap();
-    assert!(matches!(ServerName::try_from(target.host()), Ok(ServerName::DnsName(_))));
 }
 
 #[test]

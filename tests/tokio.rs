@@ -12,6 +12,7 @@ mod websocket;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -677,6 +678,20 @@ async fn bytes_behind_the_handshake_are_received() {
 // --- TLS -----------------------------------------------------------------------------------------
 
 /// `tests/tls` has a self-signed certificate and its key, which are for this test and public.
+#[test]
+fn r6455_4_1_g_the_host_of_a_target_names_the_server() {
+    for (uri, host) in [
+        ("wss://127.0.0.1:444", "127.0.0.1"),
+        ("wss://[::1]/", "::1"),
+        ("wss://[::ffff:1.2.3.4]", "::ffff:1.2.3.4"),
+    ] {
+        let (target, address) = (Target::parse(uri).unwrap(), host.parse::<IpAddr>().unwrap());
+        assert_eq!(ServerName::try_from(target.host()).unwrap(), ServerName::from(address));
+    }
+    let target = Target::parse("wss://Example.com:444/x").unwrap();
+    assert!(matches!(ServerName::try_from(target.host()), Ok(ServerName::DnsName(_))));
+}
+
 #[tokio::test(start_paused = true)]
 async fn r6455_10_6_a_the_same_loop_runs_over_tls() {
     let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/cert.pem")).unwrap();

@@ -18,11 +18,8 @@ use h2::ext::Protocol;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use hyper::body::Bytes;
-use hyper::http::uri::{Authority, PathAndQuery};
-use hyper::{Uri, Version, http};
-use websocket_proto::handshake::{
-    AcceptOptions, ClientRequest, Offer, PseudoHeaders, Request, Response, Target,
-};
+use hyper::http;
+use websocket_proto::handshake::{AcceptOptions, ClientRequest, Offer, Request, Response, Target};
 use websocket_proto::{
     Client, Closure, Config, Connection, Decompress, Inflater, Message, Messages, NextStep, Role,
     SendError, Server, SystemMask,
@@ -38,23 +35,14 @@ pub async fn connect(
 ) -> Result<(Connection<Client<SystemMask>>, Stream), Error> {
     let opening =
         ClientRequest::connect(target, offer, peer.is_extended_connect_protocol_enabled())?;
-    let uri = Uri::builder()
-        .scheme(opening.scheme())
-        .authority(opening.authority().to_string())
-        .path_and_query(opening.resource().to_string())
-        .build()?;
-    let mut request = http::Request::builder().version(Version::HTTP_2).method(opening.method());
-    for (name, value) in opening.headers() {
-        request = request.header(name, value.to_string());
-    }
-    let mut request = request.uri(uri).body(())?;
+    let mut request = opening.to_request()?;
     if let Some(protocol) = opening.protocol() {
         request.extensions_mut().insert(Protocol::from(protocol));
     }
 
     let (response, send) = peer.clone().ready().await?.send_request(request, false)?;
     let response = response.await?;
-    let agreed = match opening.validate(response.status().as_u16(), (2, 0), response.headers())? {
+    let agreed = match opening.validate_response(&response)? {
         Response::Accepted(accepted) => accepted.agreed(),
         Response::Refused(refused) => {
             return Err(format!("refused: HTTP {}", refused.status()).into());
@@ -70,36 +58,20 @@ pub fn accept(
     mut respond: SendResponse<Bytes>,
     options: &AcceptOptions<'_>,
 ) -> Result<Option<(Connection<Server>, Stream)>, Error> {
-    let uri = asked.uri();
-    let pseudo = PseudoHeaders::new(asked.method().as_str())
-        .protocol(asked.extensions().get().map(Protocol::as_str))
-        .scheme(uri.scheme_str())
-        .authority(uri.authority().map(Authority::as_str))
-        .path(uri.path_and_query().map(PathAndQuery::as_str));
-    let request = match Request::connect(pseudo, asked.headers()) {
+    let (parts, receive) = asked.into_parts();
+    let request = match Request::from_parts(&parts, parts.extensions.get().map(Protocol::as_str)) {
         Ok(request) => request,
         Err(error) => {
-            let headers = error.connect_headers().iter().copied();
             // An error says that the client has reset the stream: the others go on.
-            let _ = respond.send_response(response(error.connect_status(), headers)?, true);
+            let _ = respond.send_response(error.into_response(parts.version), true);
             return Ok(None);
         }
     };
     // A server that trusts cookies looks at the origin first.
     let answer = request.response(options)?;
-    let answered = response(answer.status(), answer.headers())?;
-    let Ok(send) = respond.send_response(answered, false) else { return Ok(None) };
+    let Ok(send) = respond.send_response(answer.into_response()?, false) else { return Ok(None) };
     let connection = Connection::new(Server, &Config::new(), answer.agreed());
-    Ok(Some((connection, Stream { send, receive: asked.into_body() })))
-}
-
-fn response<'a>(
-    status: u16,
-    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> http::Result<http::Response<()>> {
-    let response = http::Response::builder().version(Version::HTTP_2).status(status);
-    let headers = headers.into_iter();
-    headers.fold(response, |response, (name, value)| response.header(name, value)).body(())
+    Ok(Some((connection, Stream { send, receive })))
 }
 
 /// Both directions of a stream.

@@ -264,7 +264,8 @@ impl<'o> ClientRequest<'o> {
     /// Writes the target of a request line.
     pub(super) fn write_target(&self, out: &mut dyn Write) -> fmt::Result {
         // RFC 9112 §3.2.1, §3.2.2: the origin form, or to a proxy the absolute one.
-        if self.offer.absolute_form {
+        // RFC 8441 §4: a CONNECT has all parts of a URI.
+        if self.offer.absolute_form || self.form == Form::Connect {
             out.write_str(self.scheme())?;
             out.write_str("://")?;
             self.target.parts().write(out)?;

@@ -68,8 +68,8 @@ impl<'a> Target<'a> {
         if rest.contains('#') {
             return Err(TargetError::Fragment);
         }
-        let (authority, resource) = split_authority(rest);
-        let authority = Authority::parse(authority)?;
+        let (authority, path) = split_authority(rest);
+        let (authority, resource) = (Authority::parse(authority)?, split_query(path));
         // To some programs a backslash in a path is a slash, so it could mean two things.
         if !is_bare(resource.path) || resource.path.contains('\\') {
             return Err(TargetError::Path);
@@ -211,23 +211,37 @@ impl<'a> Resource<'a> {
     pub(super) fn of_request(
         target: &'a str,
     ) -> Result<(Option<&'a str>, Resource<'a>), HandshakeError> {
-        if target.starts_with('/') {
-            return Ok((None, Resource::of_path(target)?));
+        // §4.2.1: a path and a query, or an absolute URI, from which they are taken.
+        match target.split_once("://").filter(|_| !target.starts_with('/')) {
+            Some((scheme, rest)) => {
+                let (authority, path) = split_authority(rest);
+                Resource::of_parts(Some(scheme), Some(authority), path)
+            }
+            None => Resource::of_parts(None, None, target),
         }
-        if !is_bare(target) {
-            return Err(HandshakeError::InvalidTarget);
-        }
-        // §4.2.1: the other form is an absolute URI, from which the resource is taken.
-        let (scheme, rest) = target.split_once("://").ok_or(HandshakeError::InvalidTarget)?;
+    }
+
+    /// As [`of_request`](Resource::of_request), of a target that is split already.
+    pub(super) fn of_parts(
+        scheme: Option<&str>,
+        authority: Option<&'a str>,
+        path: &'a str,
+    ) -> Result<(Option<&'a str>, Resource<'a>), HandshakeError> {
+        let (scheme, authority) = match (scheme, authority) {
+            (None, None) => return Ok((None, Resource::of_path(path)?)),
+            (Some(scheme), Some(authority)) => (scheme, authority),
+            _ => return Err(HandshakeError::InvalidTarget),
+        };
         // RFC 9112 §3.2.2: old clients and those behind a plain proxy name their own scheme.
         if is_secure(scheme).is_none() {
             return Err(HandshakeError::InvalidTarget);
         }
-        let (authority, resource) = split_authority(rest);
-        match Authority::parse(authority) {
-            Ok(_) => Ok((Some(authority), resource)),
-            Err(_) => Err(HandshakeError::InvalidTarget),
+        // RFC 3986 §3.3: behind an authority there is a path that begins with a slash, or none.
+        let begins = path.is_empty() || path.starts_with(['/', '?']);
+        if Authority::parse(authority).is_err() || !begins || !is_bare(path) {
+            return Err(HandshakeError::InvalidTarget);
         }
+        Ok((Some(authority), split_query(path)))
     }
 }
 
@@ -387,10 +401,9 @@ fn parse_port(text: &str) -> Result<Option<u16>, TargetError> {
 }
 
 /// Splits what follows `://` into the authority and the rest.
-fn split_authority(text: &str) -> (&str, Resource<'_>) {
+fn split_authority(text: &str) -> (&str, &str) {
     let length = text.find(['/', '?']).unwrap_or(text.len());
-    let (authority, rest) = text.split_at_checked(length).unwrap_or((text, ""));
-    (authority, split_query(rest))
+    text.split_at_checked(length).unwrap_or((text, ""))
 }
 
 fn split_query(text: &str) -> Resource<'_> {
