@@ -18,6 +18,7 @@ pub struct Config {
 
 impl Config {
     /// The defaults: messages of at most 16 MiB, pings answered.
+    #[must_use]
     pub const fn new() -> Self {
         Config { max_message: 16 << 20, auto_pong: true }
     }
@@ -29,6 +30,7 @@ impl Config {
     /// bytes that it inflates to, while it is inflated; one frame of it may have an eighth more on the
     /// wire, as much as compressors add to what they cannot compress. `u64::MAX` lifts the limit.
     #[must_use]
+    #[doc(alias = "max_message_size")]
     pub const fn max_message(mut self, bytes: u64) -> Self {
         self.max_message = bytes;
         self
@@ -73,6 +75,7 @@ pub struct Agreed {
 
 impl Agreed {
     /// Nothing was agreed: the plain protocol.
+    #[must_use]
     pub const fn new() -> Self {
         Agreed { deflate: None }
     }
@@ -164,6 +167,7 @@ impl Deflate {
 
     /// No context takeover, and no limit on a window; as an offer it lets the server set one for
     /// the client.
+    #[must_use]
     pub const fn new() -> Self {
         Deflate {
             server_no_context_takeover: true,
@@ -182,6 +186,13 @@ impl Default for Deflate {
 
 /// The size of an LZ77 window as the power of two that it is in bytes: 8 to 15, for 256 bytes to
 /// 32 KiB (RFC 7692 §7.1.2).
+///
+/// ```
+/// use websocket_proto::WindowBits;
+///
+/// assert_eq!(WindowBits::new(12).map(WindowBits::bytes), Some(4096));
+/// assert!(WindowBits::try_from(16).is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowBits(NonZeroU8);
 
@@ -192,6 +203,7 @@ impl WindowBits {
     pub const MAX: Self = WindowBits(NonZeroU8::MIN.saturating_add(14));
 
     /// `None` for anything but 8 to 15.
+    #[must_use]
     pub const fn new(bits: u8) -> Option<Self> {
         match NonZeroU8::new(bits) {
             Some(bits) if 8 <= bits.get() && bits.get() <= 15 => Some(WindowBits(bits)),
@@ -200,11 +212,13 @@ impl WindowBits {
     }
 
     /// The number: 8 to 15.
+    #[must_use]
     pub const fn get(self) -> u8 {
         self.0.get()
     }
 
     /// The size in bytes: 256 to 32768.
+    #[must_use]
     pub const fn bytes(self) -> usize {
         1_usize.wrapping_shl(self.0.get() as u32)
     }

@@ -24,6 +24,17 @@ use crate::config::Deflate;
 pub const ENABLE_CONNECT_PROTOCOL: (u16, u32) = (0x8, 1);
 
 /// What a client offers to the server: nothing, unless told.
+///
+/// ```
+/// use websocket_proto::{Deflate, handshake::Offer};
+///
+/// let headers = [("Authorization", "Bearer secret")];
+/// let offer = Offer::new()
+///     .subprotocols(&["chat.v2", "chat.v1"])
+///     .deflate(&Deflate::OFFERS)
+///     .headers(&headers);
+/// # let _ = offer;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Offer<'o> {
     absolute_form: bool,
@@ -35,6 +46,7 @@ pub struct Offer<'o> {
 
 impl<'o> Offer<'o> {
     /// No origin, no subprotocols, no compression and no further headers.
+    #[must_use]
     pub const fn new() -> Self {
         Offer { absolute_form: false, origin: None, subprotocols: &[], deflate: &[], headers: &[] }
     }
@@ -62,13 +74,6 @@ impl<'o> Offer<'o> {
     /// server, as those of [`Deflate::OFFERS`] do. What was agreed, if anything, is in
     /// [`Agreed::deflate`](crate::Agreed::deflate). A client that cannot go on without compression
     /// closes with [`MANDATORY_EXTENSION`](crate::CloseCode::MANDATORY_EXTENSION).
-    ///
-    /// ```
-    /// use websocket_proto::{Deflate, handshake::Offer};
-    ///
-    /// let offer = Offer::new().deflate(&Deflate::OFFERS);
-    /// # let _ = offer;
-    /// ```
     #[must_use]
     #[doc(alias("permessage-deflate", "compression"))]
     pub const fn deflate(mut self, ways: &'o [Deflate]) -> Self {
@@ -157,6 +162,7 @@ impl<'o> Offer<'o> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias("upgrade", "connect"))]
 pub struct ClientRequest<'o> {
     target: Target<'o>,
     offer: Offer<'o>,
@@ -222,6 +228,7 @@ impl<'o> ClientRequest<'o> {
     }
 
     /// The method: GET, or CONNECT.
+    #[must_use]
     pub const fn method(&self) -> &'static str {
         match self.form {
             Form::Upgrade => "GET",
@@ -230,6 +237,7 @@ impl<'o> ClientRequest<'o> {
     }
 
     /// The `:protocol` of a CONNECT.
+    #[must_use]
     pub const fn protocol(&self) -> Option<&'static str> {
         match self.form {
             Form::Upgrade => None,
@@ -239,18 +247,21 @@ impl<'o> ClientRequest<'o> {
     }
 
     /// The scheme in terms of HTTP, as `:scheme` has it.
+    #[must_use]
     pub const fn scheme(&self) -> &'static str {
         // RFC 8441 §5: `https` for `wss`, `http` for `ws`.
         if self.target.secure() { "https" } else { "http" }
     }
 
     /// The host, and the port if it is not the scheme's own, as Host and `:authority` have it.
+    #[must_use]
     pub fn authority(&self) -> impl fmt::Display + use<'o> {
         self.target.authority()
     }
 
     /// The path and the query, as the target of a GET and `:path` have it. A plain HTTP proxy wants
     /// [`scheme`](ClientRequest::scheme) and [`authority`](ClientRequest::authority) in front of it.
+    #[must_use]
     pub const fn resource(&self) -> Resource<'o> {
         self.target.resource()
     }

@@ -113,6 +113,7 @@ impl HandshakeError {
     /// assert_eq!(response.status(), 426);
     /// assert_eq!(response.headers()["sec-websocket-version"], "13");
     /// ```
+    #[must_use]
     pub fn into_response(self, version: Version) -> http::Response<()> {
         let (status, headers) = if version >= Version::HTTP_2 {
             (self.connect_status(), self.connect_headers())

@@ -26,6 +26,7 @@ use super::error::{HandshakeError, TargetError};
 /// # Ok::<(), TargetError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[doc(alias("url", "uri"))]
 pub struct Target<'a> {
     secure: bool,
     host: &'a str,
@@ -82,6 +83,7 @@ impl<'a> Target<'a> {
     }
 
     /// Whether the connection runs inside TLS: the scheme is `wss`.
+    #[must_use]
     pub const fn secure(&self) -> bool {
         self.secure
     }
@@ -114,16 +116,19 @@ impl<'a> Target<'a> {
     /// # assert_eq!(address.to_string(), "[fe80::1%2]:9001");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use]
     pub const fn host(&self) -> &'a str {
         self.host
     }
 
     /// The port: the scheme's own, 80 or 443, when the URI names none.
+    #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
     /// The path and the query.
+    #[must_use]
     pub const fn resource(&self) -> Resource<'a> {
         self.resource
     }
@@ -139,6 +144,7 @@ impl<'a> Target<'a> {
     /// assert_eq!(authority("ws://[::1]:8080/chat")?, "[::1]:8080");
     /// # Ok::<(), websocket_proto::handshake::TargetError>(())
     /// ```
+    #[must_use]
     pub fn authority(&self) -> impl fmt::Display + use<'a> {
         self.parts()
     }
@@ -169,6 +175,15 @@ impl fmt::Display for Target<'_> {
 
 /// A resource name (§3): a path, and a query if there is one. It prints as both together, and
 /// compares with text as it prints.
+///
+/// ```
+/// use websocket_proto::handshake::Target;
+///
+/// let resource = Target::parse("ws://example.com/chat?room=1")?.resource();
+/// assert_eq!((resource.path(), resource.query()), ("/chat", Some("room=1")));
+/// assert_eq!(resource, "/chat?room=1");
+/// # Ok::<(), websocket_proto::handshake::TargetError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Resource<'a> {
     path: &'a str,
@@ -177,11 +192,13 @@ pub struct Resource<'a> {
 
 impl<'a> Resource<'a> {
     /// The path, `/` at least, percent-encoded as it came.
+    #[must_use]
     pub const fn path(&self) -> &'a str {
         self.path
     }
 
     /// What is behind the question mark; `None` when that is nothing.
+    #[must_use]
     pub const fn query(&self) -> Option<&'a str> {
         // §3: an empty query is not part of the resource name.
         if self.query.is_empty() { None } else { Some(self.query) }
