@@ -228,14 +228,13 @@ impl<'a> Resource<'a> {
     pub(super) fn of_request(
         target: &'a str,
     ) -> Result<(Option<&'a str>, Resource<'a>), HandshakeError> {
-        // §4.2.1: a path and a query, or an absolute URI, from which they are taken.
-        match target.split_once("://").filter(|_| !target.starts_with('/')) {
-            Some((scheme, rest)) => {
-                let (authority, path) = split_authority(rest);
-                Resource::of_parts(Some(scheme), Some(authority), path)
-            }
-            None => Resource::of_parts(None, None, target),
+        if target.starts_with('/') {
+            return Ok((None, Resource::of_path(target)?));
         }
+        // §4.2.1: the other form is an absolute URI, from which the resource is taken.
+        let (scheme, rest) = target.split_once("://").ok_or(HandshakeError::InvalidTarget)?;
+        let (authority, path) = split_authority(rest);
+        Resource::of_parts(Some(scheme), Some(authority), path)
     }
 
     /// As [`of_request`](Resource::of_request), of a target that is split already.
