@@ -53,13 +53,14 @@ impl Default for Config {
 
 /// What the opening handshake agreed that changes how frames are read and sent (§9.1).
 ///
-/// The default, nothing agreed, is right for every connection without an extension. A handshake of
-/// this crate gives it ready made; after one that was made elsewhere, say here what it agreed:
+/// The default, nothing agreed, is right for every connection without an extension. Handshakes of
+/// this crate return this value. After a handshake that was made elsewhere, build it from the
+/// response:
 ///
 /// ```
 /// use websocket_proto::{Agreed, Config, Connection, Deflate, Server};
 ///
-/// // The response had `permessage-deflate; server_no_context_takeover; client_no_context_takeover`.
+/// // permessage-deflate; server_no_context_takeover; client_no_context_takeover
 /// let agreed = Agreed::new().deflate(Deflate { client_max_window_bits: None, ..Deflate::new() });
 /// let connection = Connection::new(Server, &Config::new(), agreed);
 /// # let _ = connection;
@@ -131,12 +132,12 @@ pub struct Deflate {
 }
 
 impl Deflate {
-    /// What a client offers unless it has wishes of its own: first without context takeover, then
-    /// with it.
+    /// The offers for a client to make by default: first without context takeover, then with it.
     ///
-    /// The first, which is [`new`](Deflate::new), costs an idle connection nothing. Some servers
-    /// insist on context takeover, though, and others answer without parameters, which means the
-    /// same: they lose a client that offers nothing else. So the client looks at what was agreed:
+    /// The first, [`Deflate::new`], costs an idle connection nothing. Some servers insist on
+    /// context takeover, though, or answer without parameters, which means the same. A client that
+    /// makes only the first offer cannot connect to them. A client that makes both has to look at
+    /// what was agreed:
     ///
     /// ```
     /// use websocket_proto::Deflate;
@@ -228,7 +229,7 @@ impl TryFrom<u8> for WindowBits {
     type Error = TryFromIntError;
 
     fn try_from(bits: u8) -> Result<Self, TryFromIntError> {
-        // The error of the standard library for an integer out of range is that of 0 here.
+        // For a number out of range, 0 gives the error of the standard library.
         WindowBits::new(bits).map_or_else(|| NonZeroU8::try_from(0).map(WindowBits), Ok)
     }
 }

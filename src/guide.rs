@@ -126,17 +126,16 @@
 //! inflater also inflates pieces as they come, so bad text fails early and messages of any size pass
 //! through constant memory.
 //!
-//! **Which of them a connection needs** is seen in what was agreed, not in what was wanted. A server
-//! can ask for no context takeover in both directions, and gets it from clients that keep to the
-//! RFC. A client cannot: some servers insist on context takeover, so a client that offers
-//! [`Deflate::OFFERS`](crate::Deflate::OFFERS) has own codecs ready for them.
+//! **Choose the codecs by what was agreed**, not by what was wanted. A server can demand that
+//! neither side takes its context over. A client cannot, because some servers insist on it: with
+//! [`Deflate::OFFERS`](crate::Deflate::OFFERS) a client needs own codecs for those servers.
 //!
-//! **Safari 15** (macOS 12, iOS 15) does not keep to it. It ignores `client_no_context_takeover`,
-//! which it has agreed to, and refers to earlier messages all the same, so a shared inflater fails its
-//! second compressed message with close code 1007; it does not let its window be limited either. A
-//! server that has to serve it lets clients take their context over, and gives each connection an own
-//! inflater. Its own direction may stay without:
-//! `Deflate { client_no_context_takeover: false, ..Deflate::new() }`.
+//! **Safari 15** (macOS 12, iOS 15) ignores `client_no_context_takeover`. Its messages refer to
+//! earlier ones even if it agreed that they do not, so with a shared inflater its second compressed
+//! message can fail with close code 1007. Nor does Safari 15 support `client_max_window_bits`.
+//! The setting that survives is an own inflater for each connection and
+//! `Deflate { client_no_context_takeover: false, ..Deflate::new() }`; the server's own messages may
+//! still go without context takeover.
 //!
 //! A loop looks the same for all of them:
 //!

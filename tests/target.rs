@@ -40,7 +40,8 @@ fn r6455_3_a_only_ws_and_wss_uris_in_authority_form() {
     ] {
         let target = parse(uri).unwrap();
         let port = if target.secure() { 443 } else { 80 };
-        assert_eq!((target.to_string().as_str(), target.secure()), (printed, printed.starts_with("wss")));
+        assert_eq!(target.to_string(), printed);
+        assert_eq!(target.secure(), printed.starts_with("wss"));
         assert!(uri.contains(":443") || target.port() == port);
     }
     refused(

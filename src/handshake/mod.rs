@@ -121,10 +121,10 @@
 //! (a FIN in HTTP/3), and so does [`Drop`](crate::NextStep::Drop) after a clean close; `Drop` after
 //! anything else is a RST_STREAM with CANCEL (H3_REQUEST_CANCELLED). What the peer does in the same
 //! words is [`receive_eof`](crate::Connection::receive_eof) and [`abort`](crate::Connection::abort).
-//! `examples/hyper.rs` and `examples/h2.rs` show all of it. For stacks on the crate `http` the feature
-//! `http` adds `Request::from_parts`, `AcceptResponse::into_response`, `HandshakeError::into_response`,
-//! `ClientRequest::to_request` and `ClientRequest::validate_response`, so that nothing has to be
-//! copied from one shape into the other.
+//! `examples/hyper.rs` and `examples/h2.rs` show all of it. For stacks on the crate `http`, such as
+//! those two, the feature `http` converts whole requests and responses: `Request::from_parts`,
+//! `AcceptResponse::into_response`, `HandshakeError::into_response`, `ClientRequest::to_request`
+//! and `ClientRequest::validate_response`.
 //!
 //! ```
 //! use websocket_proto::handshake::{AcceptOptions, HeadError, PseudoHeaders, Request};

@@ -68,10 +68,10 @@ impl<'o> Offer<'o> {
     /// Sets the compression parameters to offer, most preferred first (RFC 7692 §5): usually
     /// [`Deflate::OFFERS`], which opens with every kind of server.
     ///
-    /// A server may choose one of them, with these parameters or tighter ones, or none. The response
-    /// does not say which offer it accepts, so the client honours the restrictions of every offer
-    /// that the response matches. Make more than one only if they ask different things of the
-    /// server, as those of [`Deflate::OFFERS`] do. What was agreed, if anything, is in
+    /// A server may choose one of them, with these parameters or tighter ones, or none. The
+    /// response does not say which offer it accepts, so the client honours the restrictions of
+    /// every offer that the response matches. Make more than one only if they ask different things
+    /// of the server, as those of [`Deflate::OFFERS`] do. What was agreed, if anything, is in
     /// [`Agreed::deflate`](crate::Agreed::deflate). A client that cannot go on without compression
     /// closes with [`MANDATORY_EXTENSION`](crate::CloseCode::MANDATORY_EXTENSION).
     #[must_use]
@@ -81,13 +81,12 @@ impl<'o> Offer<'o> {
         self
     }
 
-    /// Sets whether a request of HTTP/1.1 names the whole URI (`GET http://example.com/chat`), as a
-    /// plain HTTP proxy wants it (RFC 9112 §3.2.2), and not only path and query, which is the
-    /// default.
+    /// Sets whether a request of HTTP/1.1 names the whole URI (`GET http://example.com/chat`), as
+    /// plain HTTP proxies require (RFC 9112 §3.2.2). The default is the path and the query alone.
     ///
-    /// Send such a request to the proxy in place of the server. For `wss`, and wherever the proxy
-    /// knows the method CONNECT, ask it for a tunnel instead, and send the request through that in
-    /// the default form.
+    /// Send such a request to the proxy instead of the server. If the proxy supports CONNECT, ask
+    /// it for a tunnel instead, and send a request in the default form through the tunnel. A `wss`
+    /// target always needs a tunnel.
     ///
     /// ```
     /// use websocket_proto::handshake::{ClientHandshake, Offer, Target};
@@ -95,7 +94,7 @@ impl<'o> Offer<'o> {
     /// let target = Target::parse("ws://example.com/chat")?;
     /// let headers = [("Proxy-Authorization", "Basic dXNlcjpzZWNyZXQ=")];
     /// let offer = Offer::new().absolute_form(true).headers(&headers);
-    /// let nonce = *b"the sample nonce"; // from `handshake::nonce()` or another source of randomness
+    /// let nonce = *b"the sample nonce"; // from `handshake::nonce()`, for example
     /// let mut out = Vec::new();
     /// let handshake = ClientHandshake::start(&target, &offer, nonce, &mut out)?;
     /// assert!(out.starts_with(b"GET http://example.com/chat HTTP/1.1\r\nHost: example.com\r\n"));
@@ -259,8 +258,9 @@ impl<'o> ClientRequest<'o> {
         self.target.authority()
     }
 
-    /// The path and the query, as the target of a GET and `:path` have it. A plain HTTP proxy wants
-    /// [`scheme`](ClientRequest::scheme) and [`authority`](ClientRequest::authority) in front of it.
+    /// The path and the query, as the target of a GET and `:path` have it. A plain HTTP proxy
+    /// requires the whole URI, so put [`scheme`](ClientRequest::scheme) and
+    /// [`authority`](ClientRequest::authority) before it.
     #[must_use]
     pub const fn resource(&self) -> Resource<'o> {
         self.target.resource()

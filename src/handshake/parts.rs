@@ -20,11 +20,13 @@ use super::{
 };
 
 impl<'h> Request<'h, &'h HeaderMap> {
-    /// A request that a stack on the crate `http` received: an Upgrade of HTTP/1.1, or an extended
-    /// CONNECT of HTTP/2 or HTTP/3, by its version. Needs the feature `http`.
+    /// Creates a request from what a stack on the crate `http` received. Its version tells which
+    /// kind it has to be: an Upgrade of HTTP/1.1, or an extended CONNECT of HTTP/2 or HTTP/3. Needs
+    /// the feature `http`.
     ///
-    /// `protocol` is the `:protocol` of a CONNECT, which each stack keeps among the extensions of
-    /// the request in a type of its own, such as `hyper::ext::Protocol` or `h2::ext::Protocol`.
+    /// `protocol` is the `:protocol` of a CONNECT. Each stack stores it in the extensions of the
+    /// request, in a type of its own such as `hyper::ext::Protocol` or `h2::ext::Protocol`. An
+    /// Upgrade has none.
     ///
     /// ```
     /// use websocket_proto::Agreed;
@@ -74,7 +76,8 @@ impl<'h> Request<'h, &'h HeaderMap> {
                 .path(path);
             return Request::connect(pseudo, headers);
         }
-        // The target is split already: its parts are judged in place of the one that is given here.
+        // The stack has split the target. Its parts are validated below, so this line gets one
+        // that is always valid.
         let line = RequestLine::upgrade(method.as_str(), numbers(parts.version), "/")?;
         let (authority, resource) =
             Resource::of_parts(scheme, authority, path.unwrap_or_default())?;
@@ -83,12 +86,14 @@ impl<'h> Request<'h, &'h HeaderMap> {
 }
 
 impl AcceptResponse<'_> {
-    /// The response for a stack on the crate `http`: [`status`](AcceptResponse::status) and
-    /// [`headers`](AcceptResponse::headers). Needs the feature `http`.
+    /// Returns the response for a stack on the crate `http` to send, made of
+    /// [`status`](AcceptResponse::status) and [`headers`](AcceptResponse::headers). Needs the
+    /// feature `http`.
     ///
     /// # Errors
     ///
-    /// A header has a name of 64 KiB or more, or there are more of them than a map can hold.
+    /// A header's name is longer than the crate `http` takes (64 KiB), or there are more headers
+    /// than a `HeaderMap` can hold.
     pub fn into_response(self) -> http::Result<http::Response<()>> {
         let mut response = http::Response::new(());
         *response.status_mut() = StatusCode::from_u16(self.status())?;
@@ -98,11 +103,12 @@ impl AcceptResponse<'_> {
 }
 
 impl HandshakeError {
-    /// The response to a request of this version of HTTP, for a stack on the crate `http`. Needs the
-    /// feature `http`.
+    /// Returns the response for a stack on the crate `http` to send. `version` is that of the
+    /// request. Needs the feature `http`.
     ///
-    /// It has the [`status`](HandshakeError::status) and the [`headers`](HandshakeError::headers),
-    /// over HTTP/2 and HTTP/3 the [`connect_status`](HandshakeError::connect_status) and the
+    /// Over HTTP/1.1 the response has the [`status`](HandshakeError::status) and the
+    /// [`headers`](HandshakeError::headers) of the error, over HTTP/2 and HTTP/3 the
+    /// [`connect_status`](HandshakeError::connect_status) and the
     /// [`connect_headers`](HandshakeError::connect_headers).
     ///
     /// ```
@@ -122,24 +128,25 @@ impl HandshakeError {
         };
         let mut response = http::Response::new(());
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-        // A handful of short names fits into every map.
+        // This cannot fail: the fields are few, constant and well formed.
         let _ = append(response.headers_mut(), headers.iter().copied());
         response
     }
 }
 
 impl ClientRequest<'_> {
-    /// The request for a stack on the crate `http` to send. Needs the feature `http`.
+    /// Returns the request for a stack on the crate `http` to send. Needs the feature `http`.
     ///
-    /// The URI of an Upgrade is a path and a query, unless [`Offer::absolute_form`] asks for more.
-    /// That of a CONNECT is absolute; put its [`protocol`](ClientRequest::protocol) among the
-    /// extensions of the request, in the type that the stack has for it.
+    /// The URI of an Upgrade is a path and a query, unless [`Offer::absolute_form`] is set. The URI
+    /// of a CONNECT is absolute. Before you send a CONNECT, insert its
+    /// [`protocol`](ClientRequest::protocol) into the extensions of the request, in the stack's own
+    /// type for it.
     ///
     /// ```
     /// use websocket_proto::handshake::{ClientRequest, Offer, Response, Target};
     ///
     /// let target = Target::parse("ws://example.com/chat")?;
-    /// let nonce = *b"the sample nonce"; // from `handshake::nonce()` or another source of randomness
+    /// let nonce = *b"the sample nonce"; // from `handshake::nonce()`, for example
     /// let opening = ClientRequest::upgrade(&target, &Offer::new(), nonce)?;
     /// let request = opening.to_request()?;
     /// assert_eq!((request.method(), request.uri().path()), (&http::Method::GET, "/chat"));
@@ -160,8 +167,8 @@ impl ClientRequest<'_> {
     ///
     /// # Errors
     ///
-    /// The path, a header or the number of headers is something that the crate `http` does not take,
-    /// such as a path with a backquote.
+    /// The crate `http` does not take the path (one with a backquote, for example), the name of a
+    /// header (64 KiB and more), or so many headers.
     ///
     /// [`Offer::absolute_form`]: super::Offer::absolute_form
     pub fn to_request(&self) -> http::Result<http::Request<()>> {
@@ -175,7 +182,7 @@ impl ClientRequest<'_> {
         Ok(request)
     }
 
-    /// Judges a response that a stack on the crate `http` received, as
+    /// Validates a response that a stack on the crate `http` received, as
     /// [`validate`](ClientRequest::validate) does. Needs the feature `http`.
     ///
     /// # Errors

@@ -161,8 +161,8 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// names that the server is meant to have, or a name that an attacker points at its address
     /// (DNS rebinding) is the same origin as itself.
     ///
-    /// Behind a proxy it may be false for every page: nginx and Apache put the name of the backend
-    /// into Host unless they are told to pass the client's. List the allowed origins instead, with
+    /// Behind a proxy this may be false for every page, because nginx and Apache by default replace
+    /// Host by the name of the backend. List the allowed origins instead, with
     /// [`is_origin_in`](Request::is_origin_in).
     #[must_use]
     #[doc(alias = "cors")]
@@ -177,21 +177,23 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         origin.authority.is_same(ours, port)
     }
 
-    /// Whether the request comes from a page of one of these origins, such as
-    /// `https://example.com` or `http://localhost:3000` (§10.2). Why a server asks is told at
-    /// [`is_same_origin`](Request::is_same_origin).
+    /// Whether the request comes from a page of one of the origins in `allowed`, such as
+    /// `https://example.com` or `http://localhost:3000` (§10.2). [`is_same_origin`] describes the
+    /// attack that this check prevents.
     ///
-    /// The list does not depend on Host, so it also holds behind a proxy. Schemes, hosts and ports
-    /// are compared, the first two without regard to ASCII case, and 80 and 443 are the ports of
-    /// `http` and `https` that name none. There are no wildcards. No Origin, an opaque one (`null`)
-    /// and one that is malformed match nothing, and neither does an entry of the list with a slash
-    /// at its end.
+    /// The check does not look at Host, so it also works behind a proxy. It compares scheme, host
+    /// and port, the first two without regard to ASCII case. An origin of `http` without a port has
+    /// port 80, one of `https` has 443. There are no wildcards. A missing Origin, the opaque origin
+    /// `null` and a malformed one match no entry. An entry that is malformed matches no origin:
+    /// write it without a slash at the end.
+    ///
+    /// [`is_same_origin`]: Request::is_same_origin
     ///
     /// ```
     /// use websocket_proto::handshake::Request;
     ///
     /// fn is_allowed(request: &Request<'_>) -> bool {
-    ///     // Without the first condition, programs that are no browsers are refused too.
+    ///     // The first condition admits programs other than browsers, which send no Origin.
     ///     request.origin().is_none() || request.is_origin_in(&["https://example.com"])
     /// }
     /// # let _ = is_allowed;
@@ -213,8 +215,9 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         lines.flat_map(elements).filter_map(|element| str::from_utf8(element).ok())
     }
 
-    /// The first of the subprotocols `supported`, which the server likes best, that the client
-    /// offers too; `None` if there is none, and then the connection is opened without one (§4.2.2).
+    /// Returns the first subprotocol of `supported` that the client offers too, so the server's
+    /// order decides (§4.2.2). If this returns `None`, accept the request without a subprotocol, or
+    /// reject it.
     ///
     /// ```
     /// use websocket_proto::Agreed;

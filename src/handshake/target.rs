@@ -40,9 +40,9 @@ impl<'a> Target<'a> {
     ///
     /// `http` stands for `ws`, and `https` for `wss`. A path and a query are taken as they are
     /// written, also with the characters that browsers leave bare, such as `[`, `|` and a `%`
-    /// without digits: each URI that the crate `url` prints can be read, unless it has a user name,
-    /// a fragment or a host that is neither a name nor an address. A backslash is taken in a query
-    /// only, because to some programs it is a slash.
+    /// without digits. Every URI that the crate `url` prints can be read, unless it has a user
+    /// name, a fragment, or a host that is neither a name nor an address. A backslash is taken in a
+    /// query only, because some programs read it as a slash.
     ///
     /// ```
     /// use websocket_proto::handshake::{Target, TargetError};
@@ -71,7 +71,7 @@ impl<'a> Target<'a> {
         }
         let (authority, path) = split_authority(rest);
         let (authority, resource) = (Authority::parse(authority)?, split_query(path));
-        // To some programs a backslash in a path is a slash, so it could mean two things.
+        // Some programs read a backslash in a path as a slash, so such a path has two meanings.
         if !is_bare(resource.path) || resource.path.contains('\\') {
             return Err(TargetError::Path);
         }
@@ -88,8 +88,8 @@ impl<'a> Target<'a> {
         self.secure
     }
 
-    /// The host as it was written, an IPv6 address without its brackets: what is resolved and
-    /// dialled with the [`port`](Target::port), and what the server is called in TLS.
+    /// Returns the host as it was written, but an IPv6 address without its brackets. Resolve and
+    /// dial it with the [`port`](Target::port), and use it as the server's name in TLS.
     ///
     /// ```
     /// use std::net::ToSocketAddrs;
@@ -101,16 +101,16 @@ impl<'a> Target<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// A URI has no place for the zone of a link-local address (`fe80::1%eth0`), which means
-    /// something on this machine only. Dial such an address with the index of its interface, and
-    /// leave the zone out of the URI:
+    /// A URI cannot name the zone of a link-local address (`fe80::1%eth0`), because a zone is known
+    /// on one machine only. Leave the zone out of the URI, and dial the address with the index of
+    /// its interface:
     ///
     /// ```
     /// use std::net::SocketAddrV6;
     /// use websocket_proto::handshake::Target;
     ///
     /// let target = Target::parse("ws://[fe80::1]:9001/chat")?;
-    /// let interface = 2; // the index of eth0, as `if_nametoindex` tells it
+    /// let interface = 2; // the index of eth0, from `if_nametoindex`
     /// let address = SocketAddrV6::new(target.host().parse()?, target.port(), 0, interface);
     /// // Connect to `address`.
     /// # assert_eq!(address.to_string(), "[fe80::1%2]:9001");
@@ -133,8 +133,8 @@ impl<'a> Target<'a> {
         self.resource
     }
 
-    /// The host, an IPv6 address in brackets, and the port if it is not the scheme's own: what a
-    /// Host header and an `:authority` say.
+    /// Returns what a Host header and an `:authority` say: the host, an IPv6 address in brackets,
+    /// and the port if it is not the scheme's own.
     ///
     /// ```
     /// use websocket_proto::handshake::Target;
@@ -149,7 +149,7 @@ impl<'a> Target<'a> {
         self.parts()
     }
 
-    /// As [`authority`](Target::authority).
+    /// The same as [`authority`](Target::authority), in parts.
     pub(super) fn parts(&self) -> Authority<'a> {
         // §4.1: the port stands in Host only if it is not the scheme's own.
         let port = (self.port != default_port(self.secure)).then_some(self.port);
@@ -237,7 +237,7 @@ impl<'a> Resource<'a> {
         Resource::of_parts(Some(scheme), Some(authority), path)
     }
 
-    /// As [`of_request`](Resource::of_request), of a target that is split already.
+    /// Like [`of_request`](Resource::of_request), for a target that another stack has split.
     pub(super) fn of_parts(
         scheme: Option<&str>,
         authority: Option<&'a str>,
