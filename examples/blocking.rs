@@ -2,11 +2,17 @@
 //!
 //! `cargo run --example blocking [ADDR]`, then connect to `ws://127.0.0.1:9002/`.
 
-use std::io::{self, Read, Write};
+#[path = "common/blocking.rs"]
+mod blocking;
+
+use blocking::{HANDSHAKE_LIMIT, is_timeout, read_before, refuse};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::time::Duration;
-use websocket_proto::handshake::{AcceptOptions, ServerHandshake};
-use websocket_proto::{Closure, Config, Connection, Message, Messages, NextStep, Server};
+use std::time::{Duration, Instant};
+use websocket_proto::handshake::{self, AcceptOptions, ServerHandshake};
+use websocket_proto::{
+    Closure, Config, Connection, Deadlines, Message, Messages, NextStep, Overdue, Server,
+};
 
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:9002".to_owned());
@@ -14,7 +20,7 @@ fn main() -> io::Result<()> {
     println!("listening on ws://{}/", listener.local_addr()?);
     for stream in listener.incoming() {
         match stream.and_then(serve) {
-            Ok(Some(closure)) => println!("closed: {closure:?}"),
+            Ok(Some(closure)) => println!("{closure}"),
             Ok(None) => println!("refused"),
             Err(error) => println!("lost: {error}"),
         }
@@ -23,15 +29,16 @@ fn main() -> io::Result<()> {
 }
 
 fn serve(mut stream: TcpStream) -> io::Result<Option<Closure>> {
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    stream.set_write_timeout(Some(Duration::from_secs(60)))?;
+    let end = Instant::now() + HANDSHAKE_LIMIT;
     let mut handshake = ServerHandshake::new();
     let mut head = vec![0; 16 << 10];
     let (mut filled, mut out) = (0, Vec::new());
-    loop {
-        match stream.read(&mut head[filled..])? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            length => filled += length,
+    let refused = loop {
+        match read_before(&stream, end, &mut head[filled..]) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(length) => filled += length,
+            Err(error) if is_timeout(&error) => break handshake::reject(408, &[], b"", &mut out),
+            Err(error) => return Err(error),
         }
         let mut input = &mut head[..filled];
         match handshake.receive(&mut input) {
@@ -43,16 +50,12 @@ fn serve(mut stream: TcpStream) -> io::Result<Option<Closure>> {
                 let mut connection = Connection::new(Server, &Config::new(), agreed);
                 return echo(&mut stream, &mut connection, input);
             }
-            Err(error) => {
-                error.respond(&mut out).map_err(io::Error::other)?;
-                stream.write_all(&out)?;
-                // Closing with input unread could destroy the answer on its way.
-                stream.shutdown(Shutdown::Write)?;
-                stream.take(1 << 20).read_to_end(&mut head)?;
-                return Ok(None);
-            }
+            Err(error) => break error.respond(&mut out),
         }
-    }
+    };
+    refused.map_err(io::Error::other)?;
+    refuse(&stream, &out)?;
+    Ok(None)
 }
 
 /// Echoes until the connection ends, from the bytes that came behind the handshake on.
@@ -61,6 +64,7 @@ fn echo(
     connection: &mut Connection<Server>,
     leftover: &mut [u8],
 ) -> io::Result<Option<Closure>> {
+    let (start, mut deadlines) = (Instant::now(), Deadlines::new(Duration::ZERO));
     let mut messages = Messages::new();
     let mut buffer = [0; 16 << 10];
     let mut out = Vec::new();
@@ -76,21 +80,43 @@ fn echo(
             // Every Ping answered, and the Close that is owed, also after a violation.
             connection.transmit(&mut out).map_err(io::Error::other)?;
         }
-        stream.write_all(&out)?;
-        out.clear();
-        match connection.next_step() {
-            NextStep::Continue | NextStep::AwaitEof => {}
-            NextStep::ShutdownWrite => {
-                // An error does not end the connection: the end of the stream does.
-                let _ = stream.shutdown(Shutdown::Write);
-                connection.write_ended();
+        // A silent peer is sent a Ping, and one that takes too long a Close, before it is dropped.
+        let now = start.elapsed();
+        if let Some(Overdue::Abort(_)) = deadlines.enforce(now, connection, &mut out) {
+            return Ok(connection.closure());
+        }
+        // Neither a write nor a read may take longer than until the next deadline.
+        let left = |at: Duration| at.saturating_sub(now).max(Duration::from_millis(1));
+        let left = deadlines.next().map(|(at, _)| left(at));
+        let done = if out.is_empty() {
+            match connection.next_step() {
+                NextStep::Continue | NextStep::AwaitEof => {}
+                NextStep::ShutdownWrite => {
+                    // An error does not end the connection: the end of the stream does.
+                    let _ = stream.shutdown(Shutdown::Write);
+                    connection.write_ended();
+                }
+                NextStep::Drop => return Ok(connection.closure()),
             }
-            NextStep::Drop => return Ok(connection.closure()),
+            stream.set_read_timeout(left)?;
+            stream.read(&mut buffer)
+        } else {
+            stream.set_write_timeout(left)?;
+            stream.write(&out)
+        };
+        input = &mut [];
+        match done {
+            Ok(written) if !out.is_empty() => {
+                out.drain(..written);
+                deadlines.written(start.elapsed(), written, out.len());
+            }
+            Ok(0) => connection.receive_eof(),
+            Ok(length) => input = &mut buffer[..length],
+            // A deadline was sooner.
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                deadlines.written(start.elapsed(), 0, out.len());
+            }
+            Err(error) => return Err(error),
         }
-        let length = stream.read(&mut buffer)?;
-        if length == 0 {
-            connection.receive_eof();
-        }
-        input = &mut buffer[..length];
     }
 }
