@@ -11,10 +11,9 @@ mod client;
 #[path = "common/codecs.rs"]
 mod codecs;
 
-use std::io::{self, Read, Write};
-use std::time::Duration;
+use std::io;
 use websocket_proto::handshake::Offer;
-use websocket_proto::{Data, Deflate, Message, Messages, NextStep};
+use websocket_proto::{Data, Deflate, Message, Messages};
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -59,7 +58,7 @@ fn run(
     shared: &mut codecs::Shared,
     echo: bool,
 ) -> io::Result<String> {
-    let client::Dialled { mut stream, mut connection, mut leftover, .. } =
+    let client::Dialled { mut transport, mut connection, mut leftover, .. } =
         client::dial(url, offer)?;
     let mut own = codecs::Own::of_client(connection.agreed());
     let (inflater, deflater) = own.or(shared);
@@ -82,24 +81,9 @@ fn run(
             }
             connection.transmit(&mut out).map_err(io::Error::other)?;
         }
-        if stream.write_all(&out).is_err() {
-            connection.abort();
+        match transport.turn(&mut connection, &mut out, &mut buffer) {
+            Some(read) => input = read,
+            None => return Ok(last_text),
         }
-        out.clear();
-        match connection.next_step() {
-            NextStep::Continue | NextStep::ShutdownWrite => {}
-            NextStep::AwaitEof => stream.set_read_timeout(Some(Duration::from_secs(5)))?,
-            NextStep::Drop => return Ok(last_text),
-        }
-        let length = stream.read(&mut buffer).unwrap_or_else(|_| {
-            // A server may reset a transport that is no longer needed: how the connection ended
-            // tells whether anything was lost.
-            connection.abort();
-            0
-        });
-        if length == 0 {
-            connection.receive_eof();
-        }
-        input = &mut buffer[..length];
     }
 }

@@ -5,8 +5,9 @@
 //!
 //! Sends the texts, prints what it receives, and closes once it has received as many messages as it
 //! has sent. With `--echo` it returns every message until the server ends the connection. It exits
-//! with 0 after a clean close and with 1 otherwise, the reason on standard error. With `--deflate`,
-//! for which the feature `deflate` is needed, it offers to compress messages.
+//! with 0 after a clean close and with 1 otherwise, the reason on standard error. A server that does
+//! not answer is given up. With `--deflate`, for which the feature `deflate` is needed, it offers to
+//! compress messages.
 
 #[path = "common/client.rs"]
 mod client;
@@ -14,11 +15,10 @@ mod client;
 #[path = "common/codecs.rs"]
 mod codecs;
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
 use websocket_proto::handshake::Offer;
-use websocket_proto::{CloseCode, CloseFrame, Closure, Data, Deflate, Message, Messages, NextStep};
+use websocket_proto::{CloseCode, CloseFrame, Closure, Data, Deflate, Message, Messages};
 
 #[derive(Default)]
 struct Options {
@@ -80,7 +80,7 @@ fn run(options: &Options) -> io::Result<Option<Closure>> {
     let subprotocols: Vec<_> = options.subprotocols.iter().map(String::as_str).collect();
     let headers: Vec<_> = options.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     let offer = Offer::new().subprotocols(&subprotocols).headers(&headers).deflate(options.deflate);
-    let client::Dialled { mut stream, mut connection, mut leftover, subprotocol } =
+    let client::Dialled { mut transport, mut connection, mut leftover, subprotocol } =
         client::dial(&options.url, &offer)?;
     if let Some(subprotocol) = subprotocol {
         println!("subprotocol {subprotocol}");
@@ -106,7 +106,7 @@ fn run(options: &Options) -> io::Result<Option<Closure>> {
             let mut received = None;
             match message {
                 Message::Text(text) => {
-                    println!("text {text}");
+                    println!("text {}", printable(text));
                     received = Some(Data::Text(text));
                 }
                 Message::Binary(data) => {
@@ -132,24 +132,15 @@ fn run(options: &Options) -> io::Result<Option<Closure>> {
             // An error says that the server closed first.
             let _ = connection.close(Some(&close), &mut out);
         }
-        if stream.write_all(&out).is_err() {
-            connection.abort();
+        match transport.turn(&mut connection, &mut out, &mut buffer) {
+            Some(read) => input = read,
+            None => return Ok(connection.closure()),
         }
-        out.clear();
-        match connection.next_step() {
-            NextStep::Continue | NextStep::ShutdownWrite => {}
-            NextStep::AwaitEof => stream.set_read_timeout(Some(Duration::from_secs(5)))?,
-            NextStep::Drop => return Ok(connection.closure()),
-        }
-        let length = stream.read(&mut buffer).unwrap_or_else(|_| {
-            // A server may reset a transport that is no longer needed: how the connection ended
-            // tells whether anything was lost.
-            connection.abort();
-            0
-        });
-        if length == 0 {
-            connection.receive_eof();
-        }
-        input = &mut buffer[..length];
     }
+}
+
+/// Escapes control characters, by which a server could take over the terminal.
+fn printable(text: &str) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(escape).collect()
 }
