@@ -5,7 +5,8 @@
 //! All connections share one read buffer, since a connection keeps nothing in it, and one for output.
 //! What a socket does not take waits in a buffer of its connection, and while much waits there, nothing
 //! is read from it: a peer that does not read its echoes is not served more of them. A silent peer is
-//! pinged, and one that stays silent is given up. A browser gets a page to type into.
+//! sent a Ping. One that stays silent, or takes too long for anything else, is sent a Close before it
+//! is dropped. A browser gets a page to type into.
 //!
 //! With `--deflate`, for which the feature `deflate` is needed, messages are compressed where the
 //! client offers it: by codecs that all connections share, or with `--takeover` by codecs of each
@@ -81,7 +82,8 @@ fn main() -> io::Result<()> {
     let start = Instant::now();
     let mut peers: HashMap<Token, Peer> = HashMap::new();
     let mut buffer = vec![0; 128 << 10];
-    let mut common = Common { options, codecs: codecs::Shared::new(), out: Vec::new() };
+    let (codecs, now) = (codecs::Shared::new(), Duration::ZERO);
+    let mut common = Common { options, codecs, out: Vec::new(), now };
     let mut events = Events::with_capacity(1024);
     let mut last_token = LISTENER;
     // Those that have more to do now, of which no event will tell.
@@ -94,6 +96,7 @@ fn main() -> io::Result<()> {
             result => result?,
         }
         let now = start.elapsed();
+        common.now = now;
         let mut ready = mem::take(&mut unfinished);
         ready.extend(events.iter().map(Event::token));
         // One turn for each, whatever the reasons for it.
@@ -117,13 +120,13 @@ fn main() -> io::Result<()> {
         if now >= last_sweep + SWEEP {
             last_sweep = now;
             unfinished.push(LISTENER);
-            peers.retain(|token, peer| match peer.overdue(now) {
-                None => true,
-                Some(Overdue::Abort(_) | Overdue::Close(Limit::Handshake)) => false,
-                Some(_) => {
+            peers.retain(|token, peer| match peer.keep_time(now) {
+                Turn::Wait => true,
+                Turn::Unfinished => {
                     unfinished.push(*token);
                     true
                 }
+                Turn::Done => false,
             });
         }
     }
@@ -160,6 +163,8 @@ struct Common {
     codecs: codecs::Shared,
     /// The output of the connection whose turn it is.
     out: Vec<u8>,
+    /// The time when the turns began.
+    now: Duration,
 }
 
 struct Peer {
@@ -168,8 +173,6 @@ struct Peer {
     /// What is to be written; the first `written` bytes of it were.
     out: Vec<u8>,
     written: usize,
-    /// How much of it was written since the deadlines were told.
-    taken: usize,
     deadlines: Deadlines,
 }
 
@@ -184,10 +187,8 @@ enum Phase {
         messages: Messages,
         codecs: codecs::Own,
     },
-    /// An HTTP response is the last that this peer gets; `eof` tells that its stream has ended.
-    Answered {
-        eof: bool,
-    },
+    /// An HTTP response is the last that this peer gets. It ends as a connection does.
+    Answered(NextStep),
 }
 
 /// How a turn of one connection ended.
@@ -204,7 +205,7 @@ impl Peer {
         let phase = Phase::Handshake { handshake: ServerHandshake::new(), head: Vec::new() };
         let deadlines = Deadlines::new(now);
         let out = Vec::new();
-        Peer { stream, phase, out, written: 0, taken: 0, deadlines }
+        Peer { stream, phase, out, written: 0, deadlines }
     }
 
     /// A turn, in the output of all unless something waits in that of this connection.
@@ -222,14 +223,14 @@ impl Peer {
     /// Writes and reads as much as the socket takes and gives.
     fn write_and_read(&mut self, buffer: &mut [u8], common: &mut Common) -> io::Result<Turn> {
         for _ in 0..READS_A_TURN {
-            self.write()?;
+            self.write(common.now)?;
             if self.out.len() - self.written > MAX_WAITING {
                 return Ok(Turn::Wait);
             }
             if self.out.is_empty() {
                 match self.next_step() {
                     NextStep::Continue | NextStep::AwaitEof => {}
-                    NextStep::ShutdownWrite => drop(self.stream.shutdown(Shutdown::Write)),
+                    NextStep::ShutdownWrite => self.shut_down(),
                     NextStep::Drop => return Ok(Turn::Done),
                 }
             }
@@ -247,25 +248,26 @@ impl Peer {
         Ok(Turn::Unfinished)
     }
 
-    fn write(&mut self) -> io::Result<()> {
-        while self.written < self.out.len() {
+    fn write(&mut self, now: Duration) -> io::Result<()> {
+        let before = self.written;
+        let mut blocked = false;
+        while !blocked && self.written < self.out.len() {
             match self.stream.write(&self.out[self.written..]) {
-                Ok(length) => {
-                    self.written += length;
-                    self.taken += length;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    // What was written goes, or a peer that always lags a little fills the memory.
-                    // Moving no more than was written keeps the work linear.
-                    if self.written >= self.out.len() - self.written {
-                        self.out.drain(..self.written);
-                        self.written = 0;
-                    }
-                    return Ok(());
-                }
+                Ok(length) => self.written += length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => blocked = true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+        }
+        self.deadlines.written(now, self.written - before, self.out.len() - self.written);
+        if blocked {
+            // What was written goes, or a peer that always lags a little fills the memory. Moving no
+            // more than was written keeps the work linear.
+            if self.written >= self.out.len() - self.written {
+                self.out.drain(..self.written);
+                self.written = 0;
+            }
+            return Ok(());
         }
         self.written = 0;
         if self.out.capacity() > MAX_WAITING {
@@ -276,15 +278,25 @@ impl Peer {
         Ok(())
     }
 
-    fn overdue(&mut self, now: Duration) -> Option<Overdue> {
-        let taken = mem::take(&mut self.taken);
-        self.deadlines.written(now, taken, self.out.len() - self.written);
-        match &mut self.phase {
+    /// Does what is due by now. Whether the connection goes on, and with a turn.
+    fn keep_time(&mut self, now: Duration) -> Turn {
+        let overdue = match &mut self.phase {
             Phase::Open { connection, .. } => {
                 self.deadlines.enforce(now, connection, &mut self.out)
             }
-            // Before there is a connection, the deadline is the one of the handshake.
             _ => self.deadlines.expired(now),
+        };
+        match overdue {
+            None => Turn::Wait,
+            Some(Overdue::Abort(_)) => Turn::Done,
+            Some(Overdue::Close(Limit::Handshake)) => {
+                self.phase = Phase::Answered(NextStep::ShutdownWrite);
+                match handshake::reject(408, &[], b"", &mut self.out) {
+                    Ok(()) => Turn::Unfinished,
+                    Err(_) => Turn::Done,
+                }
+            }
+            Some(_) => Turn::Unfinished,
         }
     }
 
@@ -292,21 +304,30 @@ impl Peer {
         match &self.phase {
             Phase::Handshake { .. } => NextStep::Continue,
             Phase::Open { connection, .. } => connection.next_step(),
-            Phase::Answered { eof: false } => NextStep::ShutdownWrite,
-            Phase::Answered { eof: true } => NextStep::Drop,
+            Phase::Answered(step) => *step,
+        }
+    }
+
+    /// Ends the writing side, once: each `shutdown` is an event, which leads to another turn.
+    fn shut_down(&mut self) {
+        // A stream that cannot be shut down is down, and its end will be read.
+        let _ = self.stream.shutdown(Shutdown::Write);
+        match &mut self.phase {
+            Phase::Open { connection, .. } => connection.write_ended(),
+            phase => *phase = Phase::Answered(NextStep::AwaitEof),
         }
     }
 
     fn receive_eof(&mut self) {
         match &mut self.phase {
             Phase::Open { connection, .. } => connection.receive_eof(),
-            phase => *phase = Phase::Answered { eof: true },
+            phase => *phase = Phase::Answered(NextStep::Drop),
         }
     }
 
     fn receive(&mut self, mut input: &mut [u8], common: &mut Common) -> io::Result<()> {
         match &mut self.phase {
-            Phase::Answered { .. } => {} // read and dropped
+            Phase::Answered(_) => {} // read and dropped
             Phase::Handshake { .. } => self.shake_hands(input, common)?,
             Phase::Open { connection, messages, codecs } => {
                 let (inflater, deflater) = codecs.or(&mut common.codecs);
@@ -360,7 +381,8 @@ impl Peer {
                 } else {
                     error.respond(&mut self.out)
                 };
-                self.phase = Phase::Answered { eof: false };
+                self.phase = Phase::Answered(NextStep::ShutdownWrite);
+                self.deadlines.closing(common.now);
                 answered.map_err(io::Error::other)
             }
         }
