@@ -16,7 +16,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use websocket_proto::handshake::{AcceptOptions, ServerHandshake};
+use websocket_proto::handshake::{self, AcceptOptions, ServerHandshake};
 use websocket_proto::{
     CloseCode, CloseFrame, Config, Connection, Data, Deadlines, Full, Limit, Message, Messages,
     NextStep, Output, Overdue, Prepared, Server, State, Violation,
@@ -28,6 +28,8 @@ const CONFIG: Config = Config::new().max_message(64 << 10);
 /// With more bytes, or parts of them, than this waiting to be written, a client is too slow.
 const MAX_WAITING: usize = 1 << 20;
 const MAX_PARTS: usize = 1 << 12;
+/// How many parts a queue keeps room for while nothing waits in it.
+const KEPT_PARTS: usize = 64;
 /// How often deadlines are looked at, and a failed `accept` is tried again.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -67,14 +69,14 @@ fn main() -> io::Result<()> {
                 continue;
             }
             let Some(peer) = peers.get_mut(&token) else { continue };
-            match peer.turn(&mut buffer, &mut said) {
+            match peer.turn(now, &mut buffer, &mut said) {
                 Ok(Turn::Wait) => {}
                 Ok(Turn::Unfinished) => unfinished.push(token),
                 Ok(Turn::Done) | Err(_) => drop(peers.remove(&token)),
             }
             // Also to who has said it.
             if !said.is_empty() {
-                peers.retain(|_, peer| matches!(peer.hear(&said), Ok(Flushed::Alive)));
+                peers.retain(|_, peer| matches!(peer.hear(now, &said), Ok(Flushed::Alive)));
                 said.clear();
             }
         }
@@ -82,13 +84,13 @@ fn main() -> io::Result<()> {
         if now >= last_sweep + SWEEP {
             last_sweep = now;
             unfinished.push(LISTENER);
-            peers.retain(|token, peer| match peer.overdue(now) {
-                None => true,
-                Some(Overdue::Abort(_) | Overdue::Close(Limit::Handshake)) => false,
-                Some(_) => {
+            peers.retain(|token, peer| match peer.keep_time(now) {
+                Turn::Wait => true,
+                Turn::Unfinished => {
                     unfinished.push(*token);
                     true
                 }
+                Turn::Done => false,
             });
         }
     }
@@ -136,10 +138,8 @@ enum Phase {
         connection: Box<Connection<Server>>,
         messages: Messages,
     },
-    /// An HTTP response is the last that this client gets; `eof` tells that its stream has ended.
-    Answered {
-        eof: bool,
-    },
+    /// An HTTP response is the last that this client gets. It ends as a connection does.
+    Answered(NextStep),
 }
 
 /// How a turn of one connection ended.
@@ -164,8 +164,13 @@ impl Peer {
     }
 
     /// Writes as much as the socket takes, and reads once.
-    fn turn(&mut self, buffer: &mut [u8], said: &mut Vec<Rc<Prepared>>) -> io::Result<Turn> {
-        if let Flushed::Ended = self.flush()? {
+    fn turn(
+        &mut self,
+        now: Duration,
+        buffer: &mut [u8],
+        said: &mut Vec<Rc<Prepared>>,
+    ) -> io::Result<Turn> {
+        if let Flushed::Ended = self.flush(now)? {
             return Ok(Turn::Done);
         }
         match self.stream.read(buffer) {
@@ -173,9 +178,9 @@ impl Peer {
             Ok(0) if self.queue.waiting > 0 => return Ok(Turn::Wait),
             Ok(0) => match &mut self.phase {
                 Phase::Open { connection, .. } => connection.receive_eof(),
-                phase => *phase = Phase::Answered { eof: true },
+                phase => *phase = Phase::Answered(NextStep::Drop),
             },
-            Ok(length) => self.receive(&mut buffer[..length], said)?,
+            Ok(length) => self.receive(now, &mut buffer[..length], said)?,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Turn::Wait),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -184,7 +189,7 @@ impl Peer {
     }
 
     /// Queues what was said, without a copy, and writes as much as the socket takes.
-    fn hear(&mut self, said: &[Rc<Prepared>]) -> io::Result<Flushed> {
+    fn hear(&mut self, now: Duration, said: &[Rc<Prepared>]) -> io::Result<Flushed> {
         if let Phase::Open { connection, .. } = &mut self.phase {
             for message in said {
                 // To a connection that is closing, nothing is said any more.
@@ -193,15 +198,17 @@ impl Peer {
                 }
             }
         }
-        self.flush()
+        self.flush(now)
     }
 
-    fn flush(&mut self) -> io::Result<Flushed> {
+    fn flush(&mut self, now: Duration) -> io::Result<Flushed> {
+        let before = self.queue.waiting;
         self.queue.write_to(&mut self.stream)?;
+        self.deadlines.written(now, before - self.queue.waiting, self.queue.waiting);
         if self.queue.waiting == 0 {
             match self.next_step() {
                 NextStep::Continue | NextStep::AwaitEof => {}
-                NextStep::ShutdownWrite => drop(self.stream.shutdown(Shutdown::Write)),
+                NextStep::ShutdownWrite => self.shut_down(),
                 NextStep::Drop => return Ok(Flushed::Ended),
             }
         }
@@ -222,15 +229,29 @@ impl Peer {
         match &self.phase {
             Phase::Handshake { .. } => NextStep::Continue,
             Phase::Open { connection, .. } => connection.next_step(),
-            Phase::Answered { eof: false } => NextStep::ShutdownWrite,
-            Phase::Answered { eof: true } => NextStep::Drop,
+            Phase::Answered(step) => *step,
         }
     }
 
-    fn receive(&mut self, mut input: &mut [u8], said: &mut Vec<Rc<Prepared>>) -> io::Result<()> {
+    /// Ends the writing side, once: each `shutdown` is an event, which leads to another turn.
+    fn shut_down(&mut self) {
+        // A stream that cannot be shut down is down, and its end will be read.
+        let _ = self.stream.shutdown(Shutdown::Write);
         match &mut self.phase {
-            Phase::Answered { .. } => {} // read and dropped
-            Phase::Handshake { .. } => self.shake_hands(input, said)?,
+            Phase::Open { connection, .. } => connection.write_ended(),
+            phase => *phase = Phase::Answered(NextStep::AwaitEof),
+        }
+    }
+
+    fn receive(
+        &mut self,
+        now: Duration,
+        mut input: &mut [u8],
+        said: &mut Vec<Rc<Prepared>>,
+    ) -> io::Result<()> {
+        match &mut self.phase {
+            Phase::Answered(_) => {} // read and dropped
+            Phase::Handshake { .. } => self.shake_hands(now, input, said)?,
             Phase::Open { connection, messages } => {
                 while let Some(message) = messages.receive(connection, &mut input) {
                     match message {
@@ -247,7 +268,12 @@ impl Peer {
         Ok(())
     }
 
-    fn shake_hands(&mut self, bytes: &[u8], said: &mut Vec<Rc<Prepared>>) -> io::Result<()> {
+    fn shake_hands(
+        &mut self,
+        now: Duration,
+        bytes: &[u8],
+        said: &mut Vec<Rc<Prepared>>,
+    ) -> io::Result<()> {
         let Phase::Handshake { handshake, head } = &mut self.phase else { return Ok(()) };
         head.extend(bytes);
         let mut input = &mut head[..];
@@ -260,22 +286,35 @@ impl Peer {
                 let connection = Box::new(Connection::new(Server, &CONFIG, agreed));
                 let mut leftover = input.to_vec();
                 self.phase = Phase::Open { connection, messages: Messages::new() };
-                self.receive(&mut leftover, said)
+                self.receive(now, &mut leftover, said)
             }
             Err(error) => {
-                self.phase = Phase::Answered { eof: false };
+                self.phase = Phase::Answered(NextStep::ShutdownWrite);
+                self.deadlines.closing(now);
                 error.respond(&mut self.queue).map_err(io::Error::other)
             }
         }
     }
 
-    fn overdue(&mut self, now: Duration) -> Option<Overdue> {
-        match &mut self.phase {
+    /// Does what is due by now. Whether the connection goes on, and with a turn.
+    fn keep_time(&mut self, now: Duration) -> Turn {
+        let overdue = match &mut self.phase {
             Phase::Open { connection, .. } => {
                 self.deadlines.enforce(now, connection, &mut self.queue)
             }
-            // Before there is a connection, the deadline is the one of the handshake.
             _ => self.deadlines.expired(now),
+        };
+        match overdue {
+            None => Turn::Wait,
+            Some(Overdue::Abort(_)) => Turn::Done,
+            Some(Overdue::Close(Limit::Handshake)) => {
+                self.phase = Phase::Answered(NextStep::ShutdownWrite);
+                match handshake::reject(408, &[], b"", &mut self.queue) {
+                    Ok(()) => Turn::Unfinished,
+                    Err(_) => Turn::Done,
+                }
+            }
+            Some(_) => Turn::Unfinished,
         }
     }
 }
@@ -348,6 +387,10 @@ impl Queue {
                 return;
             }
             self.written -= length;
+        }
+        // After a burst, the room for its parts would stay with every client.
+        if self.parts.capacity() > KEPT_PARTS {
+            self.parts = VecDeque::new();
         }
     }
 }
