@@ -8,8 +8,18 @@
 //! sends to it, and nobody else.
 //!
 //! A thread serves one pair of connections: both handshakes block, then one loop waits for both
-//! sockets. It sends no pings of its own: whether the other end lives is for the two ends to ask.
+//! sockets. It sends no pings of its own: whether the other end lives is for the two ends to ask. Nor
+//! does it limit how long a message takes. It gives up a side that does not take what waits for it.
+//!
+//! What is not relayed: once a side has sent its Close, or has ended its stream without one, messages
+//! that are still on their way to it are dropped. The other side is sent the Close, or one that says
+//! that the connection was lost, and its answer ends the pair. So a client that only ends its writing
+//! side, which WebSocket has no use for, gets no more answers.
 
+#[path = "common/blocking.rs"]
+mod blocking;
+
+use blocking::{HANDSHAKE_LIMIT, is_timeout, read_before, refuse};
 use mio::{Events, Interest, Poll, Token};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
@@ -52,42 +62,44 @@ fn main() -> io::Result<()> {
 }
 
 /// Serves one client to its end.
-fn serve(mut stream: TcpStream, backend: Target<'_>) -> io::Result<()> {
-    let deadlines =
-        Deadlines::new(Duration::ZERO).limit(Limit::Idle, None).limit(Limit::Message, None);
-    let clock = Clock { start: Instant::now(), deadlines };
+fn serve(stream: TcpStream, backend: Target<'_>) -> io::Result<()> {
+    // Both handshakes together have the time of one.
+    let end = Instant::now() + HANDSHAKE_LIMIT;
     let mut handshake = ServerHandshake::new();
     let mut head = vec![0; 16 << 10];
     let (mut filled, mut out) = (0, Vec::new());
-    loop {
-        filled += clock.read(&mut stream, &mut head[filled..])?;
+    let refused = loop {
+        match read_before(&stream, end, &mut head[filled..]) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(length) => filled += length,
+            Err(error) if is_timeout(&error) => break handshake::reject(408, &[], b"", &mut out),
+            Err(error) => return Err(error),
+        }
         let mut input = &mut head[..filled];
-        let refused = match handshake.receive(&mut input) {
-            Ok(None) => continue,
-            Ok(Some(request)) => match dial(&request, &stream, backend, &clock) {
+        match handshake.receive(&mut input) {
+            Ok(None) => {}
+            Ok(Some(request)) => match dial(&request, &stream, backend, end) {
                 Ok(Dialled { mut back, subprotocol, mut leftover }) => {
                     let accept =
                         subprotocol.as_deref().map(|name| AcceptOptions::new().subprotocol(name));
                     let agreed = request
                         .accept(&accept.unwrap_or_default(), &mut out)
                         .map_err(io::Error::other)?;
+                    stream.set_nodelay(true)?;
                     let connection = Connection::new(Server, &CONFIG, agreed);
-                    let mut front = Side::new(stream, connection, CloseCode::GOING_AWAY, &clock)?;
+                    let mut front = Side::new(stream, connection, CloseCode::GOING_AWAY)?;
                     front.out = out;
                     pass_on(&mut front, &mut back, input);
                     pass_on(&mut back, &mut front, &mut leftover);
-                    return relay(front, back, clock.start);
+                    return relay(front, back);
                 }
-                Err(status) => handshake::reject(status, &[], b"", &mut out),
+                Err(status) => break handshake::reject(status, &[], b"", &mut out),
             },
-            Err(error) => error.respond(&mut out),
-        };
-        refused.map_err(io::Error::other)?;
-        stream.write_all(&out)?;
-        stream.shutdown(Shutdown::Write)?;
-        while clock.read(&mut stream, &mut head).is_ok() {}
-        return Ok(());
-    }
+            Err(error) => break error.respond(&mut out),
+        }
+    };
+    refused.map_err(io::Error::other)?;
+    refuse(&stream, &out)
 }
 
 struct Dialled {
@@ -103,7 +115,7 @@ fn dial(
     request: &Request<'_>,
     front: &TcpStream,
     backend: Target<'_>,
-    clock: &Clock,
+    end: Instant,
 ) -> Result<Dialled, u16> {
     // A server may be asked for a path with a backslash, but no URI has one.
     let resource = request.resource().to_string().replace('\\', "%5C");
@@ -128,12 +140,16 @@ fn dial(
     let mut handshake =
         ClientHandshake::start(&target, &offer, nonce, &mut out).map_err(|_| 400_u16)?;
 
-    let mut stream = clock.connect(backend).map_err(status)?;
+    let mut stream = connect(backend, end).map_err(status)?;
+    stream.set_nodelay(true).map_err(status)?;
     stream.write_all(&out).map_err(status)?;
     let mut head = vec![0; 16 << 10];
     let mut filled = 0;
     loop {
-        filled += clock.read(&mut stream, &mut head[filled..]).map_err(status)?;
+        match read_before(&stream, end, &mut head[filled..]).map_err(status)? {
+            0 => return Err(502),
+            length => filled += length,
+        }
         let mut input = &mut head[..filled];
         match handshake.receive(&mut input).map_err(|_| 502_u16)? {
             None => {}
@@ -144,7 +160,7 @@ fn dial(
             Some(Response::Accepted(response)) => {
                 let role = Client(SystemMask::new());
                 let connection = Connection::new(role, &CONFIG, response.agreed());
-                let back = Side::new(stream, connection, CloseCode::BAD_GATEWAY, clock);
+                let back = Side::new(stream, connection, CloseCode::BAD_GATEWAY);
                 return Ok(Dialled {
                     back: back.map_err(status)?,
                     subprotocol: response.subprotocol().map(str::to_owned),
@@ -157,44 +173,22 @@ fn dial(
 
 /// What a gateway tells of its trouble with the backend.
 fn status(error: io::Error) -> u16 {
-    if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) { 504 } else { 502 }
+    if is_timeout(&error) { 504 } else { 502 }
 }
 
-/// The time of a pair, which counts from its beginning.
-struct Clock {
-    start: Instant,
-    /// For both handshakes together, and then for each side.
-    deadlines: Deadlines,
-}
-
-impl Clock {
-    /// How long the handshakes may still take.
-    fn left(&self) -> io::Result<Duration> {
-        let at = self.deadlines.next().map_or(Duration::ZERO, |(at, _)| at);
-        let left = at.saturating_sub(self.start.elapsed());
-        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+fn connect(backend: Target<'_>, end: Instant) -> io::Result<TcpStream> {
+    let mut stream = Err(ErrorKind::NotFound.into());
+    for address in (backend.host(), backend.port()).to_socket_addrs()? {
+        let left = end.saturating_duration_since(Instant::now());
+        stream = stream.or_else(|_: io::Error| TcpStream::connect_timeout(&address, left));
     }
-
-    fn read(&self, stream: &mut TcpStream, room: &mut [u8]) -> io::Result<usize> {
-        stream.set_read_timeout(Some(self.left()?))?;
-        match stream.read(room)? {
-            0 => Err(ErrorKind::UnexpectedEof.into()),
-            length => Ok(length),
-        }
-    }
-
-    fn connect(&self, backend: Target<'_>) -> io::Result<TcpStream> {
-        let mut stream = Err(ErrorKind::NotFound.into());
-        for address in (backend.host(), backend.port()).to_socket_addrs()? {
-            stream = stream.or_else(|_| TcpStream::connect_timeout(&address, self.left()?));
-        }
-        stream
-    }
+    stream
 }
 
 /// One of the two connections of a pair.
 struct Side<R> {
-    stream: mio::net::TcpStream,
+    /// `None` once the connection has ended.
+    stream: Option<mio::net::TcpStream>,
     connection: Connection<R>,
     out: Vec<u8>,
     deadlines: Deadlines,
@@ -203,15 +197,15 @@ struct Side<R> {
 }
 
 /// Relays until both connections have ended.
-fn relay(
-    mut front: Side<Server>,
-    mut back: Side<Client<SystemMask>>,
-    start: Instant,
-) -> io::Result<()> {
+fn relay(mut front: Side<Server>, mut back: Side<Client<SystemMask>>) -> io::Result<()> {
+    let start = Instant::now();
     let mut poll = Poll::new()?;
     let interest = Interest::READABLE | Interest::WRITABLE;
-    poll.registry().register(&mut front.stream, Token(0), interest)?;
-    poll.registry().register(&mut back.stream, Token(1), interest)?;
+    for (stream, token) in [(&mut front.stream, Token(0)), (&mut back.stream, Token(1))] {
+        if let Some(stream) = stream {
+            poll.registry().register(stream, token, interest)?;
+        }
+    }
     let mut events = Events::with_capacity(2);
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -220,7 +214,7 @@ fn relay(
         back.turn(now);
         let more = receive(&mut front, &mut back, &mut buffer)
             | receive(&mut back, &mut front, &mut buffer);
-        if front.has_ended() && back.has_ended() {
+        if front.stream.is_none() && back.stream.is_none() {
             return Ok(());
         }
         if !more {
@@ -236,14 +230,14 @@ fn relay(
 
 /// Reads once from one side; whether there may be more to do before a socket is ready again.
 fn receive<A: Role, B: Role>(from: &mut Side<A>, to: &mut Side<B>, buffer: &mut [u8]) -> bool {
-    if from.has_ended() {
+    let Some(stream) = &mut from.stream else {
         return to.close(Some(&CloseFrame::truncated(from.lost, "the connection was lost")));
-    }
+    };
     // Backpressure. A side that is closing takes nothing more, and its other side has to be heard.
     if to.connection.state() == State::Open && to.out.len() > MAX_WAITING {
         return false;
     }
-    match from.stream.read(buffer) {
+    match stream.read(buffer) {
         // The answer to its Close is still to be written. Then the end is read again.
         Ok(0) if from.connection.state() == State::Closing && !from.out.is_empty() => return false,
         Ok(0) => from.connection.receive_eof(),
@@ -297,20 +291,12 @@ fn pass_on<A: Role, B: Role>(from: &mut Side<A>, to: &mut Side<B>, mut input: &m
 }
 
 impl<R: Role> Side<R> {
-    fn new(
-        stream: TcpStream,
-        connection: Connection<R>,
-        lost: CloseCode,
-        clock: &Clock,
-    ) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
+    fn new(stream: TcpStream, connection: Connection<R>, lost: CloseCode) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        let stream = mio::net::TcpStream::from_std(stream);
-        Ok(Side { stream, connection, out: Vec::new(), deadlines: clock.deadlines.clone(), lost })
-    }
-
-    fn has_ended(&self) -> bool {
-        self.connection.state() == State::Closed
+        let stream = Some(mio::net::TcpStream::from_std(stream));
+        let deadlines = Deadlines::new(Duration::ZERO).limit(Limit::Idle, None);
+        let deadlines = deadlines.limit(Limit::Message, None);
+        Ok(Side { stream, connection, out: Vec::new(), deadlines, lost })
     }
 
     /// Sends a Close, unless there was one; whether there was none.
@@ -328,32 +314,36 @@ impl<R: Role> Side<R> {
         true
     }
 
-    /// Writes as much as the socket takes, looks at the time, and goes on with closing.
+    /// Writes as much as the socket takes, keeps the deadlines, and goes on with closing.
     fn turn(&mut self, now: Duration) {
-        self.deadlines.enforce(now, &mut self.connection, &mut self.out);
-        if self.write().is_err() {
+        let Some(stream) = &mut self.stream else { return };
+        let before = self.out.len();
+        if write(stream, &mut self.out).is_err() {
             self.connection.abort();
         }
-        // A socket that refuses to be shut down is down already.
-        let _ = match self.connection.next_step() {
-            NextStep::ShutdownWrite if self.out.is_empty() => self.stream.shutdown(Shutdown::Write),
-            NextStep::Drop => {
-                self.out.clear();
-                self.stream.shutdown(Shutdown::Both)
+        self.deadlines.written(now, before - self.out.len(), self.out.len());
+        self.deadlines.enforce(now, &mut self.connection, &mut self.out);
+        match self.connection.next_step() {
+            NextStep::ShutdownWrite if self.out.is_empty() => {
+                // A socket that refuses to be shut down is down already. Once is enough: each time is
+                // an event that wakes the loop.
+                let _ = stream.shutdown(Shutdown::Write);
+                self.connection.write_ended();
             }
-            _ => Ok(()),
-        };
-    }
-
-    fn write(&mut self) -> io::Result<()> {
-        while !self.out.is_empty() {
-            match self.stream.write(&self.out) {
-                Ok(length) => drop(self.out.drain(..length)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+            NextStep::Drop => self.stream = None,
+            _ => {}
         }
-        Ok(())
     }
+}
+
+fn write(stream: &mut mio::net::TcpStream, out: &mut Vec<u8>) -> io::Result<()> {
+    while !out.is_empty() {
+        match stream.write(out) {
+            Ok(length) => drop(out.drain(..length)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
