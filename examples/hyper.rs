@@ -8,6 +8,7 @@
 #[path = "common/websocket.rs"]
 mod websocket;
 
+use std::time::Duration;
 use std::{env, io};
 
 use hyper::body::Incoming;
@@ -16,13 +17,16 @@ use hyper::http;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, on};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use websocket::WebSocket;
 use websocket_proto::handshake::{AcceptOptions, Request};
 use websocket_proto::{Agreed, Config, Connection, Server};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long a client may take for its request, and for the next after one that was refused.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -32,11 +36,14 @@ async fn main() -> io::Result<()> {
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
             // Out of file handles, perhaps: later the next one may be accepted.
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
         tokio::spawn(async move {
+            // Without a timer, hyper waits for a request for ever.
             let service = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(REQUEST_LIMIT)
                 .serve_connection(TokioIo::new(stream), service_fn(answer))
                 .with_upgrades();
             if let Err(error) = service.await {
@@ -75,5 +82,7 @@ async fn echo(upgrade: OnUpgrade, agreed: Agreed) {
         // An error says that the connection is closing, and `next` will say so too.
         let _ = websocket.sender().send(message.data()).await;
     }
-    println!("closed: {:?}", websocket.sender().closure());
+    if let Some(closure) = websocket.sender().closure() {
+        println!("{closure}");
+    }
 }

@@ -34,7 +34,7 @@ async fn main() -> io::Result<()> {
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
             // Out of file handles, perhaps: later the next one may be accepted.
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
         let tls = tls.clone();

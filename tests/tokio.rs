@@ -300,13 +300,77 @@ async fn a_handshake_takes_ten_seconds_at_most() {
         let (stream, mut peer) = duplex(1000);
         peer.write_all(head.as_bytes()).await.unwrap();
         let start = Instant::now();
-        let error = WebSocket::accept(stream, &Config::new()).await.err().unwrap();
-        assert_eq!((error.kind(), start.elapsed().as_secs()), (io::ErrorKind::TimedOut, 10));
+        let accept = tokio::spawn(async { WebSocket::accept(stream, &Config::new()).await.err() });
+        let mut answer = String::new();
+        peer.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert_eq!(start.elapsed().as_secs(), 10);
+        // The peer does not end its side.
+        let error = accept.await.unwrap().unwrap();
+        assert_eq!((error.kind(), start.elapsed().as_secs()), (io::ErrorKind::TimedOut, 15));
     }
     let (stream, _peer) = duplex(1000);
     let start = Instant::now();
     let error = connect(stream).await.err().unwrap();
     assert_eq!((error.kind(), start.elapsed().as_secs()), (io::ErrorKind::TimedOut, 10));
+}
+
+/// A transport that is closed with input unread is reset, which can destroy the answer on its way.
+#[tokio::test(start_paused = true)]
+async fn a_refused_request_is_read_to_its_end() {
+    const BODY: usize = 100_000;
+    let (stream, mut peer) = duplex(1000);
+    let accept = tokio::spawn(async { WebSocket::accept(stream, &Config::new()).await.err() });
+    peer.write_all(b"POST / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    peer.write_all(&[0; BODY]).await.unwrap();
+    let mut answer = String::new();
+    peer.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    // The server has ended its side, and waits for the client to end its own.
+    sleep(Duration::from_secs(4)).await;
+    assert!(!accept.is_finished());
+    drop(peer);
+    assert!(accept.await.unwrap().is_some());
+}
+
+/// As a client with a slow line does, which takes longer than any limit for all of it.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_slowly_but_steadily_is_not_dropped() {
+    const LENGTH: usize = 16 << 20;
+    let (stream, mut peer) = duplex(1000);
+    let mut socket = server(stream);
+    let start = Instant::now();
+    tokio::spawn(async move {
+        socket.sender().send(Data::Binary(&vec![7; LENGTH])).await.unwrap();
+        socket.next().await
+    });
+    // 250 KiB a second.
+    let (mut part, mut read) = (vec![0; 25 << 10], 0);
+    while read < LENGTH {
+        sleep(Duration::from_millis(100)).await;
+        let length = part.len().min(LENGTH + 10 - read);
+        read += peer.read_exact(&mut part[..length]).await.unwrap();
+    }
+    assert!(start.elapsed() > MINUTE, "{:?}", start.elapsed());
+}
+
+/// One that reads less than 1 KiB a second has a minute, and as long once more for what is in front
+/// of the Close.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_hardly_reads_is_dropped() {
+    let (stream, mut peer) = duplex(1000);
+    let mut socket = server(stream);
+    let start = Instant::now();
+    let next = tokio::spawn(async move {
+        socket.sender().send(Data::Binary(&vec![7; 1 << 20])).await.unwrap();
+        socket.next().await
+    });
+    let mut part = [0; 900];
+    while peer.read_exact(&mut part).await.is_ok() {
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(next.await.unwrap(), None);
+    assert!((60..=130).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -393,6 +457,43 @@ async fn an_application_that_takes_its_time_loses_no_peer() {
         assert_eq!(start.elapsed().as_secs(), 20 * number + 600 * (number - 1));
         sleep(10 * MINUTE).await;
     }
+}
+
+/// Nor does a message take long of which the application has not seen the front.
+#[tokio::test(start_paused = true)]
+async fn an_application_that_takes_its_time_cuts_no_message_short() {
+    let (stream, mut peer) = duplex(1000);
+    let mut socket = server(stream);
+    let second = frames("82 7E 07 D0 02*2000", true);
+    tokio::spawn(async move {
+        peer.write_all(&[frames("82 01 01", true), second[..100].to_vec()].concat()).await.unwrap();
+        sleep(10 * MINUTE + Duration::from_secs(10)).await;
+        peer.write_all(&second[100..]).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(socket.next().await, Some(Message::Binary(vec![1])));
+    sleep(10 * MINUTE).await;
+    assert!(socket.next().await == Some(Message::Binary(vec![2; 2000])));
+}
+
+/// Silence is not the only way to hold a connection.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_writes_and_never_reads_is_dropped() {
+    let (stream, mut peer) = duplex(1000);
+    let mut socket = server(stream);
+    let start = Instant::now();
+    tokio::spawn(async move {
+        while peer.write_all(&frames("8A 00", true)).await.is_ok() {
+            sleep(Duration::from_secs(1)).await;
+        }
+    });
+    // The first fills the pipe, and of the second nothing is taken.
+    for _ in 0..2 {
+        socket.sender().send(Data::Binary(&[0; 996])).await.unwrap();
+        yield_now().await;
+    }
+    assert_eq!(socket.next().await, None);
+    assert!((60..=90).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -666,13 +767,6 @@ async fn bytes_behind_the_handshake_are_received() {
     peer.write_all(&[head.as_bytes(), &frames("81 02 68 69", true)].concat()).await.unwrap();
     let mut socket = WebSocket::accept(stream, &Config::new()).await.unwrap();
     assert_eq!(socket.next().await, Some(Message::Text("hi".to_owned())));
-
-    let (stream, mut peer) = duplex(1000);
-    peer.write_all(b"POST / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
-    assert!(WebSocket::accept(stream, &Config::new()).await.is_err());
-    let mut answer = String::new();
-    peer.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
 }
 
 // --- TLS -----------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@
 //! - While much waits to be written, [`send`](Sender::send) waits too, and of the peer's Pings only
 //!   the latest is answered: memory is bounded, whatever the peer does.
 //! - [`Deadlines`] count while the peer is waited for: in a read or a write that is pending, and
-//!   from the first Close on. An application that takes its time loses no peer that is alive.
+//!   from the first Close on. An application that takes its time loses no peer that is alive. A peer
+//!   that exceeds one is sent a Close before it is dropped.
 
 use std::ops::Range;
 use std::pin::pin;
@@ -26,7 +27,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use websocket_proto::handshake::{
-    AcceptOptions, ClientHandshake, Offer, Response, ServerHandshake, Target,
+    self, AcceptOptions, ClientHandshake, Offer, Response, ServerHandshake, Target,
 };
 use websocket_proto::{
     Client, CloseFrame, Closure, Config, Connection, Data, Deadlines, MaskSource, Messages,
@@ -36,6 +37,9 @@ use websocket_proto::{
 /// With more bytes than this waiting to be written, `send` waits.
 pub const MAX_WAITING: usize = 1 << 20;
 const READ_BUFFER: usize = 16 << 10;
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// How long a client that was refused is waited for.
+const CLOSING_LIMIT: Duration = Duration::from_secs(5);
 
 /// A transport: `TcpStream`, `TlsStream`, `DuplexStream`.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -108,12 +112,31 @@ impl<S: Stream> WebSocket<Server, S> {
             }
             Err(error) => error.respond(&mut out).map_err(other).and(Err(other(error))),
         });
-        let head = timeout(handshake_limit(), head).await?;
-        stream.write_all(&out).await?;
-        stream.flush().await?;
-        let (agreed, leftover) = head?;
-        Ok(WebSocket::new(stream, Connection::new(Server, config, agreed), leftover))
+        let head = timeout(HANDSHAKE_LIMIT, head).await.unwrap_or_else(|elapsed| {
+            handshake::reject(408, &[], b"", &mut out).map_err(other).and(Err(elapsed.into()))
+        });
+        match head {
+            Ok((agreed, leftover)) => {
+                stream.write_all(&out).await?;
+                stream.flush().await?;
+                Ok(WebSocket::new(stream, Connection::new(Server, config, agreed), leftover))
+            }
+            Err(error) => {
+                // How the answer fares does not matter any more.
+                let _ = timeout(CLOSING_LIMIT, refuse(&mut stream, &out)).await;
+                Err(error)
+            }
+        }
     }
+}
+
+/// Sends the answer to a request that is refused, then reads until the client ends the stream: a
+/// transport that is closed with input unread is reset, which can destroy the answer on its way.
+async fn refuse(stream: &mut impl Stream, answer: &[u8]) -> io::Result<()> {
+    stream.write_all(answer).await?;
+    stream.shutdown().await?;
+    while stream.read(&mut [0; 4096]).await? > 0 {}
+    Ok(())
 }
 
 impl<M: MaskSource + Send + 'static, S: Stream> WebSocket<Client<M>, S> {
@@ -138,7 +161,7 @@ impl<M: MaskSource + Send + 'static, S: Stream> WebSocket<Client<M>, S> {
                     Err(io::Error::other(format!("refused: HTTP {}", response.status())))
                 }
             });
-        let (agreed, leftover) = timeout(handshake_limit(), head).await??;
+        let (agreed, leftover) = timeout(HANDSHAKE_LIMIT, head).await??;
         Ok(WebSocket::new(stream, Connection::new(Client(mask), &Config::new(), agreed), leftover))
     }
 }
@@ -158,10 +181,6 @@ async fn read_head<T>(
             return Ok((found, input.to_vec()));
         }
     }
-}
-
-fn handshake_limit() -> Duration {
-    Deadlines::new(Duration::ZERO).next().map_or(Duration::MAX, |(at, _)| at)
 }
 
 fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
@@ -316,13 +335,7 @@ async fn write<R: Role, S: AsyncWrite>(shared: Arc<Shared<R>>, mut stream: Write
     let mut lot = Vec::new();
     loop {
         let done = match shared.with(|locked| locked.turn(&mut lot)) {
-            Turn::Write => {
-                let write = async {
-                    stream.write_all(&lot).await?;
-                    stream.flush().await
-                };
-                shared.in_time(write).await
-            }
+            Turn::Write => write_all(&shared, &mut stream, &lot).await,
             Turn::ShutDown => shared.in_time(stream.shutdown()).await,
             Turn::Wait => {
                 shared.work.notified().await;
@@ -335,6 +348,25 @@ async fn write<R: Role, S: AsyncWrite>(shared: Arc<Shared<R>>, mut stream: Write
             shared.with(|locked| locked.connection.abort());
         }
     }
+}
+
+/// Writes everything in time; `None` when the connection has ended.
+async fn write_all<R: Role, S: AsyncWrite>(
+    shared: &Shared<R>,
+    stream: &mut WriteHalf<S>,
+    mut lot: &[u8],
+) -> Option<io::Result<()>> {
+    while !lot.is_empty() {
+        match shared.in_time(stream.write(lot)).await? {
+            Ok(0) => return Some(Err(io::ErrorKind::WriteZero.into())),
+            Ok(length) => {
+                lot = &lot[length..];
+                shared.with(|locked| locked.written(length));
+            }
+            Err(error) => return Some(Err(error)),
+        }
+    }
+    shared.in_time(stream.flush()).await
 }
 
 impl<R: Role> Shared<R> {
@@ -390,6 +422,12 @@ impl<R: Role> Locked<R> {
         self.connection.state() == State::Open && self.out.len() + self.in_hand > MAX_WAITING
     }
 
+    /// The transport took so much of what the writer has in hand.
+    fn written(&mut self, length: usize) {
+        self.in_hand -= length;
+        self.deadlines.written(self.now(), length, self.in_hand + self.out.len());
+    }
+
     fn transmit(&mut self) {
         if self.connection.transmit(&mut self.out).is_err() {
             self.connection.abort();
@@ -414,6 +452,7 @@ impl<R: Role> Locked<R> {
         }
         let over = self.eof || self.connection.next_step() == NextStep::ShutdownWrite;
         if over && !mem::replace(&mut self.shut_down, true) {
+            self.connection.write_ended();
             return Turn::ShutDown;
         }
         // Told only now: the peer's end of stream is no reason to keep our Close from it.
@@ -438,6 +477,10 @@ impl<R: Role> Locked<R> {
 
     fn expire(&mut self) {
         let now = self.now();
+        if self.in_hand > 0 {
+            // A write is pending.
+            self.deadlines.written(now, 0, self.in_hand + self.out.len());
+        }
         self.deadlines.enforce(now, &mut self.connection, &mut self.out);
     }
 }
