@@ -3,8 +3,9 @@
 //!
 //! `h2` has the two talk over a pipe in memory, once with the client closing and once with the
 //! server, and prints what happens. It exits with 0 if all went well. `h2 ADDR [--deflate]` is the
-//! server alone, for clients that know that it speaks HTTP/2. `common/http2.rs` is what carries a
-//! WebSocket over a stream, made to be copied.
+//! server alone, for clients that know that it speaks HTTP/2. It gives up clients that do not answer
+//! PING, and bounds the streams of each. `common/http2.rs` is what carries a WebSocket over a stream,
+//! made to be copied.
 //!
 //! With `--deflate`, for which the feature `deflate` is needed, messages are compressed where the
 //! client offers it. Each WebSocket has codecs of its own here; `echo_server` shows how one pair
@@ -17,11 +18,16 @@ pub(crate) mod codecs;
 #[path = "common/http2.rs"]
 pub mod http2;
 
-use h2::{Ping, client, server};
+use std::pin::pin;
+use std::time::Duration;
+
+use h2::{Ping, PingPong, client, server};
 use http2::{Error, accept, connect, run};
 use hyper::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use websocket_proto::handshake::{AcceptOptions, Offer, Target};
 use websocket_proto::{
     CloseCode, CloseFrame, Closure, Connection, Data, Initiator, Message, Role, SendError,
@@ -33,6 +39,13 @@ const LENGTH: usize = 200_000;
 /// What the client sends when the server shall close.
 const GOOD_BYE: &str = "good bye";
 
+/// How many WebSockets a client may have at the same time.
+const MAX_STREAMS: u32 = 100;
+/// How long a client may take for its preface.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// How often a client is sent a PING, and how long it may take for the answer.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let mut arguments = std::env::args().skip(1);
@@ -41,13 +54,22 @@ async fn main() -> Result<(), Error> {
         let listener = TcpListener::bind(address).await?;
         println!("listening on http://{}/", listener.local_addr()?);
         loop {
-            let (stream, _) = listener.accept().await?;
-            tokio::spawn(serve(stream, options));
+            let Ok((stream, peer)) = listener.accept().await else {
+                // Out of file handles, perhaps: later the next one may be accepted.
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            tokio::spawn(async move {
+                let ended = |closure| println!("{peer}: {closure}");
+                if let Err(error) = serve(stream, options, ended).await {
+                    eprintln!("{peer}: {error}");
+                }
+            });
         }
     }
     for closer in [Initiator::Local, Initiator::Peer] {
         let (client, server) = conversation(closer).await?;
-        println!("client: {client:?}\nserver: {server:?}");
+        println!("client: {client}\nserver: {server}");
         if !client.clean || !server.clean || client.initiator != Some(closer) {
             return Err("not as it should be".into());
         }
@@ -73,36 +95,64 @@ fn options(arguments: impl Iterator<Item = String>) -> Result<AcceptOptions<'sta
 /// How it ended for the client and for the server; `closer` is seen from the client.
 pub async fn conversation(closer: Initiator) -> Result<(Closure, Closure), Error> {
     let (ours, theirs) = duplex(4096);
-    let server = tokio::spawn(serve(theirs, AcceptOptions::new()));
+    let server = tokio::spawn(async move {
+        let mut served = None;
+        serve(theirs, AcceptOptions::new(), |closure| served = Some(closure)).await?;
+        Ok::<_, Error>(served)
+    });
     let client = talk(ours, closer).await?;
-    let served = server.await??;
-    Ok((client, *served.first().ok_or("nothing was served")?))
+    Ok((client, server.await??.ok_or("nothing was served")?))
 }
 
-/// Serves one connection, its requests side by side; tells how the WebSockets among them ended.
-pub async fn serve<T>(transport: T, options: AcceptOptions<'_>) -> Result<Vec<Closure>, Error>
+/// Serves one connection, its requests side by side; `ended` is told how each WebSocket among them
+/// ended. Nothing else is kept of a stream that has ended.
+pub async fn serve<T>(
+    transport: T,
+    options: AcceptOptions<'_>,
+    mut ended: impl FnMut(Closure),
+) -> Result<(), Error>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut peer: server::Connection<_, Bytes> =
-        server::Builder::new().enable_connect_protocol().handshake(transport).await?;
-    let mut served = Vec::new();
-    while let Some(request) = peer.accept().await {
-        let (asked, respond) = request?;
-        println!("server: {} {}", asked.method(), asked.uri());
-        if let Some((connection, stream)) = accept(asked, respond, &options)? {
-            let codecs::Shared { inflater, mut deflater } = codecs::Shared::new();
-            let act = move |connection: &mut _, message: Message<'_>, out: &mut _| {
-                echo(connection, message, &mut deflater, out)
-            };
-            served.push(tokio::spawn(run(connection, stream, Vec::new(), inflater, act)));
+    let mut settings = server::Builder::new();
+    settings.enable_connect_protocol().max_concurrent_streams(MAX_STREAMS);
+    let handshake = settings.handshake(transport);
+    let mut peer: server::Connection<_, Bytes> = timeout(HANDSHAKE_LIMIT, handshake).await??;
+    let mut silence = pin!(silence(peer.ping_pong().ok_or("taken")?));
+    let mut streams = JoinSet::new();
+    loop {
+        tokio::select! {
+            request = peer.accept() => {
+                let Some(request) = request else { break };
+                let (asked, respond) = request?;
+                if let Some((connection, stream)) = accept(asked, respond, &options)? {
+                    let codecs::Shared { inflater, mut deflater } = codecs::Shared::new();
+                    let act = move |connection: &mut _, message: Message<'_>, out: &mut _| {
+                        echo(connection, message, &mut deflater, out)
+                    };
+                    streams.spawn(run(connection, stream, Vec::new(), inflater, act));
+                }
+            }
+            Some(closure) = streams.join_next() => closure?.into_iter().for_each(&mut ended),
+            () = &mut silence => return Err("no answer to a PING".into()),
         }
     }
-    let mut closures = Vec::new();
-    for echo in served {
-        closures.extend(echo.await?);
+    // With the connection, its streams end.
+    while let Some(closure) = streams.join_next().await {
+        closure?.into_iter().for_each(&mut ended);
     }
-    Ok(closures)
+    Ok(())
+}
+
+/// Sends a PING now and then, and returns when one is not answered in time.
+async fn silence(mut ping_pong: PingPong) {
+    loop {
+        sleep(PING_INTERVAL).await;
+        match timeout(PING_INTERVAL, ping_pong.ping(Ping::opaque())).await {
+            Ok(Ok(_)) => {}
+            _ => return,
+        }
+    }
 }
 
 fn echo<R: Role>(

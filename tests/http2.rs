@@ -9,8 +9,9 @@ mod example;
 
 use std::time::Duration;
 
+use example::codecs;
+use example::conversation;
 use example::http2::{self, Error, Stream, accept, run};
-use example::{codecs, conversation, serve};
 use h2::client::{self, SendRequest};
 use h2::ext::Protocol;
 use h2::{Ping, Reason, server};
@@ -18,7 +19,7 @@ use hyper::body::Bytes;
 use hyper::http;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 #[cfg(feature = "deflate")]
 use websocket_proto::Deflate;
 use websocket_proto::handshake::{AcceptOptions, HeadError, Offer, Target};
@@ -51,6 +52,13 @@ impl Pair {
         in_time(self.driver).await.unwrap().unwrap();
         in_time(self.server).await.unwrap().unwrap()
     }
+}
+
+/// Serves one connection and collects how its WebSockets ended.
+async fn serve(transport: DuplexStream, options: AcceptOptions<'_>) -> Result<Vec<Closure>, Error> {
+    let mut closures = Vec::new();
+    example::serve(transport, options, |closure| closures.push(closure)).await?;
+    Ok(closures)
 }
 
 /// A client that knows the server's SETTINGS.
@@ -356,4 +364,53 @@ async fn both_sides_can_have_more_to_send_than_there_is_room_for() {
     assert!(came);
     drop(peer);
     assert!(in_time(server).await.unwrap().unwrap().clean);
+}
+
+/// Deadlines count for each stream, also where the connection below it is well.
+#[tokio::test(start_paused = true)]
+async fn a_silent_stream_is_pinged_closed_and_reset() {
+    let mut pair = Pair::new().await;
+    let (_, mut stream) = pair.connect().await;
+    let start = Instant::now();
+    let mut received = Vec::new();
+    let reset = loop {
+        match stream.receive.data().await.unwrap() {
+            Ok(data) => received.push((start.elapsed().as_secs(), data)),
+            Err(error) => break error.reason(),
+        }
+    };
+    let [(20, ping), (40, close)] = &received[..] else { panic!("{received:?}") };
+    assert_eq!(**ping, *b"\x89\x04\0\0\0\x01");
+    assert_eq!((close[0], &close[2..4]), (0x88, &1011_u16.to_be_bytes()[..]));
+    assert_eq!((reset, start.elapsed().as_secs()), (Some(Reason::CANCEL), 45));
+    drop(stream);
+    assert!(!pair.end().await[0].clean);
+}
+
+/// Bytes of HTTP/2 that are not followed by any, and when the server gives the client up.
+#[tokio::test(start_paused = true)]
+async fn a_silent_client_is_given_up() {
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    for (length, seconds) in [(0, 10), (20, 10), (preface.len(), 40)] {
+        let (mut ours, theirs) = duplex(1000);
+        let start = Instant::now();
+        let server = tokio::spawn(serve(theirs, AcceptOptions::new()));
+        ours.write_all(&preface[..length]).await.unwrap();
+        assert!(server.await.unwrap().is_err());
+        assert_eq!(start.elapsed().as_secs(), seconds, "{length} bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_answers_may_have_a_hundred_streams() {
+    let mut pair = Pair::new().await;
+    let mut open = Vec::new();
+    for _ in 0..100 {
+        open.push(pair.connect().await);
+    }
+    // The client of `h2` keeps to the limit: it waits until a stream has ended.
+    let mut one_more = std::pin::pin!(pair.connect());
+    assert!(timeout(Duration::from_millis(100), &mut one_more).await.is_err());
+    drop(open.pop());
+    in_time(one_more).await;
 }

@@ -8,10 +8,12 @@
 //! | `receive_eof` | END_STREAM was received |
 //! | `abort` | RST_STREAM was received, or the connection below has ended |
 //!
-//! Deadlines are left out: see `websocket.rs` beside this file.
+//! Deadlines count for each stream by itself. A peer whose HTTP/2 connection is silent is for who
+//! drives that connection to find out: see `examples/h2.rs`.
 
 use std::future::poll_fn;
 use std::mem;
+use std::time::Duration;
 
 use h2::client::SendRequest;
 use h2::ext::Protocol;
@@ -19,10 +21,11 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use hyper::body::Bytes;
 use hyper::http;
+use tokio::time::{Instant, sleep};
 use websocket_proto::handshake::{AcceptOptions, ClientRequest, Offer, Request, Response, Target};
 use websocket_proto::{
-    Client, Closure, Config, Connection, Decompress, Inflater, Message, Messages, NextStep, Role,
-    SendError, Server, SystemMask,
+    Client, Closure, Config, Connection, Deadlines, Decompress, Inflater, Message, Messages,
+    NextStep, Overdue, Role, SendError, Server, SystemMask,
 };
 
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -93,7 +96,14 @@ pub async fn run<R: Role, D: Decompress>(
     mut act: impl FnMut(&mut Connection<R>, Message<'_>, &mut Vec<u8>) -> Result<(), SendError>,
 ) -> Option<Closure> {
     let (mut messages, mut lot, mut eof) = (Messages::new(), Bytes::new(), false);
+    let (start, mut deadlines) = (Instant::now(), Deadlines::new(Duration::ZERO));
     loop {
+        // In every turn: a peer that sends without end lets no timer have its turn.
+        let overdue = deadlines.enforce(start.elapsed(), &mut connection, &mut out);
+        if let Some(Overdue::Abort(_)) = overdue {
+            out.clear();
+            lot.clear();
+        }
         if lot.is_empty() {
             lot = mem::take(&mut out).into();
         }
@@ -103,7 +113,10 @@ pub async fn run<R: Role, D: Decompress>(
             NextStep::Continue | NextStep::AwaitEof => {}
             // RFC 8441 §5: END_STREAM stands for the FIN of TCP. An error says that the stream has
             // ended already.
-            NextStep::ShutdownWrite => drop(stream.send.send_data(Bytes::new(), true)),
+            NextStep::ShutdownWrite => {
+                let _ = stream.send.send_data(Bytes::new(), true);
+                connection.write_ended();
+            }
             NextStep::Drop => {
                 let closure = connection.closure();
                 match closure {
@@ -116,10 +129,17 @@ pub async fn run<R: Role, D: Decompress>(
                 return closure;
             }
         }
+        let left = |at: Duration| at.saturating_sub(start.elapsed());
+        let left = deadlines.next().map_or(Duration::MAX, |(at, _)| left(at));
         // Receiving goes on while we wait for room to send: the peer may be waiting for the same.
         let done = tokio::select! {
+            biased; // what has come already was in time
             room = room(&mut stream.send, lot.len()), if !lot.is_empty() => match room {
-                Ok(room) => stream.send.send_data(lot.split_to(room), false).map_err(Error::from),
+                Ok(room) => {
+                    let sent = stream.send.send_data(lot.split_to(room), false);
+                    deadlines.written(start.elapsed(), room, lot.len() + out.len());
+                    sent.map_err(Error::from)
+                }
                 Err(error) => Err(error),
             },
             data = stream.receive.data(), if !eof && out.len() <= MAX_WAITING => match data {
@@ -145,7 +165,11 @@ pub async fn run<R: Role, D: Decompress>(
                     Ok(())
                 }
             },
-            else => Err("nothing is left to wait for".into()),
+            // Whatever waits to be sent has no room.
+            () = sleep(left) => {
+                deadlines.written(start.elapsed(), 0, lot.len());
+                Ok(())
+            }
         };
         if done.is_err() {
             connection.abort();
