@@ -625,6 +625,11 @@ step_peer_broadcast() {
   peer "$tools/venv/bin/python" "$ci/peers/broadcast.py" "$examples/broadcast"
 }
 
+# Every example, with connections on which nothing happens and with peers that let it wait.
+step_idle() { peer python3 "$ci/peers/idle.py" "$examples"; }
+
+step_hostile() { peer python3 "$ci/peers/hostile.py" "$examples"; }
+
 # An example that echoes, with the arguments behind its address, and the Python client.
 echo_example() { # name, scheme, arguments...
   local name=$1 scheme=$2 port server
