@@ -11,8 +11,8 @@ use std::{
 
 use common::{Keys, hex, mask};
 use websocket_proto::{
-    Agreed, Client, Config, Connection, Data, Event, Failure, InternalError, Message, Messages,
-    Role, Server, SliceOutput, Violation,
+    Agreed, Client, Config, Connection, Data, Event, Failure, Message, Messages, Role, Server,
+    SliceOutput, Violation,
 };
 
 /// Counts what the current thread allocates: how often, and how much is in use at most.
@@ -324,8 +324,8 @@ fn takes_a_byte<R: Role>(role: R, mut bytes: Vec<u8>) {
 #[cfg(feature = "deflate")]
 mod compressed {
     use websocket_proto::{
-        Compress, Decompress, Deflate, Deflater, Inflater, SendError, Violation, WindowBits,
-        ZlibCompress, ZlibDecompress,
+        Compress, Decompress, Deflate, Deflater, Inflater, InternalError, SendError, Violation,
+        WindowBits, ZlibCompress, ZlibDecompress,
     };
 
     use super::*;
