@@ -330,8 +330,8 @@
 //! **Host.** nginx and Apache replace Host by the address that they connect to, unless the
 //! configuration says otherwise. [`is_same_origin`] is then false for every page, and a server that
 //! checks it refuses all browsers. Pass Host on: `proxy_set_header Host $http_host` in nginx (`$host`
-//! loses the port), `ProxyPreserveHost On` in Apache. The alternative is an allow-list of origins,
-//! which does not depend on Host. HAProxy, Caddy and Envoy pass Host on by themselves. Do not trust
+//! loses the port), `ProxyPreserveHost On` in Apache. The alternative is a list of allowed origins
+//! with [`is_origin_in`], which does not depend on Host. HAProxy, Caddy and Envoy pass Host on by themselves. Do not trust
 //! X-Forwarded-Host for this check unless your proxy sets it, because any client can send it.
 //!
 //! **Idle connections.** A proxy closes a connection on which nothing has moved for some time, and the
@@ -356,6 +356,7 @@
 //! [`closure`](crate::Connection::closure) is 1006. Do not log this as a failure.
 //!
 //! [`is_same_origin`]: crate::handshake::Request::is_same_origin
+//! [`is_origin_in`]: crate::handshake::Request::is_origin_in
 //!
 //! # Scaling
 //!
