@@ -51,10 +51,10 @@ impl Deflate {
     /// What was agreed in the opening handshake.
     pub fn agreed(&self) -> Agreed {
         Agreed::new().deflate(Parameters {
-                server_no_context_takeover: !self.takeover,
-                client_no_context_takeover: !self.takeover,
-                ..Parameters::new()
-            })
+            server_no_context_takeover: !self.takeover,
+            client_no_context_takeover: !self.takeover,
+            ..Parameters::new()
+        })
     }
 
     /// The same as a header of the handshake.
