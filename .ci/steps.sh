@@ -178,7 +178,7 @@ step_docs() {
   # a path of Rust has neither dot nor slash.
   ! grep -nP '(\]\(|^\[[^]]+\]: *|(href|src)=")(?!https:|#)' README.md ||
     die "links of README.md that lead nowhere on docs.rs"
-  ! grep -rnP '//[/!].*(\]\(|\]: *|(href|src)=")(?!https:|#)[^)" ]*[./]' src ||
+  ! grep -rnP '//[/!] *(.*(\]\(|(href|src)=")|\[[^]]+\]: *)(?!https:|#)[^)" ]*[./]' src ||
     die "links of the documentation that lead nowhere on docs.rs"
 }
 
