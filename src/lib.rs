@@ -8,6 +8,8 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+#[cfg(feature = "deflate")]
+mod blocks;
 mod close;
 mod config;
 mod connection;

@@ -64,7 +64,7 @@ impl<'a> Frame<'a> {
 /// How much glibc always copies with vectors. More it may copy by `rep movsb`, which some processors
 /// (Zen 4 for one) do at a sixteenth of the speed where the destination lies 1 to 15 bytes more than a
 /// multiple of 4 KiB behind the source, as the output of an echo often does.
-const PART: usize = 2 << 10;
+pub(crate) const PART: usize = 2 << 10;
 
 #[inline(never)]
 fn append_long(payload: &[u8], out: &mut (impl Output + ?Sized)) {

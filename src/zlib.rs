@@ -7,9 +7,11 @@ use arrayvec::ArrayVec;
 use zlib_rs::{DeflateConfig, DeflateFlush, InflateFlush, Status, Strategy};
 
 use crate::{
+    blocks::reopen,
     config::WindowBits,
     deflate::Compress,
     inflate::{Decompress, InflateError, Progress},
+    send::PART,
 };
 
 /// Compresses with `zlib-rs`.
@@ -119,8 +121,10 @@ struct Inflating {
     history: Vec<u8>,
     /// Where in the ring the next byte goes.
     next: usize,
-    /// Whether zlib lacks the window, since a final block was the last thing that it saw.
+    /// Whether the input so far ends with a final block.
     ended: bool,
+    /// Whether zlib has seen that it was final, and so lacks the window.
+    bare: bool,
 }
 
 impl ZlibDecompress {
@@ -140,6 +144,7 @@ impl Inflating {
             history,
             next: 0,
             ended: false,
+            bare: false,
         })
     }
 
@@ -147,7 +152,7 @@ impl Inflating {
         self.inflate.reset(false);
         self.history.clear();
         self.next = 0;
-        self.ended = false;
+        (self.ended, self.bare) = (false, false);
     }
 
     /// Keeps the end of what was inflated.
@@ -168,15 +173,12 @@ impl Inflating {
 
     /// Goes on behind a final block, with the window that was (RFC 7692 §7.2.3.5).
     fn restart(&mut self) -> Result<(), zlib_rs::InflateError> {
-        self.ended = false;
+        self.bare = false;
         self.inflate.reset(false);
         let (newer, older) = self.history.split_at(self.next.min(self.history.len()));
-        for part in [older, newer] {
-            if !part.is_empty() {
-                self.inflate.set_dictionary(part)?;
-            }
-        }
-        Ok(())
+        // In parts, since the peer sets the distance at which a long copy is slow.
+        let mut parts = older.chunks(PART).chain(newer.chunks(PART));
+        parts.try_for_each(|part| self.inflate.set_dictionary(part).map(drop))
     }
 }
 
@@ -199,19 +201,21 @@ impl Decompress for ZlibDecompress {
             let (rest, room) =
                 (input.get(progress.consumed..), output.get_mut(progress.produced..));
             let (rest, room) = (rest.unwrap_or_default(), room.unwrap_or_default());
-            if state.ended {
-                if rest.is_empty() {
-                    return progress.with_ended(true);
-                }
-                if state.restart().is_err() {
-                    return progress.with_fault(InflateError::Corrupt);
-                }
+            if state.ended && rest.is_empty() {
+                return progress.with_ended(true);
             }
+            if state.bare && state.restart().is_err() {
+                return progress.with_fault(InflateError::Corrupt);
+            }
+            let reopened = if state.ended { reopen(rest, room.len()) } else { None };
+            let blocks = reopened.as_ref().map_or(rest, |reopened| &reopened.blocks);
             let (before_in, before_out) = (state.inflate.total_in(), state.inflate.total_out());
-            let status = state.inflate.decompress(rest, room, InflateFlush::NoFlush);
-            state.ended = status == Ok(Status::StreamEnd);
+            let status = state.inflate.decompress(blocks, room, InflateFlush::NoFlush);
             let taken = (state.inflate.total_in() - before_in) as usize;
             let made = (state.inflate.total_out() - before_out) as usize;
+            state.bare = status == Ok(Status::StreamEnd);
+            state.ended = state.bare || reopened.is_some();
+            let taken = reopened.map_or(taken, |reopened| reopened.consumed);
             state.remember(room.get(..made).unwrap_or_default());
             progress.consumed += taken;
             progress.produced += made;

@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::blocks::{Bits, Block, FAR, NEAR, Symbol};
 use common::deflate::{Mode, drive_inflated};
 use common::inflate::inflate;
 use common::{Keys, Outcome, cuts, few_cuts, frames, hex, mask, show, unmask};
@@ -281,6 +282,70 @@ fn t33_the_window_is_kept_behind_a_final_block() {
     check_both(both, &["text <HelloHello>"], "");
     let input = format!("{HELLO} / C1 03 03 00 00 / {HELLO_AGAIN}");
     check(TAKEOVER, &Config::new(), &input, &["text <Hello>", "text <>", "text <Hello>"], "");
+}
+
+/// Short blocks of every kind, many of them final, corrupt here and there, refer to each other and to
+/// a window in front of them, or to what is none. A naive inflater tells what they are.
+#[test]
+fn t33_short_final_blocks_inflate_as_they_would_alone() {
+    let random = common::random(1 << 15);
+    let (mut sound, mut corrupt) = (0, 0);
+    for (seed, seeds) in random.chunks(256).enumerate() {
+        let mut seeds = seeds.iter().copied();
+        let mut byte = || u32::from(seeds.next().unwrap_or_default());
+        let mut number = |below: u32| ((byte() << 8 | byte()) * below) >> 16;
+        let mut bits = Bits::default();
+        // A window that is empty, about to be filled, or full.
+        let history = &common::random(40_000)[..[0, 300, 32_760, 40_000][seed % 4]];
+        bits.block(true, false, Block::Stored(history));
+        for _ in 0..12 {
+            let (last, padding) = (number(3) > 0, number(2) > 0);
+            let symbols: Vec<_> = (0..number(6))
+                .map(|_| match number(40) {
+                    0 => Symbol::Reference { length: number(31), distance: number(32), more: 0 },
+                    1..20 => Symbol::Literal(number(256) as u8),
+                    20..24 => NEAR,
+                    24 if history.len() > 32_000 => FAR,
+                    _ => {
+                        let distance = number(if history.is_empty() { 3 } else { 15 });
+                        let more = number(256) << 8 | number(256);
+                        Symbol::Reference { length: number(29), distance, more }
+                    }
+                })
+                .collect();
+            match number(8) {
+                0 => bits.block(last, padding, Block::Stored(b"stored")),
+                1 => bits.block(last, padding, Block::Stored(b"")),
+                2 => bits.block(last, padding, Block::Empty),
+                _ => bits.block(last, padding, Block::Fixed(&symbols)),
+            }
+        }
+        bits.block(true, false, Block::Stored(b"end"));
+        let payload = bits.bytes();
+        let mut data = Vec::new();
+        let whole = inflate(&payload, &mut data).is_some();
+        *if whole { &mut sound } else { &mut corrupt } += 1;
+        let wire = common::frame(0xC2, &payload);
+        let (front, back) = wire.split_at(wire.len() - payload.len() + 5 + history.len());
+        for mode in [Mode::Pieces, Mode::Own, Mode::Shared] {
+            for size in [1, 3, usize::MAX] {
+                let codec = ZlibDecompress::new();
+                let chunks = std::iter::once(front).chain(back.chunks(size));
+                let mut outcome = drive_inflated(&mut client(NO_TAKEOVER), mode, codec, chunks);
+                if !whole {
+                    let failed = outcome.events.pop();
+                    assert_eq!(failed.as_deref(), Some("failed InvalidPayload"), "{seed}");
+                }
+                let mut expected = common::Canonical::default();
+                if whole || mode == Mode::Pieces && !data.is_empty() {
+                    expected.piece("binary", &data, true, whole);
+                }
+                let expected = expected.finish();
+                assert!(outcome.events == expected, "{seed} {mode:?} {size}");
+            }
+        }
+    }
+    assert!(sound > 25 && corrupt > 25, "{sound} and {corrupt}");
 }
 
 /// A final block far into a long stream: the window behind it is the last 32 KiB, wherever zlib and

@@ -6,6 +6,7 @@ mod common;
 
 use std::hint::black_box;
 
+use common::blocks::{Bits, Block, FAR, NEAR};
 use common::{Keys, mask};
 use websocket_proto::handshake::{AcceptOptions, ClientHandshake, Offer, ServerHandshake, Target};
 use websocket_proto::{
@@ -14,6 +15,8 @@ use websocket_proto::{
 };
 
 const NO_TAKEOVER: Agreed = Agreed::new().deflate(Deflate::new());
+const TAKEOVER: Agreed =
+    Agreed::new().deflate(Deflate { client_no_context_takeover: false, ..Deflate::new() });
 
 /// Prepares a load of this length.
 type Load = fn(usize) -> Box<dyn FnOnce()>;
@@ -86,16 +89,30 @@ const LOADS: &[(&str, Load)] = &[
             }
         })
     }),
-    ("T33-empty-final-blocks", |n| {
-        // Behind as much as a window holds: each of them carries it over.
-        let history = stored(&[b'a'; 40_000]);
-        let payload = [&history[..], &[3, 0].repeat(n / 2), &[0]].concat();
-        inflated(frame(0xC2, &payload), Inflater::own(ZlibDecompress::new()), 4096)
+    ("T33-final-fixed", |n| one_frame(blocks(true, &[Block::Fixed(&[])], n), 4096)),
+    ("T33-final-fixed-near", |n| one_frame(blocks(true, &[Block::Fixed(&[NEAR])], n), 4096)),
+    ("T33-final-fixed-far", |n| one_frame(blocks(true, &[Block::Fixed(&[FAR])], n), 4096)),
+    ("T33-final-stored", |n| one_frame(blocks(true, &[Block::Stored(b"")], n), 4096)),
+    ("T33-final-stored-byte", |n| one_frame(blocks(true, &[Block::Stored(b"a")], n), 4096)),
+    ("T33-final-dynamic", |n| one_frame(blocks(true, &[Block::Empty], n), 4096)),
+    ("T33-final-of-every-kind", |n| {
+        let kinds = [Block::Fixed(&[FAR]), Block::Stored(b""), Block::Fixed(&[]), Block::Empty];
+        one_frame(blocks(true, &kinds, n), 4096)
     }),
-    ("T33-empty-stored-blocks", |n| {
-        let payload = [0, 0, 0, 0xFF, 0xFF].repeat(n / 5);
-        inflated(frame(0xC2, &payload), Inflater::own(ZlibDecompress::new()), 1)
+    ("T33-final-fixed-in-one-byte-fragments", |n| {
+        one_byte_fragments(blocks(true, &[Block::Fixed(&[])], n / 7))
     }),
+    ("T33-final-fixed-in-one-byte-reads", |n| one_frame(blocks(true, &[Block::Fixed(&[])], n), 1)),
+    ("T33-final-fixed-messages", |n| {
+        let window = [&stored(&[b'a'; 40_000])[..], &[0]].concat();
+        let wire = [frame(0xC2, &window), mask(&[0xC2, 2, 3, 0]).repeat(n / 8)].concat();
+        inflated_by(TAKEOVER, wire, Inflater::own(ZlibDecompress::new()), 0, 4096)
+    }),
+    ("T33-fixed", |n| one_frame(blocks(false, &[Block::Fixed(&[])], n), 4096)),
+    ("T33-fixed-far", |n| one_frame(blocks(false, &[Block::Fixed(&[FAR])], n), 4096)),
+    ("T33-stored", |n| one_frame(blocks(false, &[Block::Stored(b"")], n), 4096)),
+    ("T33-stored-in-one-byte-reads", |n| one_frame(blocks(false, &[Block::Stored(b"")], n), 1)),
+    ("T33-dynamic", |n| one_frame(blocks(false, &[Block::Empty], n), 4096)),
     ("T33-empty-messages", |n| {
         let wire = mask(&[0xC2, 1, 0]).repeat(n / 7);
         inflated(wire, Inflater::own(ZlibDecompress::new()), 4096)
@@ -216,6 +233,35 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
     [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), bytes].concat()
 }
 
+/// A compressed message that fills the window, and then has these blocks again and again, final ones
+/// or not.
+fn blocks(last: bool, kinds: &[Block<'_>], length: usize) -> Vec<u8> {
+    let mut bits = Bits::default();
+    while bits.len() < length {
+        kinds.iter().for_each(|block| bits.block(last, false, *block));
+    }
+    // What the tail completes.
+    bits.number(0, 3);
+    [&stored(&[b'a'; 40_000])[..], &bits.bytes()].concat()
+}
+
+/// In one frame, of which the window is one read.
+fn one_frame(payload: Vec<u8>, read: usize) -> Box<dyn FnOnce()> {
+    let codec = ZlibDecompress::new();
+    inflated_by(NO_TAKEOVER, frame(0xC2, &payload), Inflater::own(codec), 40_000, read)
+}
+
+/// In fragments of a byte behind the window.
+fn one_byte_fragments(payload: Vec<u8>) -> Box<dyn FnOnce()> {
+    let (window, rest) = payload.split_at(5 + 40_000);
+    let mut wire = frame(0x42, window);
+    for byte in rest {
+        wire.extend(mask(&[0x00, 1, *byte]));
+    }
+    wire.extend(mask(&[0x80, 0]));
+    inflated(wire, Inflater::own(ZlibDecompress::new()), 4096)
+}
+
 /// One compressed message of stored blocks, in fragments of a byte.
 fn compressed_fragments(length: usize) -> Vec<u8> {
     let payload = stored(b"a").repeat(length / 6 / 7);
@@ -255,15 +301,22 @@ fn events(mut wire: Vec<u8>, read: usize) -> Box<dyn FnOnce()> {
 }
 
 /// As messages that may be compressed.
-fn inflated(
+fn inflated(wire: Vec<u8>, inflater: Inflater<ZlibDecompress>, read: usize) -> Box<dyn FnOnce()> {
+    inflated_by(NO_TAKEOVER, wire, inflater, 0, read)
+}
+
+fn inflated_by(
+    agreed: Agreed,
     mut wire: Vec<u8>,
     mut inflater: Inflater<ZlibDecompress>,
+    first: usize,
     read: usize,
 ) -> Box<dyn FnOnce()> {
     Box::new(move || {
-        let mut connection = connection(Server, NO_TAKEOVER);
+        let mut connection = connection(Server, agreed);
         let mut messages = Messages::new();
-        for chunk in wire.chunks_mut(read) {
+        let (front, back) = wire.split_at_mut(first);
+        for chunk in std::iter::once(front).chain(back.chunks_mut(read)) {
             let mut input = chunk;
             while let Some(message) =
                 messages.receive_inflated(&mut connection, &mut inflater, &mut input)
