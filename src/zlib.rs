@@ -11,6 +11,7 @@ use crate::{
     config::WindowBits,
     deflate::Compress,
     inflate::{Decompress, InflateError, Progress},
+    output::has_memory,
     send::PART,
 };
 
@@ -243,11 +244,6 @@ impl Decompress for ZlibDecompress {
             && state.inflate.total_in() - before_in == end.len() as u64
             && state.inflate.total_out() == before_out
     }
-}
-
-/// Whether there is about this much memory. zlib itself panics where there is not.
-fn has_memory(bytes: usize) -> bool {
-    Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
 }
 
 impl fmt::Debug for ZlibCompress {

@@ -320,6 +320,60 @@ fn takes_a_byte<R: Role>(role: R, mut bytes: Vec<u8>) {
     }
 }
 
+/// Growing a `BytesMut`, which aborts the process where there is no memory.
+#[cfg(feature = "bytes")]
+mod bytes_mut {
+    use bytes::{Buf, BytesMut};
+    use websocket_proto::{Full, Output};
+
+    use super::*;
+
+    #[test]
+    fn room_that_no_memory_has_is_refused() {
+        for contents in [&b""[..], b"ab"] {
+            for room in [
+                usize::MAX,
+                isize::MAX as usize,
+                isize::MAX as usize - 2,
+                1_usize.checked_shl(46).unwrap_or(usize::MAX),
+            ] {
+                let mut out = BytesMut::from(contents);
+                assert_eq!(Output::reserve(&mut out, room), Err(Full), "{room}");
+                assert_eq!(out, contents);
+            }
+        }
+        let mut out = BytesMut::from(&b"ab"[..]);
+        LARGEST.set(10_000);
+        let refused = Output::reserve(&mut out, 20_000);
+        let granted = Output::reserve(&mut out, 4_000);
+        LARGEST.set(usize::MAX);
+        assert_eq!((refused, granted), (Err(Full), Ok(())));
+        out.append(b"cd");
+        assert_eq!(out, &b"abcd"[..]);
+        assert_eq!(Output::reserve(&mut out, 20_000), Ok(()));
+    }
+
+    #[test]
+    fn room_doubles_and_is_reused() {
+        let mut out = BytesMut::new();
+        let (times, peak) = allocations(|| {
+            for _ in 0..100_000 {
+                Output::reserve(&mut out, 10).unwrap();
+                out.append(b"0123456789");
+            }
+        });
+        assert!(times < 60 && peak < 5_000_000, "{times} allocations, {peak} bytes");
+        let (times, _) = allocations(|| {
+            for _ in 0..100_000 {
+                Output::reserve(&mut out, 10).unwrap();
+                out.append(b"0123456789");
+                out.advance(if out.len() > 900_000 { 900_000 } else { 0 });
+            }
+        });
+        assert!(times < 3, "{times} allocations");
+    }
+}
+
 /// What compressed messages cost (RFC 7692).
 #[cfg(feature = "deflate")]
 mod compressed {
