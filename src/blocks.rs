@@ -1,23 +1,32 @@
 //! Short DEFLATE blocks behind a final one (RFC 1951 §3.2.3).
 //!
-//! zlib ends its stream at a final block, and forgets its window. To go on behind it, as RFC 7692
-//! §7.2.3.5 wants, the whole window is copied back: some 600 ns. A block takes two bytes at least, so
-//! a peer that sends nothing but final blocks would make that the price of two bytes.
+//! zlib ends its stream at a final block and forgets its window. RFC 7692 §7.2.3.5 lets blocks
+//! follow that refer to this window, so the whole window has to be copied back, which takes some
+//! 600 ns. A final block can be two bytes long, so a peer that sends nothing else would cost 300 ns
+//! a byte.
 //!
-//! A block that follows a final one begins at a byte, so the bit that makes it final can be found and
-//! cleared before zlib sees it. What a final block has and another has not is that the next one begins
-//! at a byte again. An empty stored block does that too, so one is appended. Where it has to be appended
-//! is known once the end of the block is known, by the bit: that is easy for stored blocks and for those
-//! of fixed codes. Blocks of dynamic codes take twelve bytes at least, and are left as they are.
+//! A final block differs from another one in that the next block begins with a byte. [`reopen`]
+//! rewrites it into the same block that is not final, with an empty stored block behind it, which
+//! also makes the next block begin with a byte. zlib then keeps its window:
+//!
+//! ```text
+//! received   1 01 codes padding
+//! rewritten  0 01 codes 0 00 zeros  00 00 FF FF
+//! ```
+//!
+//! Two bits have to be found for this. The first bit of the block is found because the block before
+//! it was final, too. The bit behind its last code is found by reading the codes, which is simple
+//! for stored blocks and for fixed codes. A block of dynamic codes is left as it is, because its
+//! twelve bytes and more make up for a copy.
 
 use arrayvec::ArrayVec;
 
 use crate::deflate::TAIL;
 
-/// How many bytes of input are looked at. For a block that is longer a copy of the window is cheap.
+/// How many bytes of input are read. Longer blocks make up for a copy of the window.
 const SHORT: usize = 64;
 
-/// Blocks of which none is final.
+/// Rewritten blocks, of which none is final.
 pub(crate) struct Reopened {
     /// The blocks, which end at a byte.
     pub(crate) blocks: ArrayVec<u8, { SHORT + 1 + TAIL.len() }>,
@@ -25,11 +34,12 @@ pub(crate) struct Reopened {
     pub(crate) consumed: usize,
 }
 
-/// The blocks at the beginning of `input`, up to the first that is final, so changed that it is not,
-/// but the next block still begins at a byte.
+/// Rewrites the blocks at the beginning of `input` up to the first final one, so that none is final
+/// but the next block still begins with a byte.
 ///
-/// `None` if there is no such block, if it or one before it has dynamic codes, if they are long or not
-/// fully received, or if they inflate to more than `room` bytes.
+/// Returns `None` if there is no final block, if it or a block before it has dynamic codes, if they
+/// are long or not fully received, or unless `room` is more than they inflate to: zlib then reads
+/// all of them in one call.
 pub(crate) fn reopen(input: &[u8], room: usize) -> Option<Reopened> {
     let mut bits = Bits { bytes: input.get(..SHORT).unwrap_or(input), at: 0 };
     let mut produced = 0;
@@ -41,7 +51,7 @@ pub(crate) fn reopen(input: &[u8], room: usize) -> Option<Reopened> {
             1 => bits.fixed()?,
             _ => return None,
         };
-        if produced > room {
+        if produced >= room {
             return None;
         }
         if last {
@@ -68,7 +78,7 @@ struct Bits<'a> {
 }
 
 impl Bits<'_> {
-    /// The next `count` bits as a number, the lowest first.
+    /// Returns the next `count` bits as a number, the lowest first.
     fn take(&mut self, count: usize) -> Option<usize> {
         let mut number = 0;
         for at in 0..count {
@@ -79,12 +89,12 @@ impl Bits<'_> {
         Some(number)
     }
 
-    /// As codes have them: the highest first.
+    /// Returns the next `count` bits of a Huffman code, which begins with the highest.
     fn code(&mut self, count: usize) -> Option<usize> {
         (0..count).try_fold(0, |code, _| Some(code << 1 | self.take(1)?))
     }
 
-    /// Passes a stored block behind its header, and returns its length (RFC 1951 §3.2.4).
+    /// Skips a stored block after its header, and returns its length (RFC 1951 §3.2.4).
     fn stored(&mut self) -> Option<usize> {
         self.at = self.at.next_multiple_of(8);
         let length = self.take(16)?;
@@ -92,7 +102,7 @@ impl Bits<'_> {
         (self.at <= 8 * self.bytes.len()).then_some(length)
     }
 
-    /// Passes a block of fixed codes behind its header, and returns to how many bytes it inflates
+    /// Skips a block of fixed codes after its header, and returns to how many bytes it inflates
     /// (RFC 1951 §3.2.5, §3.2.6).
     fn fixed(&mut self) -> Option<usize> {
         let mut produced = 0;

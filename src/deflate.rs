@@ -14,33 +14,69 @@ use crate::{
     send::{Frame, Open},
 };
 
-/// The half of a codec that compresses: raw DEFLATE (RFC 1951), a message or a fragment at a time.
+/// A compressor to raw DEFLATE (RFC 1951), for a [`Deflater`].
 ///
-/// `ZlibCompress` of the feature `deflate` is one. Another is brought by implementing this; nothing
-/// else has to know.
+/// `ZlibCompress` of the feature `deflate` is one. Implement this trait to bring another.
+///
+/// ```
+/// use websocket_proto::{Compress, Deflater, WindowBits};
+///
+/// /// Stores its input in blocks that are not compressed.
+/// struct Store;
+///
+/// impl Compress for Store {
+///     fn reset(&mut self, _: WindowBits) {}
+///     fn bound(&self, length: usize) -> usize {
+///         length + 5 * (length / 0xFFFF + 2)
+///     }
+///     fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
+///         let mut stored = Vec::new();
+///         for block in input.chunks(0xFFFF).chain([&[][..]]) {
+///             let length = u16::try_from(block.len()).ok()?;
+///             stored.push(0x00);
+///             stored.extend([length.to_le_bytes(), (!length).to_le_bytes()].concat());
+///             stored.extend(block);
+///         }
+///         output.get_mut(..stored.len())?.copy_from_slice(&stored);
+///         Some(stored.len())
+///     }
+/// }
+///
+/// let deflater = Deflater::shared(Store);
+/// assert_eq!(deflater.bound(10), 20);
+/// ```
+#[doc(alias("codec", "deflate", "zlib", "permessage-deflate"))]
 pub trait Compress {
-    /// Forgets all input so far. What follows refers to nothing in front of it, and never farther
-    /// back than `window`, where that means not at all: literals need no window.
+    /// Resets the compressor. Later output must not refer to earlier input, and no match may reach
+    /// back farther than `window`. A compressor that cannot use so small a window may emit literals
+    /// only.
     fn reset(&mut self, window: WindowBits);
 
-    /// The most bytes that [`compress`](Compress::compress) makes of `length` bytes.
+    /// Returns the most bytes that [`compress`](Compress::compress) can produce from `length`
+    /// bytes.
+    #[must_use]
     fn bound(&self, length: usize) -> usize;
 
-    /// Compresses all of `input`, which is not empty, into the front of `output` and tells how many
-    /// bytes that are; `output` has at least [`bound`](Compress::bound) of them.
+    /// Compresses all of `input`, which is not empty, into the front of `output`, and returns how
+    /// many bytes it wrote. `output` has at least [`bound`](Compress::bound) bytes.
     ///
     /// No block is final, and the last is an empty stored one, as a "sync flush" leaves it: the
-    /// output ends with `00 00 FF FF`. `None` says that it failed; the next call is then a
-    /// [`reset`](Compress::reset).
+    /// output ends with `00 00 FF FF` (RFC 7692 §7.2.1). Returns `None` if the compressor failed;
+    /// the next call is then [`reset`](Compress::reset).
+    #[doc(alias = "flush")]
     fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize>;
 }
 
-/// Compresses the messages that connections send, with a codec and memory of its own.
+/// Compresses the messages that connections send, with a codec and a buffer (RFC 7692 §7.2.1).
 ///
-/// One that is [shared](Deflater::shared) serves all connections of a thread and begins each message
-/// with an empty window, which every peer can read. One of a connection's [own](Deflater::own) takes
-/// the window over from message to message where that was agreed: it compresses better, and the
-/// codec's memory is there once for each connection.
+/// A [shared](Deflater::shared) deflater serves any number of connections and begins each message
+/// with an empty window, which every peer can read. An [own](Deflater::own) one belongs to one
+/// connection and, if context takeover was agreed, keeps its window between messages: it compresses
+/// better, but each connection holds the codec's memory.
+///
+/// The buffer has room for the compressed message at worst, [`bound`](Deflater::bound) bytes of it.
+/// It is there while a message is sent; afterwards up to [`keeping`](Deflater::keeping) bytes
+/// remain.
 ///
 /// ```
 /// # #[cfg(feature = "deflate")] {
@@ -57,6 +93,7 @@ pub trait Compress {
 /// # }
 /// # Ok::<(), websocket_proto::SendError>(())
 /// ```
+#[doc(alias("permessage-deflate", "compress", "zlib", "gzip", "compression"))]
 pub struct Deflater<C> {
     codec: C,
     /// Whether it belongs to one connection.
@@ -73,12 +110,13 @@ pub struct Deflater<C> {
 pub(crate) const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
 impl<C: Compress> Deflater<C> {
-    /// Compresses for any number of connections, each message by itself.
+    /// Creates a deflater for any number of connections, which compresses each message by itself.
     pub const fn shared(codec: C) -> Self {
         Deflater::new(codec, false)
     }
 
-    /// Compresses for one connection. Used for two, it would tell each of what the other sends.
+    /// Creates a deflater for one connection. Used for two, it would tell each of what the other
+    /// sends.
     pub const fn own(codec: C) -> Self {
         Deflater::new(codec, true)
     }
@@ -87,25 +125,27 @@ impl<C: Compress> Deflater<C> {
         Deflater { codec, own, ready: false, threshold: 64, keep: 64 << 10, scratch: Vec::new() }
     }
 
-    /// Messages of fewer bytes are sent as they are; 64 unless set. Fragments are not counted.
+    /// Sets the length from which messages are compressed, in bytes; 64 unless set. Shorter ones
+    /// are sent as they are. It does not apply to fragments.
     #[must_use]
     pub fn threshold(self, bytes: usize) -> Self {
         Deflater { threshold: bytes, ..self }
     }
 
-    /// How much of the memory that a message took is kept for the next; 64 KiB unless set.
+    /// Sets how many bytes of the buffer are kept between messages; 64 KiB unless set.
     #[must_use]
     pub fn keeping(self, bytes: usize) -> Self {
         Deflater { keep: bytes, ..self }
     }
 
-    /// Forgets the connection it served, so that it can be the own one of another.
+    /// Resets the deflater for use with another connection.
     pub const fn reset(&mut self) {
         self.ready = false;
     }
 
-    /// The room that an output has to have for the payload of a message of `length` bytes: more than
-    /// that only where it does not compress. The header of its frame comes to it, 14 bytes at most.
+    /// Returns the largest compressed payload that `length` bytes can produce. An [`Output`] needs
+    /// this much room plus at most 14 bytes for the frame header.
+    #[must_use]
     pub fn bound(&self, length: usize) -> usize {
         self.codec.bound(length).max(TAIL.len())
     }
@@ -202,18 +242,19 @@ impl Context {
 }
 
 impl<R: Role> Connection<R> {
-    /// Appends a message in one compressed frame, behind the Pong that may be owed (RFC 7692 §7.2.1).
+    /// Appends a message in one compressed frame, behind the Pong that may be owed (RFC 7692
+    /// §7.2.1).
     ///
     /// It is sent as it is where compression was not agreed, and where it is shorter than the
-    /// [threshold](Deflater::threshold). A message that mixes a secret with what others may choose is
-    /// better sent by [`send_text`](Connection::send_text): its compressed length would tell of the
-    /// secret (RFC 7692 §8).
+    /// [threshold](Deflater::threshold). A message that mixes a secret with what others may choose
+    /// is better sent by [`send_text`](Connection::send_text): its compressed length would tell of
+    /// the secret (RFC 7692 §8).
     ///
     /// # Errors
     ///
-    /// As for [`send_text`](Connection::send_text), and [`SendError::Codec`]. `out` has to have room
-    /// for what the message may become at worst: see [`Deflater::bound`]. Where it has not, the codec
-    /// has not seen the message, and the peer can read what comes next.
+    /// As for [`send_text`](Connection::send_text), and [`SendError::Codec`]. `out` has to have
+    /// room for what the message may become at worst: see [`Deflater::bound`]. Where it has not,
+    /// the codec has not seen the message, and the peer can read what comes next.
     pub fn send_compressed<C: Compress>(
         &mut self,
         data: Data<'_>,
@@ -237,17 +278,18 @@ impl<R: Role> Connection<R> {
         sent
     }
 
-    /// Appends one fragment of a compressed message, the last one if `last` (RFC 7692 §7.2.1). All
-    /// of it can be read when it arrives.
+    /// Appends one fragment of a compressed message, the last one if `last` (RFC 7692 §7.2.1). The
+    /// compressor is flushed, so the peer can read all of it when it arrives.
     ///
     /// Where compression was not agreed, or the open message is not compressed, this is
-    /// [`send_fragment`](Connection::send_fragment). A message is compressed in all its fragments or
-    /// in none.
+    /// [`send_fragment`](Connection::send_fragment). A message is compressed in all its fragments
+    /// or in none.
     ///
     /// # Errors
     ///
     /// As for [`send_fragment`](Connection::send_fragment) and
     /// [`send_compressed`](Connection::send_compressed).
+    #[doc(alias = "flush")]
     pub fn send_compressed_fragment<C: Compress>(
         &mut self,
         data: Data<'_>,

@@ -122,9 +122,15 @@
 //! **Own codecs.** With context takeover a message may refer to those before it: of 1 KiB of JSON a
 //! quarter is left, and half without. Each connection then has an `Inflater::own`, a `Deflater::own`, or
 //! both, each direction as it was agreed: 79 KiB to inflate and 134 to 372 KiB to compress (the
-//! table is at `ZlibCompress`), and up to 64 KiB each for the message that is worked on. An own
-//! inflater also inflates pieces as they come, so bad text fails early and messages of any size pass
-//! through constant memory.
+//! table is at `ZlibCompress`), and up to 64 KiB each that are kept between messages.
+//!
+//! **While a message is inflated**, it is held: up to
+//! [`Config::max_message`](crate::Config::max_message), and twice that while memory grows. An own
+//! inflater holds it from its first fragment to its last, and a byte of DEFLATE inflates to more
+//! than a thousand, so with the default limit a peer fills 16 MiB by sending 16 KiB of a message
+//! that it never ends. Set the limit so that you can afford it for every connection, or inflate
+//! pieces as they come ([`Inflater::inflate`](crate::Inflater::inflate)): bad text then fails
+//! early, and messages of any size pass through 16 KiB.
 //!
 //! **Choose the codecs by what was agreed**, not by what was wanted. A server can demand that
 //! neither side takes its context over. A client cannot, because some servers insist on it: with

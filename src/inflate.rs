@@ -13,34 +13,65 @@ use crate::{
     utf8,
 };
 
-/// The half of a codec that inflates: raw DEFLATE (RFC 1951), as it arrives.
+/// A decompressor of raw DEFLATE (RFC 1951), for an [`Inflater`].
 ///
-/// `ZlibDecompress` of the feature `deflate` is one. Another is brought by implementing this;
-/// nothing else has to know.
+/// `ZlibDecompress` of the feature `deflate` is one. Implement this trait to bring another.
+///
+/// ```
+/// use websocket_proto::{Decompress, Inflater, Progress};
+///
+/// /// Counts what another codec inflates.
+/// struct Counting<D> {
+///     codec: D,
+///     inflated: usize,
+/// }
+///
+/// impl<D: Decompress> Decompress for Counting<D> {
+///     fn reset(&mut self) {
+///         self.codec.reset();
+///     }
+///     fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
+///         let progress = self.codec.decompress(input, output);
+///         self.inflated += progress.produced;
+///         progress
+///     }
+///     fn finish(&mut self, end: &[u8]) -> bool {
+///         self.codec.finish(end)
+///     }
+/// }
+///
+/// # #[cfg(feature = "deflate")] {
+/// let codec = Counting { codec: websocket_proto::ZlibDecompress::new(), inflated: 0 };
+/// let inflater = Inflater::shared(codec);
+/// # }
+/// ```
+#[doc(alias("codec", "inflate", "zlib", "permessage-deflate"))]
 pub trait Decompress {
-    /// Forgets all input so far: what follows begins a stream with an empty window.
+    /// Resets the decompressor: later input begins a stream with an empty window.
     fn reset(&mut self);
 
     /// Inflates from `input` into `output`, which is not empty, until all of `input` was taken and
-    /// all that it gives was written, or `output` is full. Where it was full, the next `input` may
-    /// be empty.
+    /// everything that it inflates to was written, or until `output` is full. After a call that
+    /// filled `output`, the next `input` may be empty.
     ///
-    /// A final block does not end the stream: the next block begins with the next byte, and refers to
-    /// the same window (RFC 7692 §7.2.3.5). A message may end there, so it is reported:
-    /// [`Progress::ended`].
+    /// A final block does not end the stream: the next block begins with the next byte, and refers
+    /// to the same window (RFC 7692 §7.2.3.5). Because a message may end there, the codec reports
+    /// it with [`Progress::ended`].
     ///
-    /// A fault is told with what was inflated in front of it, or by the next call where the output
-    /// was full: else what is delivered before a message fails depends on how its bytes were cut.
+    /// An error is reported together with the output before it, or by the next call if `output` was
+    /// full. Otherwise the data delivered before the failure would depend on how the input was
+    /// split.
     fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Progress;
 
-    /// Takes the `end` of a message, which gives no output, and tells whether a block ends with it: a
-    /// message that ends elsewhere was cut short.
+    /// Feeds `end`, the bytes that complete the last block of a message, and returns whether a
+    /// block ends exactly there; if not, the message was truncated. `end` produces no output.
     ///
     /// Not called for a message that [`ended`](Progress::ended) with a final block.
     ///
-    /// Unless implemented, this hands `end` and an empty stored block to
+    /// The default implementation hands `end` and an empty stored block to
     /// [`decompress`](Self::decompress). A codec that is inside another block takes them for
-    /// something else: nearly always for bytes of the message, or for an error.
+    /// something else, nearly always for data of the message or for an error.
+    #[must_use]
     fn finish(&mut self, end: &[u8]) -> bool {
         [end, &EMPTY_BLOCK].into_iter().all(|block| {
             let Progress { consumed, produced, fault, .. } = self.decompress(block, &mut [0]);
@@ -49,7 +80,7 @@ pub trait Decompress {
     }
 }
 
-/// What one [`Decompress::decompress`] did.
+/// The result of one [`Decompress::decompress`] call.
 ///
 /// ```
 /// use websocket_proto::{InflateError, Progress};
@@ -61,6 +92,7 @@ pub trait Decompress {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use]
 pub struct Progress {
     /// The number of input bytes that were taken.
     pub consumed: usize,
@@ -74,21 +106,19 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Creates the report of a call that took `consumed` bytes and wrote `produced`, without a fault
-    /// and not at the end of a final block.
+    /// Creates the report of a call that took `consumed` bytes and wrote `produced`, without a
+    /// fault and not at the end of a final block.
     pub const fn new(consumed: usize, produced: usize) -> Self {
         Progress { consumed, produced, fault: None, ended: false }
     }
 
     /// Sets the error that stopped decompression.
-    #[must_use]
     pub const fn with_fault(mut self, fault: InflateError) -> Self {
         self.fault = Some(fault);
         self
     }
 
     /// Sets whether the input taken so far ends with a final block.
-    #[must_use]
     pub const fn with_ended(mut self, ended: bool) -> Self {
         self.ended = ended;
         self
@@ -133,15 +163,28 @@ impl From<InflateError> for Failure {
     }
 }
 
-/// Inflates the messages that connections receive, with a codec and memory of its own.
+/// Inflates the compressed messages that connections receive, with a codec and a buffer (RFC 7692
+/// §7.2.2).
 ///
-/// One of a connection's [own](Inflater::own) inflates pieces as they arrive, through fragments and
-/// control frames between them, and keeps the window from message to message where that was agreed.
-/// One that is [shared](Inflater::shared) serves all connections of a thread where it was not, and
-/// takes whole messages: the compressed bytes of one that is cut are gathered first.
+/// An inflater is own or shared. An [own](Inflater::own) one belongs to one connection: it inflates
+/// data as it arrives and, if context takeover was agreed, keeps its window between messages. A
+/// [shared](Inflater::shared) one serves any number of connections without context takeover. It
+/// needs whole messages, so the compressed bytes of a split message are collected first.
 ///
 /// [`Messages::receive_inflated`](crate::Messages::receive_inflated) takes either, for whole
-/// messages. For pieces, hand what [`Connection::receive`] gives to [`inflate`](Inflater::inflate).
+/// messages. For pieces, pass what [`Connection::receive`] returns to
+/// [`inflate`](Inflater::inflate).
+///
+/// # Memory
+///
+/// For whole messages the buffer holds what the current message inflates to: up to
+/// [`Config::max_message`](crate::Config::max_message), and twice that while the buffer grows. An
+/// own inflater holds it from the first fragment on, for as long as the message is not finished,
+/// and one byte of DEFLATE inflates to more than a thousand: a peer that sends 16 KiB of an
+/// unfinished message makes it hold the 16 MiB that are allowed by default. Where many connections
+/// have inflaters of their own, lower that limit, or take [pieces](Inflater::inflate), for which 16
+/// KiB are enough. Between messages [`keeping`](Inflater::keeping) says how much is held. The
+/// window of the codec comes to it.
 ///
 /// ```
 /// # #[cfg(feature = "deflate")] {
@@ -161,6 +204,7 @@ impl From<InflateError> for Failure {
 /// }
 /// # }
 /// ```
+#[doc(alias("permessage-deflate", "decompress", "zlib", "gzip", "compression"))]
 pub struct Inflater<D> {
     codec: D,
     /// Whether it belongs to one connection.
@@ -182,8 +226,8 @@ pub struct Inflater<D> {
     full: bool,
     /// Whether the compressed bytes so far end with a final block.
     ended: bool,
-    /// What is wrong behind the bytes that are in the buffer, or behind `done`: told once what is in
-    /// front of it was handed out, so that no cut of the input changes what comes of it.
+    /// What is wrong behind the bytes that are in the buffer, or behind `done`: told once what is
+    /// in front of it was handed out, so that no cut of the input changes what comes of it.
     fault: Option<Failure>,
     /// Whether the message is handed out in pieces.
     in_pieces: bool,
@@ -203,15 +247,17 @@ const STEP: usize = 64 << 10;
 const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];
 
 impl<D: Decompress> Inflater<D> {
-    /// Inflates for one connection, pieces or whole messages. With context takeover that has to be
-    /// every compressed message to its end: one that is left out is missing in the window, and what
-    /// comes next is read wrong. Used for two connections, it would show each what the other sends.
+    /// Creates an inflater for one connection, for pieces or whole messages.
+    ///
+    /// With context takeover it has to inflate every compressed message to its end: a message that
+    /// is left out is missing in the window, and the next is read wrong. Used for two connections,
+    /// it would show each what the other sends.
     pub const fn own(codec: D) -> Self {
         Inflater::new(codec, true)
     }
 
-    /// Inflates whole messages for any number of connections whose peers do not take their context
-    /// over; one that does is failed with [`InternalError::NoInflater`].
+    /// Creates an inflater of whole messages for any number of connections whose peers do not take
+    /// their context over; one whose peer does is failed with [`InternalError::NoInflater`].
     pub const fn shared(codec: D) -> Self {
         Inflater::new(codec, false)
     }
@@ -236,13 +282,14 @@ impl<D: Decompress> Inflater<D> {
         }
     }
 
-    /// How much of the memory that a message took is kept for the next; 64 KiB unless set.
+    /// Sets how many bytes of the buffer are kept between messages; 64 KiB unless set. A message
+    /// takes [more](Inflater#memory) while it is inflated.
     #[must_use]
     pub fn keeping(self, bytes: usize) -> Self {
         Inflater { keep: bytes, ..self }
     }
 
-    /// Forgets the connection it served, so that it can be the own one of another.
+    /// Resets the inflater for use with another connection.
     pub fn reset(&mut self) {
         self.codec.reset();
         self.over = true;
@@ -252,14 +299,15 @@ impl<D: Decompress> Inflater<D> {
         self.serial = self.serial.wrapping_add(1).max(1);
     }
 
-    /// The next inflated piece of what [`Connection::receive`] gave, as the events that it gives for
-    /// a message that is not compressed; `None` when all of `piece` was taken.
+    /// Returns the next inflated piece of what [`Connection::receive`] returned, as the events of a
+    /// message that is not compressed; `None` when all of `piece` was taken.
     ///
-    /// Call it until then, before the connection receives more, with the same inflater for all pieces
-    /// of a message. Text is judged while it is inflated, and the message limit counts what was
-    /// inflated. After an [`Event::Failed`], which fails the connection, the rest is swallowed.
+    /// Call it until then, before the connection receives more, with the same inflater for all
+    /// pieces of a message. Text is validated while it is inflated, and the message limit counts
+    /// inflated bytes. After an [`Event::Failed`], which fails the connection, the rest is
+    /// discarded.
     ///
-    /// One that is [shared](Inflater::shared) takes pieces that are whole messages only.
+    /// A [shared](Inflater::shared) inflater takes only pieces that are whole messages.
     ///
     /// ```
     /// # #[cfg(feature = "deflate")] {
@@ -457,8 +505,8 @@ impl<D: Decompress> Inflater<D> {
         if self.taken == 0 || self.ended || self.fault.is_some() {
             return;
         }
-        // RFC 7692 §7.2.2: what the sender has left out, unless it did not. A message that leaves it
-        // out ends with the type of a stored block, so its last byte is never FF.
+        // RFC 7692 §7.2.2: what the sender has left out, unless it did not. A message that leaves
+        // it out ends with the type of a stored block, so its last byte is never FF.
         let end = if self.end == TAIL { &EMPTY_BLOCK[..] } else { &TAIL };
         if !self.codec.finish(end) {
             self.fault = Some(Violation::InvalidPayload.into());

@@ -8,9 +8,35 @@ use crate::mask;
 ///
 /// Implemented for `Vec<u8>` (feature `alloc`), for [`SliceOutput`] over a borrowed slice, and for
 /// `BytesMut` (feature `bytes`). Methods that send first [`reserve`](Output::reserve) room for all
-/// that they will write, then [`append`](Output::append) it; when there is no room they write nothing.
+/// that they will write, then [`append`](Output::append) it; when there is no room they write
+/// nothing.
 ///
-/// One that promises room it does not have loses bytes; nothing here panics for it.
+/// If an implementation accepts a reservation that it cannot honour, output is lost; this crate
+/// does not panic.
+///
+/// ```
+/// use websocket_proto::{Agreed, Config, Connection, Full, Output, SendError, Server};
+///
+/// /// Holds at most 1 KiB for a peer that does not read.
+/// struct Bounded(Vec<u8>);
+///
+/// impl Output for Bounded {
+///     fn reserve(&mut self, additional: usize) -> Result<(), Full> {
+///         if additional > 1024 - self.0.len() { Err(Full) } else { Ok(()) }
+///     }
+///     fn append(&mut self, bytes: &[u8]) {
+///         self.0.extend_from_slice(bytes);
+///     }
+/// }
+///
+/// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+/// let mut out = Bounded(Vec::new());
+/// connection.send_text("Hello", &mut out)?;
+/// assert_eq!(connection.send_binary(&[0; 1024], &mut out), Err(SendError::Full));
+/// assert_eq!(out.0, b"\x81\x05Hello");
+/// # Ok::<(), SendError>(())
+/// ```
+#[doc(alias("buffer", "sink", "backpressure", "write"))]
 pub trait Output {
     /// Makes room for `additional` more bytes, or changes nothing.
     ///
@@ -19,20 +45,30 @@ pub trait Output {
     /// [`Full`] when there is no such room.
     fn reserve(&mut self, additional: usize) -> Result<(), Full>;
 
-    /// Appends `bytes`, within the room that was reserved. A long payload comes in parts of some KiB.
+    /// Appends `bytes`, within the room that was reserved. A long payload comes in parts of some
+    /// KiB.
     fn append(&mut self, bytes: &[u8]);
 
-    /// Appends `bytes` masked: each XORed with the byte of `key` at its position modulo four (§5.3),
-    /// within the room that was reserved.
+    /// Appends `bytes` masked: each XORed with the byte of `key` at its position modulo four
+    /// (§5.3), within the room that was reserved.
     ///
-    /// What is provided appends many small parts, so [`append`](Output::append) should be quick.
+    /// The default implementation calls [`append`](Output::append) for each block of at most 256
+    /// bytes.
     #[inline]
     fn append_masked(&mut self, bytes: &[u8], key: [u8; 4]) {
         mask::copy(bytes, key, |block| self.append(block));
     }
 }
 
-/// An [`Output`] has no room for what should be written.
+/// The error of an [`Output`] that has no room for what should be written. Methods that send report
+/// it as [`SendError::Full`](crate::SendError::Full), and have written nothing.
+///
+/// ```
+/// use websocket_proto::{Full, Output, SliceOutput};
+///
+/// let mut memory = [0; 4];
+/// assert_eq!(SliceOutput::new(&mut memory).reserve(5), Err(Full));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -66,17 +102,18 @@ pub struct SliceOutput<'b> {
 }
 
 impl<'b> SliceOutput<'b> {
-    /// An empty output with room for `memory.len()` bytes.
+    /// Creates an empty output with room for `memory.len()` bytes.
     pub const fn new(memory: &'b mut [u8]) -> Self {
         SliceOutput { memory, written: 0 }
     }
 
-    /// The bytes appended since the last [`clear`](SliceOutput::clear).
+    /// Returns the bytes appended since the last [`clear`](SliceOutput::clear).
+    #[must_use]
     pub fn written(&self) -> &[u8] {
         self.memory.get(..self.written).unwrap_or_default()
     }
 
-    /// Forgets what was appended: the whole slice is room again.
+    /// Discards the appended bytes: the whole slice is room again.
     pub const fn clear(&mut self) {
         self.written = 0;
     }
@@ -131,7 +168,8 @@ fn append_words(out: &mut alloc::vec::Vec<u8>, bytes: &[u8], key: [u8; 4]) {
     mask::copy(rest, key, |block| out.extend_from_slice(block));
 }
 
-/// Whether there is about this much memory, for dependencies that panic or abort where there is not.
+/// Whether there is about this much memory, for dependencies that panic or abort where there is
+/// not.
 #[cfg(any(feature = "bytes", feature = "deflate"))]
 pub(crate) fn has_memory(bytes: usize) -> bool {
     let mut memory = alloc::vec::Vec::<u8>::new();
@@ -145,8 +183,8 @@ pub(crate) fn has_memory(bytes: usize) -> bool {
 impl Output for bytes::BytesMut {
     fn reserve(&mut self, additional: usize) -> Result<(), Full> {
         if additional > self.capacity() - self.len() && !self.try_reclaim(additional) {
-            // `BytesMut` has no reservation that can fail. It doubles its memory, so as much is asked
-            // for first.
+            // `BytesMut` has no reservation that can fail. It doubles its memory, so as much is
+            // asked for first.
             let length = self.len().checked_add(additional).ok_or(Full)?;
             if !has_memory(length.saturating_mul(2)) {
                 return Err(Full);

@@ -15,10 +15,9 @@ use crate::{
     send::PART,
 };
 
-/// Compresses with `zlib-rs`.
+/// The compressor of the crate `zlib-rs`, for a [`Deflater`](crate::Deflater).
 ///
-/// It takes memory when it first has something to compress: in KiB, whatever the level of
-/// compression,
+/// Memory is allocated when there first is something to compress. In KiB, whatever the level:
 ///
 /// | window bits | memory level 1 | 8 (unless set) | 9 |
 /// |---|---|---|---|
@@ -27,7 +26,15 @@ use crate::{
 /// | 13 | 164 | 276 | 388 |
 /// | 15 | 260 | 372 | 484 |
 ///
-/// It takes it anew where a shared one goes from a connection to another with a different window.
+/// A shared compressor reallocates when consecutive messages need different window sizes.
+///
+/// ```
+/// use websocket_proto::{Deflater, ZlibCompress};
+///
+/// // Quick, and for each connection 134 KiB where the agreed window has 9 bits.
+/// let deflater = Deflater::own(ZlibCompress::new(1).memory_level(1));
+/// ```
+#[doc(alias("zlib", "gzip", "deflate", "compression level", "miniz"))]
 pub struct ZlibCompress {
     level: u8,
     memory_level: u8,
@@ -35,13 +42,14 @@ pub struct ZlibCompress {
 }
 
 impl ZlibCompress {
-    /// Compresses with a level of 1, the fastest, to 9, the best; 0 stores. More counts as 9.
+    /// Creates a compressor with a level from 1, the fastest, to 9, the best. Level 0 stores
+    /// without compressing, and a greater one counts as 9. zlib's own default is 6.
     pub const fn new(level: u8) -> Self {
         let level = if level > 9 { 9 } else { level };
         ZlibCompress { level, memory_level: 8, state: None }
     }
 
-    /// Uses less memory, or more, than the level of 8: from 1 to 9. What is beyond counts as those.
+    /// Sets how much memory is used, from 1 to 9; 8 unless set. Values beyond count as those.
     #[must_use]
     pub fn memory_level(self, level: u8) -> Self {
         ZlibCompress { memory_level: level.clamp(1, 9), ..self }
@@ -108,10 +116,22 @@ impl Compress for ZlibCompress {
     }
 }
 
-/// Inflates with `zlib-rs`, whatever the window of the compressor.
+/// The decompressor of the crate `zlib-rs`, for an [`Inflater`](crate::Inflater). It reads what was
+/// compressed with any window.
 ///
-/// It takes memory when it first has something to inflate: 79 KiB.
+/// It allocates 79 KiB when there first is something to inflate.
+///
+/// ```
+/// use websocket_proto::{Decompress, Progress, ZlibDecompress};
+///
+/// let mut codec = ZlibDecompress::new();
+/// let mut output = [0; 10];
+/// let progress = codec.decompress(b"\xF2\x48\xCD\xC9\xC9\x07\x00", &mut output);
+/// assert_eq!((progress, &output[..5]), (Progress::new(7, 5), &b"Hello"[..]));
+/// assert!(codec.finish(b"\x00\x00\xFF\xFF"));
+/// ```
 #[derive(Default)]
+#[doc(alias("zlib", "gzip", "inflate", "miniz"))]
 pub struct ZlibDecompress {
     state: Option<Inflating>,
 }
@@ -129,7 +149,7 @@ struct Inflating {
 }
 
 impl ZlibDecompress {
-    /// Has seen nothing yet.
+    /// Creates a decompressor. It allocates on first use.
     pub const fn new() -> Self {
         ZlibDecompress { state: None }
     }

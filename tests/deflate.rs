@@ -325,6 +325,22 @@ fn t33_short_final_blocks_inflate_as_they_would_alone() {
         let mut data = Vec::new();
         let whole = inflate(&payload, &mut data).is_some();
         *if whole { &mut sound } else { &mut corrupt } += 1;
+        for size in [1, 5, 33, 300] {
+            let (mut codec, mut rest, mut inflated) = (ZlibDecompress::new(), &payload[..], vec![]);
+            let mut output = vec![0; size];
+            let progress = loop {
+                let progress = codec.decompress(rest, &mut output);
+                inflated.extend_from_slice(&output[..progress.produced]);
+                rest = &rest[progress.consumed..];
+                let done = rest.is_empty() && progress.produced < size;
+                if done || progress.fault.is_some() {
+                    break progress;
+                }
+            };
+            assert!(inflated == data, "{seed}, {size}");
+            let fault = (!whole).then_some(InflateError::Corrupt);
+            assert_eq!((progress.fault, progress.ended), (fault, whole), "{seed}, {size}");
+        }
         let wire = common::frame(0xC2, &payload);
         let (front, back) = wire.split_at(wire.len() - payload.len() + 5 + history.len());
         for mode in [Mode::Pieces, Mode::Own, Mode::Shared] {

@@ -13,7 +13,8 @@ pub enum Block<'a> {
 pub enum Symbol {
     Literal(u8),
     /// Which length and which distance, in the order of RFC 1951 §3.2.5, and the further bits that
-    /// they have. There are 29 lengths and 30 distances; one or two more can be written, and are wrong.
+    /// they have. There are 29 lengths and 30 distances; one or two more can be written, and are
+    /// wrong.
     Reference {
         length: u32,
         distance: u32,
@@ -71,7 +72,8 @@ impl Bits {
                 self.code(0, 7);
             }
             Block::Empty => {
-                // 257 literals and lengths, one distance, and the lengths of the codes of 18 lengths.
+                // 257 literals and lengths, one distance, and the lengths of the codes of 18
+                // lengths.
                 self.number(2, 2).number(0, 5).number(0, 5).number(18 - 4, 4);
                 for symbol in [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1] {
                     self.number([2, 2].get(symbol).copied().unwrap_or((symbol == 18).into()), 3);
