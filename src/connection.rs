@@ -725,6 +725,11 @@ impl<R: Role> Connection<R> {
         self.pong_token
     }
 
+    /// Whether the caller gave the transport up.
+    pub(crate) const fn is_aborted(&self) -> bool {
+        matches!(self.transport, Transport::Aborted)
+    }
+
     /// Whether the transport has ended and nothing is left to be said.
     const fn ended(&self) -> bool {
         match self.transport {

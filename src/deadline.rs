@@ -54,7 +54,8 @@ const OUTPUT_RATE: u128 = 1 << 10;
 ///   bytes lie unread in the transport. Read and receive all of them, and try to write what waits,
 ///   before you call [`enforce`](Deadlines::enforce) or [`expired`](Deadlines::expired). A peer from
 ///   which you do not read looks silent and slow. While its own output waits that is allowed for. If you
-///   stop reading for another reason, as a relay does, lift [`Limit::Idle`] and [`Limit::Message`].
+///   stop reading for another reason, call [`resumed`](Deadlines::resumed) when you go on, or lift
+///   [`Limit::Idle`] and [`Limit::Message`], as a relay does.
 /// - **Report every write.** [`written`](Deadlines::written) tells a peer that reads slowly from one
 ///   that is gone. It counts only bytes that had to wait, because a transport buffers bytes for a
 ///   peer that is gone too. A driver that reports a write that was blocked, and not the one that ended
@@ -304,14 +305,42 @@ impl Deadlines {
             let same = self.message.filter(|message| message.number == number);
             Message { number, since: same.map_or(now, |message| message.since), received }
         });
+        // Output that waits can outlive the connection: the end of the stream leaves it to be written.
+        let drained = self.waiting.is_none() || connection.is_aborted();
         self.phase = match (connection.state(), self.phase) {
-            (State::Closed, _) => Phase::Closed,
+            (State::Closed, _) if drained => Phase::Closed,
             // Also while the connection is open, if the Close that was due was not sent.
             (_, phase @ Phase::Close { .. }) => phase,
-            (State::Closing, _) => Phase::Close { since: now },
+            (State::Closing | State::Closed, _) => Phase::Close { since: now },
             (State::Open, phase @ (Phase::Idle { .. } | Phase::Pong { .. })) if !alive => phase,
             (State::Open, _) => Phase::Idle { since: now },
         };
+    }
+
+    /// Reports that reading goes on after a pause that this side made, for example because the
+    /// application was busy. The time of the message in progress starts again: see
+    /// [`Limit::Message`]. Without this call a peer is blamed for the pause.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use websocket_proto::{Agreed, Config, Connection, Deadlines, Limit, Server};
+    ///
+    /// let seconds = Duration::from_secs;
+    /// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+    /// let mut deadlines = Deadlines::new(seconds(0)).limit(Limit::Idle, None);
+    /// let mut part = *b"\x81\x85\0\0"; // the beginning of a message
+    /// assert!(connection.receive(&mut &mut part[..]).is_none());
+    /// deadlines.update(seconds(1), &connection);
+    /// assert_eq!(deadlines.next(), Some((seconds(61), Limit::Message)));
+    ///
+    /// // The application looks at something else until 100 s, and then reads on.
+    /// deadlines.resumed(seconds(100));
+    /// assert_eq!(deadlines.next(), Some((seconds(160), Limit::Message)));
+    /// ```
+    pub const fn resumed(&mut self, now: Duration) {
+        if let Some(message) = &mut self.message {
+            message.since = now;
+        }
     }
 
     /// Reports that the transport took `taken` bytes of the output and that `waiting` more wait for

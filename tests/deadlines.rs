@@ -578,3 +578,35 @@ fn what_has_no_room_in_the_output_ends_with_an_abort() {
     assert_eq!((abort, deadlines.next()), (Some(Overdue::Abort(Limit::Pong)), None));
     assert_eq!(connection.next_step(), NextStep::Drop);
 }
+
+/// The end of the stream closes the connection while output waits for a peer that does not read.
+#[test]
+fn t25_output_that_waits_after_the_end_of_the_stream_has_the_time_of_closing() {
+    let seconds = Duration::from_secs;
+    for sent in ["", "88 82 00 00 00 00 03 E8"] {
+        let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+        let (mut deadlines, mut out) = (Deadlines::new(seconds(0)), Vec::new());
+        deadlines.enforce(seconds(0), &mut connection, &mut out);
+        deadlines.written(seconds(1), 0, 100_000);
+        let mut read = hex(sent);
+        let mut input = &mut read[..];
+        while connection.receive(&mut input).is_some() {
+            connection.transmit(&mut out).unwrap();
+        }
+        connection.receive_eof();
+        assert_eq!(deadlines.enforce(seconds(2), &mut connection, &mut out), None);
+        assert_eq!(connection.next_step(), NextStep::Drop); // once all output was written
+        assert_eq!(deadlines.next(), Some((seconds(7), Limit::Close)));
+        // It is read.
+        deadlines.written(seconds(6), 1000, 99_000);
+        assert_eq!(deadlines.next(), Some((seconds(11), Limit::Close)));
+        let mut written = deadlines.clone();
+        written.written(seconds(7), 99_000, 0);
+        written.update(seconds(7), &connection);
+        assert_eq!(written.next(), None);
+        // It is not read any more.
+        let overdue = deadlines.enforce(seconds(11), &mut connection, &mut out);
+        assert_eq!(overdue, Some(Overdue::Abort(Limit::Close)));
+        assert_eq!(deadlines.next(), None);
+    }
+}

@@ -164,6 +164,7 @@ fn deadlines<R: Role>(connection: &mut Connection<R>) {
         Deadlines::update(&mut deadlines, time(), connection);
         see(Deadlines::enforce(&mut deadlines, time(), connection, &mut AnyOutput));
         Deadlines::written(&mut deadlines, time(), any(0), any(0));
+        Deadlines::resumed(&mut deadlines, time());
         Deadlines::closing(&mut deadlines, time());
         see(Deadlines::next(&deadlines));
         see(Deadlines::expired(&mut deadlines, time()));
