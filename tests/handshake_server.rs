@@ -972,6 +972,38 @@ fn t40_a_buffer_that_shrank_is_read_from_its_start() {
 }
 
 #[test]
+fn t40_an_error_leaves_nothing_behind() {
+    let whole = sample().bytes();
+    let lines_end_with_lf = String::from_utf8(sample().bytes()).unwrap().replace("\r\n", "\n");
+    let plain = |length: usize| {
+        let head = "GET / HTTP/1.1\r\nA: \r\n\r\n";
+        head.replace("A: ", &format!("A: {}", "x".repeat(length - head.len())))
+    };
+    for (before, expected) in [
+        // Empty lines, and then something else.
+        ([&b"\r\n".repeat(300)[..], b"\0"].concat(), ControlByte(0)),
+        // Too long.
+        (b"GET /".iter().copied().chain([b'x'; 1000]).collect(), HeadTooLarge),
+        // A whole head that is no handshake, with others behind it that are served next.
+        (plain(whole.len() - 1).into_bytes(), InvalidHost(Missing)),
+        (plain(lines_end_with_lf.len()).into_bytes(), InvalidHost(Missing)),
+    ] {
+        for (next, verdict) in
+            [(&whole[..], Ok(true)), (lines_end_with_lf.as_bytes(), Err(ControlByte(b'\n')))]
+        {
+            let mut handshake = ServerHandshake::new().max_head(1000);
+            for cut in [before.len(), before.len() / 2] {
+                let mut all = [&before[..], next].concat();
+                let _ = handshake.receive(&mut &mut all[..cut]);
+                assert_eq!(handshake.receive(&mut &mut all[..]).err(), Some(expected));
+                let seen = handshake.receive(&mut &mut all[before.len()..]);
+                assert_eq!(seen.map(|request| request.is_some()), verdict, "after {expected}");
+            }
+        }
+    }
+}
+
+#[test]
 fn t47_bait_for_quadratic_parsers_is_read_in_linear_work() {
     // Linear work takes seconds, work that grows with the square would take hours.
     let (done, wait) = mpsc::channel();

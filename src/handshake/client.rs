@@ -101,6 +101,7 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
     /// what arrives, and call again with all of them from the same first byte. Each byte is validated
     /// once, however the head is split into reads. A buffer that is shorter than in the call before
     /// counts as a new one and is read from its start. Interim responses (1xx) are skipped.
+    /// After an error the value starts over.
     ///
     /// # Errors
     ///

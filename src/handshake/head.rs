@@ -22,7 +22,7 @@ pub(super) enum Kind {
 ///
 /// It validates each byte once, however the head is split into reads, and keeps its position as a
 /// count: the buffer may move between calls, but has to begin with the same bytes. Given fewer bytes
-/// than before, it starts over with these.
+/// than before, and after each error, it starts over.
 ///
 /// A byte that no head of HTTP/1 can have at its position is refused at once, because a peer that
 /// sends it speaks another protocol and may wait for an answer. The rules of the handshake are checked
@@ -82,8 +82,9 @@ impl Scanner {
     /// The head, once it is whole. The verdict is a function of the bytes, not of their cut into
     /// calls; asked again, it is the same.
     pub(super) fn scan<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, HandshakeError> {
-        // A shorter buffer cannot begin with the bytes that were scanned, so it is a new one.
-        if input.len() < self.scanned {
+        // A shorter buffer cannot begin with the bytes that were scanned, so it is a new one. A head that
+        // is still here was refused, and the buffer may be what its owner left of the old one.
+        if input.len() < self.scanned || self.state == ScanState::Complete {
             self.restart();
         }
         // §10.4: the limit is on all bytes up to the end of the head.
@@ -95,7 +96,7 @@ impl Scanner {
             let Some(&byte) = bytes.get(scanned) else {
                 break;
             };
-            state = state.step(self.kind, byte)?;
+            state = state.step(self.kind, byte).inspect_err(|_| self.restart())?;
             scanned = scanned.saturating_add(1);
             if state == ScanState::Start {
                 self.start = scanned;
@@ -105,6 +106,7 @@ impl Scanner {
         if state == ScanState::Complete {
             Ok(input.get(self.start..scanned))
         } else if scanned >= self.limit {
+            self.restart();
             Err(HandshakeError::HeadTooLarge)
         } else {
             Ok(None)
@@ -203,9 +205,9 @@ impl ScanState {
         match (self, byte) {
             // RFC 9112 §2.2: a CR stands before an LF and nowhere else. We want the converse too: where
             // one program sees the end of a line and the next does not, heads are smuggled.
-            (EmptyLine | LineEnd | BlankLine, _) | (Start, b'\r') => {
-                HandshakeError::ControlByte(b'\r')
-            }
+            (EmptyLine | LineEnd | BlankLine, _) => HandshakeError::ControlByte(b'\r'),
+            // RFC 9112 §2.2: only a server skips empty lines.
+            (Start, b'\r') => HandshakeError::MalformedLine,
             (LineStart | HeaderName, b'\t' | b'\r' | b' '..=b'~' | 0x80..) => {
                 HandshakeError::MalformedHeader
             }

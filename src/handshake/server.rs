@@ -77,7 +77,8 @@ impl<const HEADERS: usize> ServerHandshake<HEADERS> {
     /// `None` means that the head is not whole, and `input` is as it was: keep the bytes, append
     /// what arrives, and call again with all of them from the same first byte. Each byte is validated
     /// once, however the head is split into reads. A buffer that is shorter than in the call before
-    /// counts as a new one and is read from its start. After a request the value starts over.
+    /// counts as a new one and is read from its start. After a request, and after an error, the value
+    /// starts over.
     ///
     /// # Errors
     ///

@@ -71,6 +71,11 @@ impl<'a> Target<'a> {
         }
         let (authority, path) = split_authority(rest);
         let (authority, resource) = (Authority::parse(authority)?, split_query(path));
+        // RFC 3986 §3.2.2 lets a name be percent-encoded, but no name in DNS or TLS is, and URL
+        // libraries decode it: such a host has two readings.
+        if authority.host.contains('%') {
+            return Err(TargetError::Host);
+        }
         // Some programs read a backslash in a path as a slash, so such a path has two meanings.
         if !is_bare(resource.path) || resource.path.contains('\\') {
             return Err(TargetError::Path);
