@@ -28,6 +28,8 @@ fuzz_seconds=20
 note() { printf ':: %s\n' "$*"; }
 skip() { printf 'skip: %s\n' "$*"; exit 77; }
 die() { printf 'error: %s\n' "$*"; exit 1; }
+# absent GREP...: succeeds if grep finds nothing. An error of grep, which is status 2, is a failure.
+absent() { local status=0; "$@" || status=$?; [ "$status" -eq 1 ]; }
 
 # --- helpers -------------------------------------------------------------------------------------
 
@@ -176,9 +178,9 @@ step_docs() {
 
   # docs.rs shows README.md as the page of the crate, so a relative link leads nowhere there. In src,
   # a path of Rust has neither dot nor slash.
-  ! grep -nP '(\]\(|^\[[^]]+\]: *|(href|src)=")(?!https:|#)' README.md ||
+  absent grep -nP '(\]\(|^\[[^]]+\]: *|(href|src)=")(?!https:|#)' README.md ||
     die "links of README.md that lead nowhere on docs.rs"
-  ! grep -rnP '//[/!] *(.*(\]\(|(href|src)=")|\[[^]]+\]: *)(?!https:|#)[^)" ]*[./]' src ||
+  absent grep -rnP '//[/!] *(.*(\]\(|(href|src)=")|\[[^]]+\]: *)(?!https:|#)[^)" ]*[./]' src ||
     die "links of the documentation that lead nowhere on docs.rs"
 }
 
@@ -259,8 +261,8 @@ step_no_panic() {
   for program in connection handshake debug; do
     nm -C "$release/$program" >"$cache/symbols"
     grep -q ' T main$' "$cache/symbols" || die "$program was not read"
-    ! grep -E 'alloc::|__rust_(no_)?(re)?alloc|\b(m|c|re)alloc\b' "$cache/symbols" || die "$program allocates"
-    [ "$program" != connection ] || ! grep core::panicking "$cache/symbols" || die "panics are linked into the connection"
+    absent grep -E 'alloc::|__rust_(no_)?(re)?alloc|\b(m|c|re)alloc\b' "$cache/symbols" || die "$program allocates"
+    [ "$program" != connection ] || absent grep core::panicking "$cache/symbols" || die "panics are linked into the connection"
   done
 
   # Once more with what is fast by the instructions of the processor.
@@ -286,7 +288,7 @@ step_no_panic_32_bits() {
   proven connection
   result=$(python3 "$proof/panics.py" "$release/handshake" 2>&1) && die "nothing was found in the handshake"
   grep -q '^can panic: httparse ' <<<"$result" || die "instead of dependencies: $result"
-  ! grep '^can panic: websocket-proto ' <<<"$result" || die "the handshake can panic"
+  absent grep '^can panic: websocket-proto ' <<<"$result" || die "the handshake can panic"
 }
 
 # proven PROGRAM [LIST...]: what can panic in it is what stands in the lists.
@@ -392,7 +394,7 @@ step_package() {
   for file in src/lib.rs README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE tests/requirements.md tests/attacks.md; do
     grep -qxF "$file" <<<"$files" || die "$file is not in the package"
   done
-  ! grep -E '^((\.ci|bench|fuzz|target)/|RELEASING)' <<<"$files" || die "these do not belong in the package"
+  absent grep -E '^((\.ci|bench|fuzz|target)/|RELEASING)' <<<"$files" || die "these do not belong in the package"
   note "$(wc -l <<<"$files") files"
 }
 
