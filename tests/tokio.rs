@@ -858,3 +858,50 @@ fn assert_clean(closure: Option<Closure>, code: u16, initiator: Initiator) {
     assert!(closure.clean, "{closure:?}");
     assert_eq!((closure.code, closure.initiator), (code, Some(initiator)));
 }
+
+/// Two minutes between two reads are the application's, also in the middle of a message.
+#[tokio::test(start_paused = true)]
+async fn an_application_that_takes_its_time_loses_no_peer_in_the_middle_of_a_message() {
+    let (stream, mut peer) = duplex(1000);
+    let mut socket = server(stream);
+    let frame = frames("81 7E 0F A0 61*4000", true);
+    let writer = tokio::spawn(async move {
+        // As fast as the other side takes it, with the pause of a network between two packets.
+        for part in frame.chunks(500) {
+            peer.write_all(part).await.unwrap();
+            sleep(Duration::from_millis(10)).await;
+        }
+        peer
+    });
+    // A future that is dropped loses nothing.
+    assert!(timeout(Duration::from_millis(25), socket.next()).await.is_err());
+    sleep(2 * MINUTE).await; // the application is busy
+    let got = socket.next().await;
+    assert_eq!(got, Some(Message::Text("a".repeat(4000))));
+    assert_eq!(socket.sender().send(Data::Text("still open")).await, Ok(()));
+    drop(writer);
+}
+
+/// A future of `next` that is dropped twice a second gives a peer no more time for its message.
+#[tokio::test(start_paused = true)]
+async fn dropping_the_read_puts_off_no_deadline() {
+    let (stream, mut peer) = duplex(1000);
+    let mut socket = server(stream);
+    let frame = frames("81 7E 0F A0 61*4000", true);
+    let writer = tokio::spawn(async move {
+        for byte in frame {
+            if peer.write_all(&[byte]).await.is_err() {
+                break;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let start = Instant::now();
+    while socket.sender().closure().is_none() {
+        assert!(start.elapsed() < 2 * MINUTE);
+        let read = timeout(Duration::from_millis(300), socket.next()).await;
+        assert!(matches!(read, Err(_) | Ok(None)), "{read:?}");
+        sleep(Duration::from_millis(200)).await;
+    }
+    writer.abort();
+}

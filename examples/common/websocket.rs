@@ -9,13 +9,14 @@
 //!   stream ◀── the writer, a task of its own ───┘
 //! ```
 //!
-//! - Bytes leave in the order of `out`, the order of the calls. Who appends to it wakes the
-//!   writer. The writer also ends the stream, when and how [`NextStep`] tells.
+//! - Bytes leave in the order of `out`, which is the order of the calls. A call that appends to it
+//!   wakes the writer. The writer also ends the stream, as [`NextStep`] says.
 //! - While much waits to be written, [`send`](Sender::send) waits too, and of the peer's Pings only
 //!   the latest is answered: memory is bounded, whatever the peer does.
 //! - [`Deadlines`] count while the peer is waited for: in a read or a write that is pending, and
-//!   from the first Close on. An application that takes its time loses no peer that is alive. A peer
-//!   that exceeds one is sent a Close before it is dropped.
+//!   from the first Close on. An application that takes its time loses no peer that is alive, because
+//!   the time of a message starts again after a pause between two reads. A peer that exceeds a
+//!   deadline is sent a Close before it is dropped.
 
 use std::ops::Range;
 use std::pin::pin;
@@ -37,6 +38,10 @@ use websocket_proto::{
 /// With more bytes than this waiting to be written, `send` waits.
 pub const MAX_WAITING: usize = 1 << 20;
 const READ_BUFFER: usize = 16 << 10;
+/// A pause between two reads that is longer than this is the application's. A shorter one is not
+/// taken from the time of the message in progress, or a caller that drops the future of `next` every
+/// now and then would give the peer time without end.
+const PAUSE: Duration = Duration::from_secs(1);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// How long a client that was refused is waited for.
 const CLOSING_LIMIT: Duration = Duration::from_secs(5);
@@ -68,6 +73,8 @@ pub struct WebSocket<R: Role, S> {
     /// What was read, and where in it the bytes lie that are still to be received.
     buffer: Vec<u8>,
     input: Range<usize>,
+    /// When the latest read ended.
+    read: Instant,
     messages: Messages,
     sender: Sender<R>,
     writer: JoinHandle<()>,
@@ -209,22 +216,28 @@ impl<R: Role + Send + 'static, S: Stream> WebSocket<R, S> {
         let (input, mut buffer) = (0..leftover.len(), leftover);
         buffer.resize(READ_BUFFER.max(buffer.len()), 0);
         let (messages, sender) = (Messages::new(), Sender { shared });
-        WebSocket { reader, buffer, input, messages, sender, writer }
+        WebSocket { reader, buffer, input, read: Instant::now(), messages, sender, writer }
     }
 }
 
 impl<R: Role, S: AsyncRead> WebSocket<R, S> {
     /// The next message; `None` once the connection has ended: see [`closure`](Sender::closure).
     ///
-    /// Its future can be dropped at any time, and nothing is lost. It is what reads, so no Ping is
-    /// answered and no Close noticed while nobody calls it.
+    /// Its future can be dropped at any time, and nothing is lost. Only this call reads, so without it
+    /// no Ping is answered and no Close noticed.
     pub async fn next(&mut self) -> Option<Message> {
         loop {
             if let Some(message) = self.receive() {
                 return Some(message);
             }
             let shared = &*self.sender.shared;
-            match shared.in_time(self.reader.read(&mut self.buffer)).await {
+            if self.read.elapsed() > PAUSE {
+                shared.with(|locked| locked.deadlines.resumed(locked.now()));
+            }
+            let reading = Reading(&mut self.read);
+            let read = shared.in_time(self.reader.read(&mut self.buffer)).await;
+            drop(reading);
+            match read {
                 Some(Ok(length @ 1..)) => self.input = 0..length,
                 Some(Ok(0)) => {
                     shared.with(|locked| locked.eof = true);
@@ -278,6 +291,15 @@ impl<R: Role, S: AsyncRead> WebSocket<R, S> {
     /// The sending side, to be cloned.
     pub fn sender(&self) -> &Sender<R> {
         &self.sender
+    }
+}
+
+/// A read that is pending. Notes when it ends, also if its future is dropped.
+struct Reading<'a>(&'a mut Instant);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        *self.0 = Instant::now();
     }
 }
 
@@ -370,7 +392,7 @@ async fn write_all<R: Role, S: AsyncWrite>(
 }
 
 impl<R: Role> Shared<R> {
-    /// Runs `call` under the lock, and wakes whom the outcome concerns.
+    /// Runs `call` under the lock, and wakes the tasks that wait for its outcome.
     fn with<T>(&self, call: impl FnOnce(&mut Locked<R>) -> T) -> T {
         let mut locked = self.locked.lock().unwrap();
         let before = locked.facts();
@@ -455,7 +477,7 @@ impl<R: Role> Locked<R> {
             self.connection.write_ended();
             return Turn::ShutDown;
         }
-        // Told only now: the peer's end of stream is no reason to keep our Close from it.
+        // Reported only now, because our Close is still sent after the peer's end of stream.
         if self.eof {
             self.connection.receive_eof();
         }
