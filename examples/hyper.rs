@@ -1,8 +1,8 @@
 //! An echo server behind hyper, with the feature `http`: `hyper [ADDR]`
 //!
-//! hyper speaks HTTP/1.1 and serves a text to plain requests. Those that ask for an Upgrade are
-//! judged and answered by this crate, from the request as hyper holds it. The stream behind
-//! the answer runs in the wrapper of `examples/tokio.rs`.
+//! hyper speaks HTTP/1.1 and serves a text to plain requests. This crate validates and answers those
+//! that ask for an Upgrade, from the request as hyper holds it. After the answer, the stream runs in
+//! the wrapper of `examples/tokio.rs`.
 
 #[allow(dead_code, reason = "the wrapper can also make the handshake")]
 #[path = "common/websocket.rs"]
@@ -17,16 +17,17 @@ use hyper::http;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, on};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
 use websocket::WebSocket;
 use websocket_proto::handshake::{AcceptOptions, Request};
 use websocket_proto::{Agreed, Config, Connection, Server};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long a client may take for its request, and for the next after one that was refused.
-const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+/// How long a client may take for all its requests and their answers, up to the Upgrade.
+const HTTP_LIMIT: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -36,18 +37,19 @@ async fn main() -> io::Result<()> {
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
             // Out of file handles, perhaps: later the next one may be accepted.
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_millis(100)).await;
             continue;
         };
         tokio::spawn(async move {
-            // Without a timer, hyper waits for a request for ever.
             let service = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(REQUEST_LIMIT)
                 .serve_connection(TokioIo::new(stream), service_fn(answer))
                 .with_upgrades();
-            if let Err(error) = service.await {
-                eprintln!("{peer}: {error}");
+            // The service ends at the Upgrade. hyper limits neither how long a client takes to read
+            // the answers nor how many requests it makes, so one limit is for all of them.
+            match timeout(HTTP_LIMIT, service).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => eprintln!("{peer}: {error}"),
+                Err(elapsed) => eprintln!("{peer}: {elapsed}"),
             }
         });
     }
@@ -76,7 +78,7 @@ async fn echo(upgrade: OnUpgrade, agreed: Agreed) {
     // An error says that the client left before the answer: hyper reports that.
     let Ok(stream) = upgrade.await else { return };
     let connection = Connection::new(Server, &Config::new(), agreed);
-    // What came behind the request is still in the stream.
+    // Bytes that came after the request are still in the stream.
     let mut websocket = WebSocket::new(TokioIo::new(stream), connection, Vec::new());
     while let Some(message) = websocket.next().await {
         // An error says that the connection is closing, and `next` will say so too.
