@@ -8,17 +8,22 @@ use std::time::{Duration, Instant};
 pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 const CLOSING_LIMIT: Duration = Duration::from_secs(5);
 
-/// Reads once. Fails with [`is_timeout`] if nothing arrives before `end`.
+/// Reads once. If nothing arrives before `end`, fails with an error for which [`is_timeout`] is true.
 pub fn read_before(mut stream: &TcpStream, end: Instant, buffer: &mut [u8]) -> io::Result<usize> {
-    let left = end.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(ErrorKind::TimedOut.into());
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read,
+        }
     }
-    stream.set_read_timeout(Some(left))?;
-    stream.read(buffer)
 }
 
-/// Whether a read or a write found its time over. Which of the two it is depends on the system.
+/// Whether a read or a write took too long. Which of the two kinds it is depends on the system.
 pub fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

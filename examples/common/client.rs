@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use websocket_proto::handshake::{self, ClientHandshake, Offer, Response, Target};
 use websocket_proto::{Client, Config, Connection, Deadlines, NextStep, Overdue, SystemMask};
 
-/// An open connection, its transport, and the bytes that came behind the server's response.
+/// An open connection, its transport, and the bytes that came after the server's response.
 pub struct Dialled {
     pub transport: Transport,
     pub connection: Connection<Client<SystemMask>>,
@@ -20,15 +20,17 @@ pub struct Dialled {
     pub subprotocol: Option<String>,
 }
 
-/// Opens a connection to a `ws://` URL, within 10 seconds.
+/// Opens a connection to a `ws://` URL, within 10 seconds once its host name is resolved. The standard
+/// library has no limit for that.
 pub fn dial(url: &str, offer: &Offer<'_>) -> io::Result<Dialled> {
-    let end = Instant::now() + HANDSHAKE_LIMIT;
     let target = Target::parse(url).map_err(io::Error::other)?;
     if target.secure() {
         return Err(io::Error::other("this example has no TLS"));
     }
+    let addresses = (target.host(), target.port()).to_socket_addrs()?;
+    let end = Instant::now() + HANDSHAKE_LIMIT;
     let mut connected = Err(io::ErrorKind::NotFound.into());
-    for address in (target.host(), target.port()).to_socket_addrs()? {
+    for address in addresses {
         connected = connected.or_else(|_: io::Error| {
             let left = end.saturating_duration_since(Instant::now());
             TcpStream::connect_timeout(&address, left)
@@ -116,8 +118,10 @@ impl Transport {
             Err(error) if is_timeout(&error) => {
                 self.deadlines.written(self.start.elapsed(), 0, out.len());
             }
-            // A server may reset a transport that is no longer needed: how the connection ended
-            // tells whether anything was lost.
+            // Neither a byte nor a deadline: the next turn tries again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // A server may reset a transport that is no longer needed. Whether anything was lost is
+            // in `Connection::closure`.
             Err(_) => {
                 connection.abort();
                 out.clear();
