@@ -104,8 +104,8 @@ pub async fn conversation(closer: Initiator) -> Result<(Closure, Closure), Error
     Ok((client, server.await??.ok_or("nothing was served")?))
 }
 
-/// Serves one connection, its requests side by side; `ended` is told how each WebSocket among them
-/// ended. Nothing else is kept of a stream that has ended.
+/// Serves one connection, its requests side by side. Calls `ended` with how each WebSocket among them
+/// ended, also if the connection fails. Nothing else is kept of a stream that has ended.
 pub async fn serve<T>(
     transport: T,
     options: AcceptOptions<'_>,
@@ -120,28 +120,32 @@ where
     let mut peer: server::Connection<_, Bytes> = timeout(HANDSHAKE_LIMIT, handshake).await??;
     let mut silence = pin!(silence(peer.ping_pong().ok_or("taken")?));
     let mut streams = JoinSet::new();
-    loop {
-        tokio::select! {
-            request = peer.accept() => {
-                let Some(request) = request else { break };
-                let (asked, respond) = request?;
-                if let Some((connection, stream)) = accept(asked, respond, &options)? {
-                    let codecs::Shared { inflater, mut deflater } = codecs::Shared::new();
-                    let act = move |connection: &mut _, message: Message<'_>, out: &mut _| {
-                        echo(connection, message, &mut deflater, out)
-                    };
-                    streams.spawn(run(connection, stream, Vec::new(), inflater, act));
+    let served = async {
+        loop {
+            tokio::select! {
+                request = peer.accept() => {
+                    let Some(request) = request else { return Ok(()) };
+                    let (asked, respond) = request?;
+                    if let Some((connection, stream)) = accept(asked, respond, &options)? {
+                        let codecs::Shared { inflater, mut deflater } = codecs::Shared::new();
+                        let act = move |connection: &mut _, message: Message<'_>, out: &mut _| {
+                            echo(connection, message, &mut deflater, out)
+                        };
+                        streams.spawn(run(connection, stream, Vec::new(), inflater, act));
+                    }
                 }
+                Some(closure) = streams.join_next() => closure?.into_iter().for_each(&mut ended),
+                () = &mut silence => return Err("no answer to a PING".into()),
             }
-            Some(closure) = streams.join_next() => closure?.into_iter().for_each(&mut ended),
-            () = &mut silence => return Err("no answer to a PING".into()),
         }
-    }
+    };
+    let served = served.await;
     // With the connection, its streams end.
+    drop(peer);
     while let Some(closure) = streams.join_next().await {
         closure?.into_iter().for_each(&mut ended);
     }
-    Ok(())
+    served
 }
 
 /// Sends a PING now and then, and returns when one is not answered in time.

@@ -61,6 +61,41 @@ async fn serve(transport: DuplexStream, options: AcceptOptions<'_>) -> Result<Ve
     Ok(closures)
 }
 
+/// The preface of a client, its SETTINGS, and an extended CONNECT with more fields on stream 1.
+fn opening(more: &[(&str, &str)]) -> Vec<u8> {
+    let fields = [
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":scheme", "https"),
+        (":authority", "example.com"),
+        (":path", "/chat"),
+        ("sec-websocket-version", "13"),
+    ];
+    let mut block = Vec::new();
+    for (name, value) in fields.iter().chain(more) {
+        // RFC 7541 §6.2.2: a literal, not indexed, with a new name.
+        block.extend([0, name.len() as u8]);
+        block.extend(name.as_bytes());
+        block.push(value.len() as u8);
+        block.extend(value.as_bytes());
+    }
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    // HEADERS on stream 1, with END_HEADERS.
+    bytes.extend([0, 0, block.len() as u8, 1, 4, 0, 0, 0, 1]);
+    bytes.extend(block);
+    bytes
+}
+
+/// The type and the payload of the next frame of HTTP/2.
+async fn read_frame(stream: &mut DuplexStream) -> (u8, Vec<u8>) {
+    let mut head = [0; 9];
+    in_time(stream.read_exact(&mut head)).await.unwrap();
+    let mut payload = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+    in_time(stream.read_exact(&mut payload)).await.unwrap();
+    (head[3], payload)
+}
+
 /// A client that knows the server's SETTINGS.
 async fn client(pipe: DuplexStream) -> (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>) {
     let (peer, mut driver) = client::handshake(pipe).await.unwrap();
@@ -191,36 +226,13 @@ async fn r8441_5_b_fields_of_http_1_1_open_nothing() {
     ] {
         let (mut ours, theirs) = duplex(1000);
         let server = tokio::spawn(serve(theirs, AcceptOptions::new()));
-        let mut block = Vec::new();
-        for (name, value) in [
-            (":method", "CONNECT"),
-            (":protocol", "websocket"),
-            (":scheme", "https"),
-            (":authority", "example.com"),
-            (":path", "/chat"),
-            ("sec-websocket-version", "13"),
-            (name, value),
-        ] {
-            // RFC 7541 §6.2.2: a literal, not indexed, with a new name.
-            block.extend([0, name.len() as u8]);
-            block.extend(name.as_bytes());
-            block.push(value.len() as u8);
-            block.extend(value.as_bytes());
-        }
-        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-        bytes.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
-        // HEADERS on stream 1, with END_HEADERS.
-        bytes.extend([0, 0, block.len() as u8, 1, 4, 0, 0, 0, 1]);
-        bytes.extend(block);
+        let bytes = opening(&[(name, value)]);
         ours.write_all(&bytes).await.unwrap();
 
         // HEADERS, RST_STREAM or GOAWAY, whichever comes first, is the answer.
         let opened = loop {
-            let mut head = [0; 9];
-            in_time(ours.read_exact(&mut head)).await.unwrap();
-            let mut payload = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
-            in_time(ours.read_exact(&mut payload)).await.unwrap();
-            match head[3] {
+            let (kind, payload) = read_frame(&mut ours).await;
+            match kind {
                 // RFC 7541, appendix A: `:status: 200` has the index 8.
                 1 => break payload[0] == 0x88,
                 3 | 7 => break false,
@@ -399,6 +411,27 @@ async fn a_silent_client_is_given_up() {
         assert!(server.await.unwrap().is_err());
         assert_eq!(start.elapsed().as_secs(), seconds, "{length} bytes");
     }
+}
+
+/// A connection that fails ends its WebSockets, and `serve` still reports how.
+#[tokio::test]
+async fn the_end_of_each_websocket_is_reported_if_its_connection_fails() {
+    let (mut ours, theirs) = duplex(100_000);
+    let server = tokio::spawn(async move {
+        let mut closures = Vec::new();
+        let served =
+            example::serve(theirs, AcceptOptions::new(), |closure| closures.push(closure)).await;
+        (served.is_err(), closures)
+    });
+    ours.write_all(&opening(&[])).await.unwrap();
+    // The HEADERS of the response: the WebSocket is open.
+    while read_frame(&mut ours).await.0 != 1 {}
+    // RFC 9113 §6.7: a PING on a stream is an error of the connection.
+    ours.write_all(&[0, 0, 8, 6, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]).await.unwrap();
+    let (failed, closures) = in_time(server).await.unwrap();
+    assert!(failed);
+    assert_eq!(closures.len(), 1);
+    assert!(!closures[0].clean);
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@
 //! | `receive_eof` | END_STREAM was received |
 //! | `abort` | RST_STREAM was received, or the connection below has ended |
 //!
-//! Deadlines count for each stream by itself. A peer whose HTTP/2 connection is silent is for who
-//! drives that connection to find out: see `examples/h2.rs`.
+//! Deadlines count for each stream by itself. Whether the peer of the HTTP/2 connection is alive is
+//! checked by the task that drives that connection: see `examples/h2.rs`.
 
 use std::future::poll_fn;
 use std::mem;
