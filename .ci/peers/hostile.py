@@ -48,6 +48,12 @@ def drips_its_head(peer):
     drip(peer.write, peer.head[:-1])
 
 
+def pipelines_and_never_reads(peer):
+    peer.mute = True
+    while True:
+        peer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 1000)
+
+
 def holds_after_refusal(peer):
     peer.mute = True
     peer.refused()
@@ -74,6 +80,19 @@ def drips_a_message(peer):
 def never_reads(peer):
     peer.open()
     peer.flood()
+
+
+def flood_then_ends(peer):
+    peer.open()
+    peer.flood()
+    peer.fin()
+
+
+def flood_close_ends(peer):
+    peer.open()
+    peer.flood()
+    peer.send(CLOSE)
+    peer.fin()
 
 
 def drips_its_reading(peer):
@@ -141,15 +160,18 @@ def resets_after_close(peer):
 
 
 CLIENTS = {
-    # They are told so, which takes the time of closing once more.
+    # They are sent a 408, which takes the time of closing once more.
     nothing: HANDSHAKE + CLOSING,
     half_a_head: HANDSHAKE + CLOSING,
     drips_its_head: HANDSHAKE + CLOSING,
+    pipelines_and_never_reads: HANDSHAKE,
     holds_after_refusal: HANDSHAKE,
     sends_after_refusal: HANDSHAKE,
     never_answers: SILENCE + CLOSING,
     drips_a_message: MESSAGE + CLOSING,
     never_reads: OUTPUT + CLOSING,
+    flood_then_ends: OUTPUT + CLOSING,
+    flood_close_ends: OUTPUT + CLOSING,
     drips_its_reading: OUTPUT + CLOSING,
     holds_after_close: CLOSING,
     sends_after_close: CLOSING,
@@ -163,15 +185,22 @@ CLIENTS = {
     resets_after_close: AT_ONCE,
 }
 
+# The peers that send no whole head, and the servers that answer them with a 408.
+HEADLESS = [nothing, half_a_head, drips_its_head]
+SENDS_408 = ["echo_server", "blocking", "tokio", "proxy", "broadcast"]
+
 
 def limit_of(name, client):
-    """How long this server may take."""
+    """How many seconds this server may take."""
     if name == "h2" and client in (half_a_head, holds_after_refusal, sends_after_refusal):
         # There is a connection without WebSockets, which ends when a PING is not answered.
         return SILENCE
+    if name == "h2" and client in (flood_then_ends, flood_close_ends):
+        # The window is small, so the server still receives, and knows that the stream has ended.
+        return CLOSING
     if name == "h2" and client is drips_its_reading:
-        # Each byte that is read counts, where the kernel tells of none. There is one time before the
-        # Close, and one for what waits in front of it.
+        # Each byte that is read counts, which a kernel does not report. There is one time before the
+        # Close, and one for the bytes that are written before it.
         return 2 * OUTPUT + CLOSING
     return CLIENTS[client]
 
@@ -181,13 +210,12 @@ def serve(directory, name, client):
     example, port = start_server(directory, name)
     before = example.files()
     connection = peer(name, port)
+    if not example.opens_more_than(before):
+        return "the connection is not accepted"
     begin, limit = time.monotonic(), limit_of(name, client)
     with ThreadPoolExecutor(1) as pool:
         behaviour = pool.submit(client, connection)
         try:
-            # It has to begin.
-            while example.files() == before and not behaviour.done():
-                time.sleep(0.01)
             while example.files() > before:
                 if time.monotonic() > begin + limit + LATE:
                     return f"still served after {limit + LATE} s"
@@ -195,9 +223,11 @@ def serve(directory, name, client):
                     # The transport is the peer's to end.
                     connection.stop()
                 time.sleep(0.1)
+            if client in HEADLESS and name in SENDS_408:
+                connection.until(b"HTTP/1.1 408 ")
         finally:
             connection.stop()
-    # A peer that is cut off is no fault; one that does not get where it wants to is.
+    # A peer whose transport was ended is no fault. A peer that did not reach its state is one.
     error = behaviour.exception()
     if error and not isinstance(error, OSError):
         return f"{error!r}"
@@ -212,7 +242,7 @@ def serve(directory, name, client):
 
 
 def never_accepts(server):
-    # Two wait to be accepted, for whom there is room: the third is not answered.
+    # The queue has room for some connections, and these fill it: the example's is not answered.
     server.listener.listen(0)
     server.waiting = [socket.socket() for _ in range(4)]
     for other in server.waiting:
@@ -313,7 +343,7 @@ SERVER_PEERS = {
     resets_the_handshake: AT_ONCE,
     resets_the_client: AT_ONCE,
 }
-# What `autobahn_client` does not do: it neither sends by itself nor closes.
+# These need a client that sends by itself or closes, and `autobahn_client` does neither.
 NOT_OF_AUTOBAHN = {never_answers_the_close, holds_after_answer, sends_after_answer, reads_nothing}
 
 
@@ -343,20 +373,20 @@ def dial(directory, name, server):
 
 def backend(directory, server):
     """What is wrong with how the proxy treats this backend, if anything."""
-    # The client is told so, and does not answer.
+    # The client is sent the status or a Close, and does not answer.
     listener, limit = Listener(), SERVER_PEERS[server] + CLOSING
     if server is never_accepts:
         server(listener)
     example = Example(directory, "proxy", "127.0.0.1:0", listener.url)
     port, before = example.port(), example.files()
     connection = peer("proxy", port)
+    if not example.opens_more_than(before):
+        return "the connection is not accepted"
     connection.write(connection.head)
     begin = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
         behaviour = None if server is never_accepts else pool.submit(server, listener)
         try:
-            while example.files() == before:
-                time.sleep(0.01)
             while example.files() > before:
                 if time.monotonic() > begin + limit + LATE:
                     return f"still there after {limit + LATE} s"
@@ -435,7 +465,7 @@ def too_many_streams(directory):
 
 
 def burst(directory):
-    """What one client says in a burst takes no memory for the others once it was sent."""
+    """Messages that one client sends in a burst take no memory for the others once they were sent."""
     clients, texts = 200, 10_900
     example, port = start_server(directory, "broadcast")
     connections = [Tcp(port) for _ in range(clients)]

@@ -18,7 +18,7 @@ HEAD = (
 )
 # How long an answer may take on a machine that has other work to do.
 WAIT = 30
-# What the server examples are called. `proxy` needs the URL of a backend behind its address.
+# The names of the server examples. `proxy` needs the URL of a backend after its address.
 SERVERS = ["echo_server", "blocking", "tokio", "hyper", "h2", "proxy", "broadcast"]
 
 CLOSE = b"\x88\x82\0\0\0\0\x03\xe8"
@@ -50,13 +50,22 @@ class Example:
     def port(self):
         """The port that the example says that it listens on."""
         port = int(re.search(r":(\d+)/", self.process.stdout.readline().decode())[1])
-        # What else it says is read, or it would wait for that.
+        # Later output is read too, because a full pipe would block the example.
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
         return port
 
     def files(self):
         """How many files are open: one for each transport, and a few for the process itself."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def opens_more_than(self, before):
+        """Waits until more files are open than before, and returns whether that happens in time."""
+        end = time.monotonic() + WAIT
+        while self.files() <= before:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+        return True
 
     def processor_time(self):
         """The seconds of processor time that were used so far."""
@@ -100,7 +109,7 @@ def start_server(directory, name, **options):
 
 
 class Tcp:
-    """A peer over HTTP/1.1. Reads only when told to."""
+    """A peer over HTTP/1.1. Reads only when a method does so."""
 
     head = HEAD % 13
 
@@ -172,7 +181,7 @@ class Tcp:
             raise ConnectionError("the end")
 
     def stop(self):
-        """Ends the transport, and with it whoever reads or writes."""
+        """Ends the transport, and all reads and writes that wait for it."""
         self.stopped = True
         try:
             self.socket.shutdown(socket.SHUT_RDWR)
@@ -293,7 +302,7 @@ class Http2(Tcp):
 
 
 class Listener:
-    """The server of a client example. Takes one connection, and does only what it is told."""
+    """The server of a client example. Takes one connection, and does nothing unless a method is called."""
 
     head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
 
@@ -324,7 +333,7 @@ class Listener:
         reset(self.socket)
 
     def stop(self):
-        """Ends the transport, and with it whoever reads or writes."""
+        """Ends the transport, and all reads and writes that wait for it."""
         for end in (self.socket, self.listener):
             try:
                 end.shutdown(socket.SHUT_RDWR)
