@@ -280,7 +280,7 @@ step_no_panic_32_bits() {
   local proof=$ci/proof target=i686-unknown-linux-gnu result
   export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$cache/target-proof-32
   export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_LINKER=gcc-12
-  # With checks for overflow in `core` too, its panics would be put down to who calls it.
+  # With checks for overflow in `core` too, its panics would be put down to its callers.
   /usr/bin/cargo build --manifest-path "$proof/Cargo.toml" --release -Zbuild-std=core --target "$target" \
     --bin connection --bin handshake --config profile.release.overflow-checks=false \
     --config profile.release.package.websocket-proto.overflow-checks=true
@@ -400,7 +400,7 @@ step_package() {
 
 # --- other compilers and targets -----------------------------------------------------------------
 
-# The lint `incompatible_msrv` judges the standard library only; here the old compiler itself does.
+# The lint `incompatible_msrv` checks the standard library only; here the old compiler itself does.
 step_msrv() {
   local version found llvm package dir=$cache/msrv
   version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
@@ -516,7 +516,7 @@ step_bare_example() {
   RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zemit-stack-sizes" /usr/bin/cargo build --manifest-path .ci/bare/Cargo.toml --release \
     -Zbuild-std=core -Zbuild-std-features=compiler-builtins-mem --target thumbv6m-none-eabi
   program=$CARGO_TARGET_DIR/thumbv6m-none-eabi/release/bare
-  # The chain: the program, the handshake with its buffer, the echo of what came behind the request,
+  # The chain: the program, the handshake with its buffer, the echo of the bytes after the request,
   # and below it at most three more frames, the largest that there are.
   frames=$(llvm-readelf-14 --stack-sizes "$program")
   frame() { awk -v name="$1" '$2 ~ name { print $1; n++ } END { exit n != 1 }' <<<"$frames" || die "no frame of $1"; }
@@ -544,7 +544,7 @@ autobahn_server() {
   start_echo_server $flags
   "$tools/venv/bin/kosoku" -p 2 -o "$report" "${cases[@]/#/--include=}" "127.0.0.1:$port" || status=$?
   still_alive "$server"
-  judge "$report" "$status" "${groups[@]}"
+  verdict "$report" "$status" "${groups[@]}"
 }
 
 step_autobahn_client() {
@@ -559,11 +559,11 @@ step_autobahn_client() {
   "$examples/autobahn_client" "ws://127.0.0.1:$port" websocket-proto --deflate --takeover || status=$?
   # Without the last request of the client, the suite would not end.
   if [ "$status" -eq 0 ]; then wait "$suite" || status=$?; fi
-  judge "$report" "$status"
+  verdict "$report" "$status"
 }
 
-# judge REPORT STATUS GROUP...: the verdicts first, so that they are seen even when the run failed.
-judge() {
+# verdict REPORT STATUS GROUP...: the verdicts first, so that they are seen even when the run failed.
+verdict() {
   local counts faults=0
   [ -f "$1/index.json" ] || die "no report; the run ended with status $2"
   counts=$(python3 "$ci/autobahn.py" "$1/index.json" "${@:3}") || faults=1
@@ -635,7 +635,7 @@ step_idle() { peer python3 "$ci/peers/idle.py" "$examples"; }
 
 step_hostile() { peer python3 "$ci/peers/hostile.py" "$examples"; }
 
-# An example that echoes, with the arguments behind its address, and the Python client.
+# An example that echoes, with the arguments after its address, and the Python client.
 echo_example() { # name, scheme, arguments...
   local name=$1 scheme=$2 port server
   shift 2

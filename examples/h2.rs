@@ -3,9 +3,9 @@
 //!
 //! `h2` has the two talk over a pipe in memory, once with the client closing and once with the
 //! server, and prints what happens. It exits with 0 if all went well. `h2 ADDR [--deflate]` is the
-//! server alone, for clients that know that it speaks HTTP/2. It gives up clients that do not answer
-//! PING, and bounds the streams of each. `common/http2.rs` is what carries a WebSocket over a stream,
-//! made to be copied.
+//! server alone, for clients that know that it speaks HTTP/2. The server gives up clients that do
+//! not answer PING, and bounds the streams of each. `common/http2.rs` carries a WebSocket over a
+//! stream, and is made to be copied.
 //!
 //! With `--deflate`, for which the feature `deflate` is needed, messages are compressed where the
 //! client offers it. Each WebSocket has codecs of its own here; `echo_server` shows how one pair
@@ -104,8 +104,8 @@ pub async fn conversation(closer: Initiator) -> Result<(Closure, Closure), Error
     Ok((client, server.await??.ok_or("nothing was served")?))
 }
 
-/// Serves one connection, its requests side by side. Calls `ended` with how each WebSocket among them
-/// ended, also if the connection fails. Nothing else is kept of a stream that has ended.
+/// Serves one connection, its requests side by side. Calls `ended` with how each WebSocket among
+/// them ended, also if the connection fails. Nothing else is kept of a stream that has ended.
 pub async fn serve<T>(
     transport: T,
     options: AcceptOptions<'_>,

@@ -1,8 +1,8 @@
 //! An echo server behind hyper, with the feature `http`: `hyper [ADDR]`
 //!
-//! hyper speaks HTTP/1.1 and serves a text to plain requests. This crate validates and answers those
-//! that ask for an Upgrade, from the request as hyper holds it. After the answer, the stream runs in
-//! the wrapper of `examples/tokio.rs`.
+//! hyper speaks HTTP/1.1 and serves a text to plain requests. This crate validates and answers
+//! those that ask for an Upgrade, from the request as hyper holds it. After the answer, the stream
+//! runs in the wrapper of `examples/tokio.rs`.
 
 #[allow(dead_code, reason = "the wrapper can also make the handshake")]
 #[path = "common/websocket.rs"]

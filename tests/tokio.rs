@@ -438,7 +438,7 @@ async fn a_peer_that_answers_pings_stays_until_it_stops() {
     assert_eq!(next.await.unwrap(), None);
 }
 
-/// Silence can be told only by who listens: the Pong came while the application was busy.
+/// Only a reader can detect silence: the Pong came while the application was busy.
 #[tokio::test(start_paused = true)]
 async fn an_application_that_takes_its_time_loses_no_peer() {
     let (stream, mut peer) = duplex(1000);
@@ -702,7 +702,7 @@ async fn a_violation_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_without_a_close_is_told() {
+async fn an_end_without_a_close_is_reported() {
     let (stream, mut peer) = duplex(1000);
     let mut socket = server(stream);
     peer.write_all(&frames("81 02 68 69 / 81 05 68", true)).await.unwrap();
@@ -760,7 +760,7 @@ async fn a_broken_transport_ends_the_connection() {
 
 /// What came in one read with the head belongs to the connection.
 #[tokio::test(start_paused = true)]
-async fn bytes_behind_the_handshake_are_received() {
+async fn bytes_after_the_handshake_are_received() {
     let head = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     let (stream, mut peer) = duplex(1000);

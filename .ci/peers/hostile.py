@@ -185,7 +185,7 @@ CLIENTS = {
     resets_after_close: AT_ONCE,
 }
 
-# The peers that send no whole head, and the servers that answer them with a 408.
+# The peers that never complete a head, and the servers that answer them with a 408.
 HEADLESS = [nothing, half_a_head, drips_its_head]
 SENDS_408 = ["echo_server", "blocking", "tokio", "proxy", "broadcast"]
 

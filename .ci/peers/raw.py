@@ -23,7 +23,7 @@ SERVERS = ["echo_server", "blocking", "tokio", "hyper", "h2", "proxy", "broadcas
 
 CLOSE = b"\x88\x82\0\0\0\0\x03\xe8"
 BAD_FRAME = b"\x83\x80\0\0\0\0"
-# The first part of a message of 100 bytes, and a whole one of 60 000.
+# The first part of a message of 100 bytes, and a complete one of 60 000.
 PART = b"\x81\xe4\0\0\0\0abc"
 LONG = b"\x81\xfe\xea\x60\0\0\0\0" + b"x" * 60_000
 
@@ -99,7 +99,7 @@ def end_all():
 
 
 def start_server(directory, name, **options):
-    """Starts a server example; for the proxy, another behind it."""
+    """Starts a server example; for the proxy, also its backend."""
     arguments = ["127.0.0.1:0"]
     if name == "proxy":
         backend = Example(directory, "echo_server", "127.0.0.1:0")
@@ -212,7 +212,7 @@ def h2_headers(version, stream=1):
 class Http2(Tcp):
     """A peer over HTTP/2, which answers PINGs."""
 
-    # A window of 1000 bytes, behind which a server has to wait, and the answer to the server's SETTINGS.
+    # A window of 1000 bytes, which makes a server wait, and the answer to the server's SETTINGS.
     settings = h2_frame(4, 0, 0, struct.pack(">HI", 4, 1000)) + h2_frame(4, 1, 0)
     preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings
     head = preface + h2_headers(13)

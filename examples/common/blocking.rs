@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 const CLOSING_LIMIT: Duration = Duration::from_secs(5);
 
-/// Reads once. If nothing arrives before `end`, fails with an error for which [`is_timeout`] is true.
+/// Reads once. If nothing arrives before `end`, fails with an error for which [`is_timeout`] is
+/// true.
 pub fn read_before(mut stream: &TcpStream, end: Instant, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         let left = end.saturating_duration_since(Instant::now());

@@ -20,8 +20,8 @@ pub struct Dialled {
     pub subprotocol: Option<String>,
 }
 
-/// Opens a connection to a `ws://` URL, within 10 seconds once its host name is resolved. The standard
-/// library has no limit for that.
+/// Opens a connection to a `ws://` URL, within 10 seconds once its host name is resolved. The
+/// standard library has no limit for that.
 pub fn dial(url: &str, offer: &Offer<'_>) -> io::Result<Dialled> {
     let target = Target::parse(url).map_err(io::Error::other)?;
     if target.secure() {

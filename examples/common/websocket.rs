@@ -14,9 +14,9 @@
 //! - While much waits to be written, [`send`](Sender::send) waits too, and of the peer's Pings only
 //!   the latest is answered: memory is bounded, whatever the peer does.
 //! - [`Deadlines`] count while the peer is waited for: in a read or a write that is pending, and
-//!   from the first Close on. An application that takes its time loses no peer that is alive, because
-//!   the time of a message starts again after a pause between two reads. A peer that exceeds a
-//!   deadline is sent a Close before it is dropped.
+//!   from the first Close on. An application that takes its time loses no peer that is alive,
+//!   because the time of a message starts again after a pause between two reads. A peer that
+//!   exceeds a deadline is sent a Close before it is dropped.
 
 use std::ops::Range;
 use std::pin::pin;
@@ -38,9 +38,9 @@ use websocket_proto::{
 /// With more bytes than this waiting to be written, `send` waits.
 pub const MAX_WAITING: usize = 1 << 20;
 const READ_BUFFER: usize = 16 << 10;
-/// A pause between two reads that is longer than this is the application's. A shorter one is not
-/// taken from the time of the message in progress, or a caller that drops the future of `next` every
-/// now and then would give the peer time without end.
+/// After a pause between two reads that is longer than this, the time of the message in progress
+/// starts again. Shorter pauses do not count, because a caller that drops the future of `next`
+/// often would give the peer endless time.
 const PAUSE: Duration = Duration::from_secs(1);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// How long a client that was refused is waited for.
@@ -70,7 +70,7 @@ impl Message {
 /// written.
 pub struct WebSocket<R: Role, S> {
     reader: ReadHalf<S>,
-    /// What was read, and where in it the bytes lie that are still to be received.
+    /// The bytes that were read, and the range of those that are still to be received.
     buffer: Vec<u8>,
     input: Range<usize>,
     /// When the latest read ended.
@@ -87,7 +87,7 @@ pub struct Sender<R> {
 
 struct Shared<R> {
     locked: Mutex<Locked<R>>,
-    /// There is something to do for the writer.
+    /// The writer has something to do.
     work: Notify,
     /// One of [`Locked::facts`] has changed.
     changed: Notify,
@@ -98,7 +98,7 @@ struct Locked<R> {
     deadlines: Deadlines,
     /// When the time of `deadlines` was zero.
     origin: Instant,
-    /// What is to be written, behind the bytes that the writer has in hand.
+    /// Bytes to be written, after those that the writer has in hand.
     out: Vec<u8>,
     in_hand: usize,
     /// The reader has met the end of the stream.
@@ -173,7 +173,7 @@ impl<M: MaskSource + Send + 'static, S: Stream> WebSocket<Client<M>, S> {
     }
 }
 
-/// Reads until `receive` has found a whole head; returns also what came behind it.
+/// Reads until `receive` has found a head; also returns the bytes that came after it.
 async fn read_head<T>(
     stream: &mut (impl AsyncRead + Unpin),
     mut receive: impl FnMut(&mut &mut [u8]) -> io::Result<Option<T>>,
@@ -195,7 +195,7 @@ fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
 }
 
 impl<R: Role + Send + 'static, S: Stream> WebSocket<R, S> {
-    /// Goes on from a handshake; `leftover` is what came behind it. Starts the writer.
+    /// Goes on from a handshake; `leftover` are the bytes that came after it. Starts the writer.
     pub fn new(stream: S, connection: Connection<R>, leftover: Vec<u8>) -> Self {
         let locked = Locked {
             connection,
@@ -223,8 +223,8 @@ impl<R: Role + Send + 'static, S: Stream> WebSocket<R, S> {
 impl<R: Role, S: AsyncRead> WebSocket<R, S> {
     /// The next message; `None` once the connection has ended: see [`closure`](Sender::closure).
     ///
-    /// Its future can be dropped at any time, and nothing is lost. Only this call reads, so without it
-    /// no Ping is answered and no Close noticed.
+    /// Its future can be dropped at any time, and nothing is lost. Only this call reads, so without
+    /// it no Ping is answered and no Close noticed.
     pub async fn next(&mut self) -> Option<Message> {
         loop {
             if let Some(message) = self.receive() {
@@ -278,7 +278,7 @@ impl<R: Role, S: AsyncRead> WebSocket<R, S> {
         message
     }
 
-    /// Sends a Close behind all that was sent and waits for the end, for 5 seconds at most.
+    /// Sends a Close after all that was sent and waits for the end, for 5 seconds at most.
     ///
     /// What still comes is dropped: to see it, call [`Sender::close`] and then `next`.
     pub async fn close(&mut self, close: &CloseFrame) -> Option<Closure> {
@@ -326,7 +326,7 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// Sends a Close behind all that was sent. The rest is up to [`next`](WebSocket::next).
+    /// Sends a Close after all that was sent. The rest is up to [`next`](WebSocket::next).
     pub fn close(&self, close: &CloseFrame) -> Result<(), SendError> {
         self.shared.with(|locked| locked.connection.close(Some(close), &mut locked.out))
     }
@@ -433,8 +433,8 @@ impl<R: Role> Locked<R> {
         self.origin.elapsed()
     }
 
-    /// What others wait for: senders for room, the writer for its next step, all for the state,
-    /// which the deadline depends on.
+    /// The facts that others wait for: senders for room, the writer for its next step, and all for
+    /// the state, which the deadline depends on.
     fn facts(&self) -> (State, NextStep, bool) {
         (self.connection.state(), self.connection.next_step(), self.is_full())
     }
@@ -444,7 +444,7 @@ impl<R: Role> Locked<R> {
         self.connection.state() == State::Open && self.out.len() + self.in_hand > MAX_WAITING
     }
 
-    /// The transport took so much of what the writer has in hand.
+    /// Reports that the transport took `length` bytes of those that the writer has in hand.
     fn written(&mut self, length: usize) {
         self.in_hand -= length;
         self.deadlines.written(self.now(), length, self.in_hand + self.out.len());
@@ -456,7 +456,7 @@ impl<R: Role> Locked<R> {
         }
     }
 
-    /// What the writer does now that `lot` was written.
+    /// Returns what the writer does now that `lot` was written.
     fn turn(&mut self, lot: &mut Vec<u8>) -> Turn {
         self.in_hand = 0;
         lot.clear();
