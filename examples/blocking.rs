@@ -48,7 +48,7 @@ fn serve(mut stream: TcpStream) -> io::Result<Option<Closure>> {
                     request.accept(&AcceptOptions::new(), &mut out).map_err(io::Error::other)?;
                 stream.write_all(&out)?;
                 let mut connection = Connection::new(Server, &Config::new(), agreed);
-                return echo(&mut stream, &mut connection, input);
+                return Ok(Some(echo(&mut stream, &mut connection, input)));
             }
             Err(error) => break error.respond(&mut out),
         }
@@ -58,16 +58,17 @@ fn serve(mut stream: TcpStream) -> io::Result<Option<Closure>> {
     Ok(None)
 }
 
-/// Echoes until the connection ends, from the bytes that came behind the handshake on.
+/// Echoes until the connection ends, beginning with the bytes that followed the handshake.
 fn echo(
     stream: &mut TcpStream,
     connection: &mut Connection<Server>,
     leftover: &mut [u8],
-) -> io::Result<Option<Closure>> {
+) -> Closure {
     let (start, mut deadlines) = (Instant::now(), Deadlines::new(Duration::ZERO));
     let mut messages = Messages::new();
     let mut buffer = [0; 16 << 10];
     let mut out = Vec::new();
+    // Not `mut leftover`: `buffer` would then have to live as long as the caller's bytes.
     let mut input = leftover;
     loop {
         while let Some(message) = messages.receive(connection, &mut input) {
@@ -78,31 +79,34 @@ fn echo(
                 _ => Ok(()),
             };
             // Every Ping answered, and the Close that is owed, also after a violation.
-            connection.transmit(&mut out).map_err(io::Error::other)?;
+            if connection.transmit(&mut out).is_err() {
+                connection.abort(); // no memory for the output
+            }
         }
         // A silent peer is sent a Ping, and one that takes too long a Close, before it is dropped.
         let now = start.elapsed();
-        if let Some(Overdue::Abort(_)) = deadlines.enforce(now, connection, &mut out) {
-            return Ok(connection.closure());
+        match deadlines.enforce(now, connection, &mut out) {
+            Some(Overdue::Close(limit)) => println!("{limit}"),
+            Some(Overdue::Abort(limit)) => {
+                println!("{limit}");
+                out.clear();
+            }
+            _ => {}
         }
         // Neither a write nor a read may take longer than until the next deadline.
         let left = |at: Duration| at.saturating_sub(now).max(Duration::from_millis(1));
         let left = deadlines.next().map(|(at, _)| left(at));
-        let done = if out.is_empty() {
-            match connection.next_step() {
-                NextStep::Continue | NextStep::AwaitEof => {}
-                NextStep::ShutdownWrite => {
-                    // An error does not end the connection: the end of the stream does.
-                    let _ = stream.shutdown(Shutdown::Write);
-                    connection.write_ended();
-                }
-                NextStep::Drop => return Ok(connection.closure()),
-            }
-            stream.set_read_timeout(left)?;
-            stream.read(&mut buffer)
+        let done = if !out.is_empty() {
+            stream.set_write_timeout(left).and_then(|()| stream.write(&out))
+        } else if let Some(closure) = connection.closure() {
+            return closure; // the next step is `Drop`
         } else {
-            stream.set_write_timeout(left)?;
-            stream.write(&out)
+            if connection.next_step() == NextStep::ShutdownWrite {
+                // An error does not end the connection: the end of the stream does.
+                let _ = stream.shutdown(Shutdown::Write);
+                connection.write_ended();
+            }
+            stream.set_read_timeout(left).and_then(|()| stream.read(&mut buffer))
         };
         input = &mut [];
         match done {
@@ -112,11 +116,17 @@ fn echo(
             }
             Ok(0) => connection.receive_eof(),
             Ok(length) => input = &mut buffer[..length],
-            // A deadline was sooner.
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                deadlines.written(start.elapsed(), 0, out.len());
-            }
-            Err(error) => return Err(error),
+            Err(error) => match error.kind() {
+                // A deadline was sooner, or a signal came.
+                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
+                    deadlines.written(start.elapsed(), 0, out.len());
+                }
+                _ => {
+                    println!("{error}");
+                    connection.abort();
+                    out.clear();
+                }
+            },
         }
     }
 }
