@@ -211,8 +211,11 @@ impl fmt::Display for Closure {
             (None, Some(Initiator::Peer)) => write!(f, "closed by the peer: {}", self.code)?,
             (None, None) => write!(f, "ended without a Close: {}", self.code)?,
         }
-        if let Some(sent) = self.sent.filter(|sent| *sent != self.code) {
-            write!(f, ", sent {sent}")?;
+        match self.sent {
+            Some(sent) if sent == self.code => {}
+            Some(Closure::NO_STATUS) => f.write_str(", sent no code")?,
+            Some(sent) => write!(f, ", sent {sent}")?,
+            None => {}
         }
         f.write_str(if self.clean { "" } else { ", not clean" })
     }

@@ -275,6 +275,11 @@ fn a_closure_is_one_line_of_a_log() {
         connection.closure().unwrap().to_string()
     };
     let (peer, bad) = (b"\x88\x04\x0F\xA1\n!", b"\x83\0");
+    let mut bare = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+    bare.close(None, &mut Vec::new()).unwrap();
+    while bare.receive(&mut &mut peer.to_vec()[..]).is_some() {}
+    bare.receive_eof();
+    assert_eq!(bare.closure().unwrap().to_string(), "closed by this side: 4001, sent no code");
     assert_eq!(shown(peer, None, None), "closed by the peer: 4001");
     assert_eq!(shown(peer, Some(4001), None), "closed by this side: 4001");
     assert_eq!(shown(peer, Some(1000), None), "closed by this side: 4001, sent 1000");
