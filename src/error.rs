@@ -85,7 +85,7 @@ pub enum InternalError {
     NoInflater,
     /// A `Messages` or an inflater was used for a second connection in the middle of a message.
     WrongConnection,
-    /// The codec makes no progress, or has no memory.
+    /// The decompressor makes no progress, or has no memory.
     Codec,
     /// The application's own verdict.
     Application,
@@ -96,7 +96,7 @@ impl fmt::Display for InternalError {
         f.write_str(match self {
             InternalError::NoInflater => "no inflater for a compressed message",
             InternalError::WrongConnection => "message of another connection is being received",
-            InternalError::Codec => "decompression failed on this side",
+            InternalError::Codec => "decompressor makes no progress or has no memory",
             InternalError::Application => "internal error of the application",
         })
     }
