@@ -18,8 +18,7 @@ use crate::config::{Agreed, Deflate};
 ///     let mut options = AcceptOptions::new()
 ///         .deflate(Deflate::new())
 ///         .headers(&[("Set-Cookie", "seen=1")]);
-///     // The first of the client's subprotocols that this server knows.
-///     if let Some(name) = request.subprotocols().find(|name| ["chat.v2", "chat.v1"].contains(name)) {
+///     if let Some(name) = request.choose_subprotocol(&["chat.v2", "chat.v1"]) {
 ///         options = options.subprotocol(name);
 ///     }
 ///     let agreed = request.accept(&options, out)?;
@@ -41,7 +40,8 @@ impl<'a> AcceptOptions<'a> {
         AcceptOptions { subprotocol: None, deflate: None, headers: &[] }
     }
 
-    /// Sets the subprotocol, which is one of those that the client offered.
+    /// Sets the subprotocol, which is one of those that the client offered:
+    /// [`choose_subprotocol`](super::Request::choose_subprotocol) finds it.
     #[must_use]
     #[doc(alias = "Sec-WebSocket-Protocol")]
     pub const fn subprotocol(mut self, name: &'a str) -> Self {
