@@ -70,6 +70,7 @@ use crate::{
 #[doc(alias = "WebSocket")]
 #[doc(alias = "stream")]
 #[doc(alias = "split")]
+#[doc(alias = "tokio")]
 #[derive(Debug)]
 pub struct Connection<R> {
     role: R,
@@ -112,6 +113,18 @@ enum Transport {
 }
 
 /// How far the connection is (§7.1). One that is still connecting has no [`Connection`] yet.
+///
+/// ```
+/// use websocket_proto::{Agreed, Config, Connection, Server, State};
+///
+/// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+/// assert_eq!(connection.state(), State::Open);
+/// connection.close(None, &mut Vec::new())?;
+/// assert_eq!(connection.state(), State::Closing);
+/// connection.receive_eof();
+/// assert_eq!(connection.state(), State::Closed);
+/// # Ok::<(), websocket_proto::SendError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// Messages can go both ways.
@@ -127,6 +140,21 @@ pub enum State {
 /// The value is level-triggered: it stays the same until the state changes. If separate tasks read
 /// and write, wake the writer whenever it changes, even if nothing is owed. For example, when the
 /// peer answers our Close, nothing is owed but the writing side must be ended.
+///
+/// ```
+/// use std::net::{Shutdown, TcpStream};
+/// use websocket_proto::{Connection, NextStep, Server};
+///
+/// /// Returns whether to read on. To be called when all output was written.
+/// fn follow(connection: &mut Connection<Server>, stream: &TcpStream) -> bool {
+///     if connection.next_step() == NextStep::ShutdownWrite {
+///         let _ = stream.shutdown(Shutdown::Write);
+///         connection.write_ended();
+///     }
+///     connection.next_step() != NextStep::Drop
+/// }
+/// # let _ = follow;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NextStep {
     /// Go on: read more.
@@ -147,7 +175,8 @@ pub enum NextStep {
 
 /// How the connection ended (§7.1.4 to §7.1.6).
 ///
-/// It prints as one line for a log. The peer's reason is not in it: [`Event::Close`] has that.
+/// It prints as one line for a log. The peer's reason is not in it: [`Event::Close`] has that. Nor
+/// is a deadline that has passed: log what [`Deadlines::enforce`](crate::Deadlines::enforce) returns.
 ///
 /// ```
 /// use websocket_proto::{Agreed, Closure, Config, Connection, Server};
@@ -222,6 +251,17 @@ impl fmt::Display for Closure {
 }
 
 /// Who began to close.
+///
+/// ```
+/// use websocket_proto::{Agreed, Config, Connection, Initiator, Server};
+///
+/// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+/// connection.close(None, &mut Vec::new())?;
+/// connection.abort();
+/// let closure = connection.closure().expect("it was aborted");
+/// assert_eq!(closure.initiator, Some(Initiator::Local));
+/// # Ok::<(), websocket_proto::SendError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Initiator {
     /// This side: by [`Connection::close`], [`Connection::fail`] or for a violation.
@@ -333,9 +373,12 @@ impl<R: Role> Connection<R> {
     /// to an output counts as written.
     ///
     /// Only a Close that is owed can still be sent, because TCP can end in one direction. Then the
-    /// connection is closed once [`transmit`](Connection::transmit) has appended that Close. If the end
-    /// is reported again before `transmit` was called, the loop does not send it: the connection is
-    /// [aborted](Connection::abort), so that such a loop ends instead of spinning.
+    /// connection is closed once [`transmit`](Connection::transmit) has appended that Close.
+    ///
+    /// Calling this again is safe if `transmit` was called in between. If it was not, the loop does
+    /// not send what is owed, so the connection is [aborted](Connection::abort): such a loop ends
+    /// instead of spinning. A Close that can never be appended, because the output has no room or the
+    /// mask source has no key, stays owed: only [`Deadlines`](crate::Deadlines) end the connection.
     ///
     /// A connection that is never told of the end waits for ever, because for it the peer is just
     /// silent: only [`Deadlines`](crate::Deadlines) end it.

@@ -58,12 +58,48 @@ const OUTPUT_RATE: u128 = 1 << 10;
 ///   [`Limit::Idle`] and [`Limit::Message`], as a relay does.
 /// - **Report every write.** [`written`](Deadlines::written) tells a peer that reads slowly from one
 ///   that is gone. It counts only bytes that had to wait, because a transport buffers bytes for a
-///   peer that is gone too. A driver that reports a write that was blocked, and not the one that ended
-///   the wait, loses the connection after [`Limit::Output`].
+///   peer that is gone too. If you report a blocked write, also report the one that ends the wait;
+///   otherwise the connection is closed after [`Limit::Output`].
 /// - **Deadlines move earlier, too**: to 5 s when closing begins, for example. Ask
 ///   [`next`](Deadlines::next) in every turn, and set the timer again.
 /// - **The handshake's limit** ends with the first call of [`enforce`](Deadlines::enforce) or
 ///   [`update`](Deadlines::update). Without one of them the connection is overdue after 10 s.
+///
+/// # Before there is a connection
+///
+/// During the opening handshake, call [`expired`](Deadlines::expired) in each turn, because
+/// [`enforce`](Deadlines::enforce) needs a connection. A client drops the transport when it returns
+/// anything. A server says why first:
+///
+/// ```
+/// use core::time::Duration;
+/// use websocket_proto::handshake::{self, HeadError};
+/// use websocket_proto::{Deadlines, Limit, Overdue};
+///
+/// /// Returns whether to drop the transport. Write `out`, then end the writing side and read on.
+/// fn overdue(deadlines: &mut Deadlines, now: Duration, out: &mut Vec<u8>) -> Result<bool, HeadError> {
+///     match deadlines.expired(now) {
+///         Some(Overdue::Close(Limit::Handshake)) => handshake::reject(408, &[], b"", out)?,
+///         Some(_) => return Ok(true),
+///         None => {}
+///     }
+///     Ok(false)
+/// }
+///
+/// let seconds = Duration::from_secs;
+/// let (mut deadlines, mut out) = (Deadlines::new(seconds(0)), Vec::new());
+/// assert!(!overdue(&mut deadlines, seconds(10), &mut out)?);
+/// assert!(out.starts_with(b"HTTP/1.1 408 "));
+/// assert!(overdue(&mut deadlines, seconds(15), &mut out)?); // the client has not ended its side
+///
+/// // A request that was refused for another reason at 3 s has 5 s to end, too.
+/// let mut deadlines = Deadlines::new(seconds(0));
+/// deadlines.closing(seconds(3));
+/// assert_eq!(deadlines.next(), Some((seconds(8), Limit::Close)));
+/// # Ok::<(), HeadError>(())
+/// ```
+///
+/// Keep the same value for the connection that follows.
 #[doc(alias = "timeout")]
 #[doc(alias = "keepalive")]
 #[doc(alias = "heartbeat")]
@@ -134,6 +170,16 @@ struct Waiting {
 }
 
 /// What a deadline is for.
+///
+/// ```
+/// use core::time::Duration;
+/// use websocket_proto::{Deadlines, Limit};
+///
+/// let deadlines = Deadlines::new(Duration::ZERO)
+///     .limit(Limit::Handshake, Some(Duration::from_secs(3)))
+///     .limit(Limit::Message, None); // messages stream for hours
+/// assert_eq!(deadlines.next(), Some((Duration::from_secs(3), Limit::Handshake)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
@@ -204,6 +250,21 @@ impl fmt::Display for Limit {
 }
 
 /// What is to be done about a deadline that has passed.
+///
+/// [`Deadlines::enforce`] does it and returns this value for a log:
+///
+/// ```
+/// use websocket_proto::Overdue;
+///
+/// fn log(overdue: Overdue) {
+///     match overdue {
+///         Overdue::Close(limit) => println!("closing: {limit}"),
+///         Overdue::Abort(limit) => println!("dropped: {limit}"),
+///         _ => {} // a Ping, every 20 s of silence
+///     }
+/// }
+/// # log(Overdue::Ping([0; 4]));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overdue {
@@ -223,8 +284,9 @@ pub enum Overdue {
 
 impl Deadlines {
     /// Creates the default limits, for a transport that was opened `now` and has its handshake to
-    /// come. A connection without one needs nothing else: the first [`enforce`](Deadlines::enforce)
-    /// ends that limit.
+    /// come. To limit the time for dialling too, create the value before. A connection without a
+    /// handshake needs nothing else, because the first [`enforce`](Deadlines::enforce) ends that
+    /// limit.
     pub const fn new(now: Duration) -> Self {
         Deadlines {
             limits: Limits {
@@ -404,8 +466,10 @@ impl Deadlines {
     }
 
     /// Begins [`Limit::Close`] for a transport that gets no connection, because the handshake failed
-    /// or was refused: the answer is written and the peer has to end its side. A connection that closes
-    /// needs no such call.
+    /// or was refused: the answer is written and the peer has to end its side.
+    ///
+    /// After [`expired`](Deadlines::expired) returned [`Overdue::Close`] this is not needed and has no
+    /// effect, because that limit has begun. A connection that closes needs no such call either.
     pub const fn closing(&mut self, now: Duration) {
         if matches!(self.phase, Phase::Handshake { .. }) {
             self.phase = Phase::Close { since: now };

@@ -37,6 +37,10 @@ use core::{error, fmt};
 pub enum HandshakeError {
     /// A control byte in the head: an LF without a CR before it, a CR without an LF after it (RFC 9112
     /// §2.2), or another one, such as a NUL (RFC 9110 §5.5).
+    ///
+    /// In a response, 0x15 is usually the first byte of a TLS alert: the port expects TLS, so use
+    /// `wss`. In a request, 0x16 is that of a TLS handshake: the client used `wss` on a port without
+    /// TLS.
     ControlByte(u8),
     /// The first line is neither a request line nor a status line (RFC 9112 §3, §4).
     MalformedLine,
@@ -47,7 +51,8 @@ pub enum HandshakeError {
     HeadTooLarge,
     /// The head has more header lines than there are slots for (§10.4).
     TooManyHeaders,
-    /// Something that is not an HTTP version (RFC 9112 §2.3).
+    /// Something that is not an HTTP version (RFC 9112 §2.3). In a response it is usually the greeting
+    /// of another protocol, such as SSH or SMTP: the port is wrong.
     InvalidHttpVersion,
     /// HTTP/1.0, which has no Upgrade (§4.2.1); an extended CONNECT that is answered over HTTP/1 (RFC
     /// 8441 §4).
@@ -315,6 +320,14 @@ impl From<crate::output::Full> for HeadError {
 }
 
 /// Why a text is not a WebSocket URI (§3): the caller's fault.
+///
+/// ```
+/// use websocket_proto::handshake::{Target, TargetError};
+///
+/// let error = Target::parse("wss://münchen.example/").unwrap_err();
+/// assert_eq!(error, TargetError::NonAscii);
+/// assert_eq!(error.to_string(), "the URI has a character outside ASCII");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TargetError {

@@ -167,7 +167,8 @@
 //!   it hands over is up to that stack.
 //! - What the caller adds is checked as strictly: no value starts a line of its own, and no header
 //!   overrides one of the handshake.
-//! - A deadline on the handshake is the caller's: this module knows no time.
+//! - A deadline on the handshake is the caller's, because this module knows no time:
+//!   [`Deadlines`](crate::Deadlines#before-there-is-a-connection) has one.
 
 mod accept;
 mod client;

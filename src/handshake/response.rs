@@ -52,6 +52,17 @@ impl<'h, H> Response<'h, H> {
 }
 
 /// A valid 101, or a valid 2xx to a CONNECT, all of it checked against the request (§4.1).
+///
+/// ```
+/// use websocket_proto::handshake::Accepted;
+/// use websocket_proto::{Client, Config, Connection, MaskSource};
+///
+/// fn open<M: MaskSource>(accepted: &Accepted<'_>, masks: M) -> Connection<Client<M>> {
+///     println!("subprotocol: {}", accepted.subprotocol().unwrap_or("none"));
+///     Connection::new(Client(masks), &Config::new(), accepted.agreed())
+/// }
+/// # let _ = open::<fn() -> [u8; 4]>;
+/// ```
 #[derive(Clone, Debug)]
 pub struct Accepted<'h, H = Headers<'h>> {
     agreed: Agreed,
@@ -86,6 +97,17 @@ impl<'h, H: Fields<'h>> Accepted<'h, H> {
 }
 
 /// A final response that opens no connection: a challenge, a redirect, an error.
+///
+/// ```
+/// use websocket_proto::handshake::Refused;
+///
+/// /// Returns where a redirect leads. Dial only targets that the application trusts.
+/// fn redirect<'h>(refused: &Refused<'h>) -> Option<&'h [u8]> {
+///     let location = refused.headers().first("Location");
+///     location.filter(|_| (300..400).contains(&refused.status()))
+/// }
+/// # let _ = redirect;
+/// ```
 #[derive(Clone, Debug)]
 pub struct Refused<'h, H = Headers<'h>> {
     status: u16,
