@@ -5,6 +5,7 @@
 //! - [Without an operating system](#without-an-operating-system)
 //! - [Compression](#compression)
 //! - [Closing, half-close and who closes first](#closing-half-close-and-who-closes-first)
+//! - [Reconnecting and shutting down](#reconnecting-and-shutting-down)
 //! - [The rules that are yours](#the-rules-that-are-yours)
 //! - [Limits and what each protects from](#limits-and-what-each-protects-from)
 //! - [Security](#security)
@@ -15,7 +16,8 @@
 //! # Driving the machine from an event loop
 //!
 //! A connection has one input, one output and no opinion about time. Every loop around it does the
-//! same five things in a turn, whatever wakes it:
+//! same five things in a turn, whatever wakes it. The [opening handshake](crate::handshake) comes
+//! first, under the same [`Deadlines`](crate::Deadlines#before-there-is-a-connection):
 //!
 //! 1. Give it what was read, and act on the events until there is none.
 //! 2. After each event, [`transmit`](crate::Connection::transmit) what the protocol owes.
@@ -58,13 +60,18 @@
 //!
 //! What the transport tells becomes one call each: bytes are `receive`, the end of stream is
 //! [`receive_eof`](crate::Connection::receive_eof), and every error is
-//! [`abort`](crate::Connection::abort). A write that fails is an `abort` too: what was handed to
+//! [`abort`](crate::Connection::abort), unless it only says to try again (`WouldBlock`, `TimedOut`,
+//! `Interrupted`). A write that fails is an `abort` too: what was handed to
 //! `out` counts as written. A deadline that has passed is told to the peer with a Close, 1011 for
 //! silence and 1008 for slowness, and ends with an `abort` if no answer comes in time.
 //!
-//! **Backpressure** is yours, since the buffers are: while much output waits for a peer that does not
-//! read, do not read from that peer. `examples/echo_server.rs` shows it with `mio`. A Ping from such
-//! a peer costs nothing: only the answer to the latest is owed, and only once. Report each write by
+//! **Backpressure** is yours, since the buffers are. Bound the output that waits for a peer, and stop
+//! reading from that peer only while the bound is exceeded. `examples/echo_server.rs` shows it with
+//! `mio`. Do not wait for all output to be written before each read. If the peer does the same and each
+//! side has more to write than the buffers of the transport hold, both wait until a deadline ends
+//! them. A loop over a blocking socket cannot avoid such a wait alone: queue a little at a time, or
+//! write from a [second thread](#wrapping-it-for-an-async-runtime). A Ping from a peer that does not
+//! read costs nothing: only the answer to the latest is owed, and only once. Report each write by
 //! [`Deadlines::written`](crate::Deadlines::written): then a peer that reads slowly is told from one
 //! that is gone, and one that hardly reads is ended.
 //!
@@ -92,6 +99,13 @@
 //! directions, so halves would have to talk to each other behind your back. Nothing that is awaited
 //! holds any of the connection's state, so a read that is cancelled loses nothing.
 //! `examples/tokio.rs` is such a wrapper, with deadlines and TLS.
+//!
+//! **Threads and blocking sockets** work alike. One thread reads from the stream and another writes to
+//! a `try_clone` of it, with a `Mutex` around the connection and its output and a `Condvar` for the
+//! writer. Any thread can send: it locks, sends into the output, unlocks and notifies the writer, as the
+//! reader does after each read. The writer takes the whole output away under the lock and writes it without the lock. Once nothing is
+//! left, the writer follows [`next_step`](crate::Connection::next_step). On an error it calls
+//! [`abort`](crate::Connection::abort) and shuts the stream down both ways, which wakes the reader.
 //!
 //! # Without an operating system
 //!
@@ -211,13 +225,32 @@
 //!   the [`closure`](crate::Connection::closure) is clean and is reset with CANCEL if not.
 //!
 //! TCP can end in one direction only. A WebSocket cannot: the end of stream without a Close is the
-//! end of the connection, reported as 1006 and not clean. The one exception is a peer that has sent
-//! its Close, or a violation, and then ended its side: the Close that is owed still goes out, by the
-//! next [`transmit`](crate::Connection::transmit), and then the step is to drop the transport. Call
-//! [`receive_eof`](crate::Connection::receive_eof) as soon as the end is seen, once or at each read.
+//! end of the connection, reported as 1006 and not clean. One thing can still be sent after the
+//! peer's end of stream: the Close that is owed. The next
+//! [`transmit`](crate::Connection::transmit) appends it, and then the step is to drop the transport.
+//! Call [`receive_eof`](crate::Connection::receive_eof) as soon as the end is seen, once or at each
+//! read, and `transmit` after it.
 //!
-//! [`closure`](crate::Connection::closure) tells how it ended. A client that reconnects does so after
-//! a random delay of some seconds, and a growing one when that fails (§7.2.3).
+//! # Reconnecting and shutting down
+//!
+//! **A client reconnects** after a random delay of some seconds, and after a longer one each time that
+//! this fails (§7.2.3). What makes another attempt worth it is the outcome of the last one:
+//!
+//! | outcome | try again |
+//! |---|---|
+//! | dialling or TLS failed, or a deadline passed | yes, unless the certificate is not valid |
+//! | [`Refused`](crate::handshake::Refused) with 503, or with 429: not before its Retry-After | yes |
+//! | [`Refused`](crate::handshake::Refused) with 3xx, 401, 403 or 404 | no: something has to change first |
+//! | a [`HandshakeError`](crate::handshake::HandshakeError) | no: this is not the server that was meant |
+//! | [`Closure::code`](crate::Closure::code) is 1001, 1006 without a `failure`, 1012 or 1013 | yes |
+//! | another code, or a [`failure`](crate::Closure::failure) | no, unless the application knows better |
+//!
+//! **A server shuts down** in three steps. It stops accepting. It calls
+//! [`close`](crate::Connection::close) with [`GOING_AWAY`](crate::CloseCode::GOING_AWAY) on each
+//! connection and writes the output. It then runs its loop until each connection has a
+//! [`closure`](crate::Connection::closure), which takes no longer than
+//! [`Limit::Close`](crate::Limit::Close) after the peer has taken the output that waited. For many
+//! clients, close a part of them at a time, so that they do not all reconnect at once.
 //!
 //! # The rules that are yours
 //!
@@ -241,7 +274,7 @@
 //! | extended CONNECT only where the server allows it (RFC 8441 §3) | [`ClientRequest::connect`](crate::handshake::ClientRequest::connect) asks for it |
 //! | streams end with END_STREAM or FIN, and are reset by an abort (RFC 8441 §5, RFC 9220 §3) | [`next_step`](crate::Connection::next_step) |
 //! | secrets are not compressed beside what others choose (RFC 7692 §8) | the choice for each message: `send_compressed`, or [`send_text`](crate::Connection::send_text) |
-//! | a client reconnects with growing delays (§7.2.3) | [`closure`](crate::Connection::closure) |
+//! | a client reconnects with growing delays (§7.2.3) | [`closure`](crate::Connection::closure): see [above](#reconnecting-and-shutting-down) |
 //!
 //! # Limits and what each protects from
 //!
@@ -389,7 +422,7 @@
 //! crate frame them with a mask key of zero: the fuzzer's bytes then reach your handler unchanged. Raw
 //! bytes in between show what your handler does when the peer breaks the protocol.
 //!
-//! After `cargo fuzz init`, `fuzz/Cargo.toml` has this:
+//! After `cargo fuzz init`, add `websocket-proto` to `fuzz/Cargo.toml`, so that it has:
 //!
 //! ```toml
 //! [dependencies]
@@ -398,7 +431,9 @@
 //! your-application = { path = ".." }
 //! ```
 //!
-//! The target begins with `#![no_main]` and ends with
+//! Put the target into `fuzz/fuzz_targets/fuzz_target_1.rs`. Run it with
+//! `cargo +nightly fuzz run fuzz_target_1`. The first build takes some minutes. The target begins with
+//! `#![no_main]` and ends with
 //! `libfuzzer_sys::fuzz_target!(|steps: Vec<(bool, &[u8])>| fuzz(&steps));`:
 //!
 //! ```
