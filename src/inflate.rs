@@ -90,7 +90,7 @@ pub trait Decompress {
 /// let progress = Progress::new(0, 0).with_fault(InflateError::Corrupt);
 /// assert_eq!(progress.fault, Some(InflateError::Corrupt));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[must_use]
 pub struct Progress {

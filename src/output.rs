@@ -69,7 +69,7 @@ pub trait Output {
 /// let mut memory = [0; 4];
 /// assert_eq!(SliceOutput::new(&mut memory).reserve(5), Err(Full));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Full;
 
 impl fmt::Display for Full {
@@ -103,6 +103,7 @@ pub struct SliceOutput<'b> {
 
 impl<'b> SliceOutput<'b> {
     /// Creates an empty output with room for `memory.len()` bytes.
+    #[must_use]
     pub const fn new(memory: &'b mut [u8]) -> Self {
         SliceOutput { memory, written: 0 }
     }

@@ -44,6 +44,7 @@ pub struct ZlibCompress {
 impl ZlibCompress {
     /// Creates a compressor with a level from 1, the fastest, to 9, the best. Level 0 stores
     /// without compressing, and a greater one counts as 9. zlib's own default is 6.
+    #[must_use]
     pub const fn new(level: u8) -> Self {
         let level = if level > 9 { 9 } else { level };
         ZlibCompress { level, memory_level: 8, state: None }
@@ -150,6 +151,7 @@ struct Inflating {
 
 impl ZlibDecompress {
     /// Creates a decompressor. It allocates on first use.
+    #[must_use]
     pub const fn new() -> Self {
         ZlibDecompress { state: None }
     }

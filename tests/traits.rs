@@ -13,7 +13,7 @@ use websocket_proto::handshake::{
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Closure, Config, Connection, ControlPayload, Data,
     Deflate, Event, Failure, Full, InflateError, InternalError, Kind, MaskSource, Message,
-    Messages, Output, OwnedMessage, SendError, Server, Violation,
+    Messages, Output, OwnedMessage, Progress, SendError, Server, Violation,
 };
 
 /// Each error has a text of its own, in lower case and without an end, so that it can follow a colon.
@@ -399,6 +399,23 @@ fn defaults_are_what_new_gives() {
 }
 
 #[test]
+fn reports_and_responses_can_be_keys() {
+    let progress = Progress::new(1, 2);
+    let values = [progress, progress.with_ended(true), progress];
+    assert_eq!(different(&values), 2);
+    assert_eq!(different(&[Full, Full]), 1);
+
+    let mut head = *b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let mut handshake = ServerHandshake::new();
+    let mut input = &mut head[..];
+    let request = handshake.receive(&mut input).unwrap().expect("a complete head");
+    let response = |headers| request.response(&AcceptOptions::new().headers(headers)).unwrap();
+    let (plain, cookie) = (response(&[]), response(&[("Set-Cookie", "a=1")]));
+    assert_eq!(different(&[plain, cookie, plain]), 2);
+}
+
+#[test]
 fn a_frame_header_is_its_bytes() {
     let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
     let header = connection.frame(Data::Binary(&[0; 300]), true).unwrap();
@@ -643,8 +660,8 @@ fn every_public_type_is_send_and_sync_and_owned_ones_are_static() {
     };
     use websocket_proto::{
         Binary, Closure, Compress, Compressed, Deadlines, Decompress, Deflater, FrameHeader, Heap,
-        Inflater, Initiator, Lent, Limit, NextStep, Overdue, Prepared, Progress, SliceOutput,
-        State, Text, WindowBits,
+        Inflater, Initiator, Lent, Limit, NextStep, Overdue, Prepared, SliceOutput, State, Text,
+        WindowBits,
     };
 
     fn shared<T: Send + Sync>() {}

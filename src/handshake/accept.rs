@@ -78,7 +78,7 @@ impl<'a> AcceptOptions<'a> {
 /// WebSocket.
 #[doc(alias = "101")]
 #[doc(alias = "Sec-WebSocket-Accept")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AcceptResponse<'a> {
     form: Form,
     /// The Sec-WebSocket-Accept, if the request has a key to answer.

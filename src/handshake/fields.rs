@@ -70,7 +70,7 @@ where
 }
 
 /// How the handshake is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Form {
     /// An Upgrade of HTTP/1.1 (§4).
     Upgrade,
