@@ -251,19 +251,14 @@ impl fmt::Display for Limit {
 
 /// What is to be done about a deadline that has passed.
 ///
-/// [`Deadlines::enforce`] does it and returns this value for a log:
+/// [`Deadlines::enforce`] does it and returns this value, which prints as one line for a log:
 ///
 /// ```
-/// use websocket_proto::Overdue;
+/// use websocket_proto::{Limit, Overdue};
 ///
-/// fn log(overdue: Overdue) {
-///     match overdue {
-///         Overdue::Close(limit) => println!("closing: {limit}"),
-///         Overdue::Abort(limit) => println!("dropped: {limit}"),
-///         _ => {} // a Ping, every 20 s of silence
-///     }
-/// }
-/// # log(Overdue::Ping([0; 4]));
+/// assert_eq!(Overdue::Ping([0, 0, 0, 1]).to_string(), "Ping is due");
+/// assert_eq!(Overdue::Close(Limit::Pong).to_string(), "closing: no answer to a Ping");
+/// assert_eq!(Overdue::Abort(Limit::Close).to_string(), "aborted: closing took too long");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -282,11 +277,22 @@ pub enum Overdue {
     Abort(Limit),
 }
 
+impl fmt::Display for Overdue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Overdue::Ping(_) => f.write_str("Ping is due"),
+            Overdue::Close(limit) => write!(f, "closing: {limit}"),
+            Overdue::Abort(limit) => write!(f, "aborted: {limit}"),
+        }
+    }
+}
+
 impl Deadlines {
     /// Creates the default limits, for a transport that was opened `now` and has its handshake to
     /// come. To limit the time for dialling too, create the value before. A connection without a
     /// handshake needs nothing else, because the first [`enforce`](Deadlines::enforce) ends that
     /// limit.
+    #[must_use]
     pub const fn new(now: Duration) -> Self {
         Deadlines {
             limits: Limits {

@@ -46,7 +46,7 @@
 //!         connection.transmit(out)?;
 //!     }
 //!     if let Some(overdue) = deadlines.enforce(now, connection, out) {
-//!         println!("{overdue:?}"); // a Ping, a Close or an abort
+//!         println!("{overdue}"); // a Ping, a Close or an abort
 //!     }
 //!     Ok(connection.next_step()) // to be followed when `out` was written
 //! }

@@ -12,8 +12,8 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Closure, Config, Connection, ControlPayload, Data,
-    Deflate, Event, Failure, Full, InflateError, InternalError, Kind, MaskSource, Message,
-    Messages, Output, OwnedMessage, Progress, SendError, Server, Violation,
+    Deflate, Event, Failure, Full, InflateError, InternalError, Kind, Limit, MaskSource, Message,
+    Messages, Output, Overdue, OwnedMessage, Progress, SendError, Server, Violation,
 };
 
 /// Each error has a text of its own, in lower case and without an end, so that it can follow a colon.
@@ -300,6 +300,13 @@ fn a_closure_is_one_line_of_a_log() {
     assert!(lost.receive(&mut &mut close[..]).is_some());
     lost.abort();
     assert_eq!(lost.closure().unwrap().to_string(), "closed by the peer: 1000, not clean");
+}
+
+#[test]
+fn a_deadline_that_has_passed_is_one_line_of_a_log() {
+    assert_eq!(Overdue::Ping([0, 0, 0, 1]).to_string(), "Ping is due");
+    assert_eq!(Overdue::Close(Limit::Pong).to_string(), "closing: no answer to a Ping");
+    assert_eq!(Overdue::Abort(Limit::Close).to_string(), "aborted: closing took too long");
 }
 
 /// It shows sizes and settings, never what was gathered.
@@ -660,8 +667,7 @@ fn every_public_type_is_send_and_sync_and_owned_ones_are_static() {
     };
     use websocket_proto::{
         Binary, Closure, Compress, Compressed, Deadlines, Decompress, Deflater, FrameHeader, Heap,
-        Inflater, Initiator, Lent, Limit, NextStep, Overdue, Prepared, SliceOutput, State, Text,
-        WindowBits,
+        Inflater, Initiator, Lent, NextStep, Prepared, SliceOutput, State, Text, WindowBits,
     };
 
     fn shared<T: Send + Sync>() {}

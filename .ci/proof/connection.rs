@@ -240,6 +240,7 @@ fn values() {
     display::<CloseCode>(&close_code());
     display::<Closure>(&any(Closure::never_opened()));
     display::<Limit>(&any(Limit::Idle));
+    display::<Overdue>(&any(Overdue::Ping([0; 4])));
     display::<Violation>(&violation());
     display::<Failure>(&failure);
     display::<InternalError>(&any(InternalError::Codec));
