@@ -81,6 +81,7 @@ fn echo(
             // Every Ping answered, and the Close that is owed, also after a violation.
             if connection.transmit(&mut out).is_err() {
                 connection.abort(); // no memory for the output
+                out.clear();
             }
         }
         // A silent peer is sent a Ping, and one that takes too long a Close, before it is dropped.
