@@ -2,7 +2,7 @@
 
 use super::{
     error::{HandshakeError, HeadError},
-    head::{Kind, Scanner, StatusLine, parse_headers},
+    head::{Kind, Scanner, StatusLine, parse_headers, split_line},
     headers::Headers,
     offer::{ClientRequest, Offer},
     response::{Expected, Response},
@@ -128,8 +128,8 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
                 self.scanner.skip();
                 continue;
             };
-            // The same lines once more, now borrowed from the caller's buffer.
-            let (line, block) = StatusLine::parse(self.scanner.take(input))?;
+            // The same headers once more, now borrowed from the caller's buffer.
+            let (_, block) = split_line(self.scanner.take(input))?;
             let headers = Headers::new(block);
             return Ok(Some(Response::new(self.expected.form(), line.status, agreed, headers)));
         }

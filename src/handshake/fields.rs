@@ -49,7 +49,7 @@ pub trait Lines<'h>: Clone {
 
     /// The values of all lines of a field.
     fn values(self, field: Field) -> impl Iterator<Item = &'h [u8]> {
-        self.lines().filter(move |(name, _)| Field::of(name) == Some(field)).map(|(_, value)| value)
+        self.lines().filter(move |(name, _)| field.is_named(name)).map(|(_, value)| value)
     }
 
     /// The value of the first line with this name.
@@ -127,28 +127,51 @@ pub enum Field {
 }
 
 impl Field {
-    const NAMES: [(&'static str, Field); 14] = [
-        ("host", Field::Host),
-        ("upgrade", Field::Upgrade),
-        ("connection", Field::Connection),
-        ("sec-websocket-key", Field::Key),
-        ("sec-websocket-accept", Field::Accept),
-        ("sec-websocket-version", Field::Version),
-        ("sec-websocket-protocol", Field::Protocol),
-        ("sec-websocket-extensions", Field::Extensions),
-        ("origin", Field::Origin),
-        ("content-length", Field::ContentLength),
-        ("transfer-encoding", Field::TransferEncoding),
-        ("keep-alive", Field::KeepAlive),
-        ("proxy-connection", Field::ProxyConnection),
-        ("te", Field::Te),
-    ];
+    /// The name in lower case.
+    const fn name(self) -> &'static str {
+        match self {
+            Field::Accept => "sec-websocket-accept",
+            Field::Connection => "connection",
+            Field::ContentLength => "content-length",
+            Field::Extensions => "sec-websocket-extensions",
+            Field::Host => "host",
+            Field::KeepAlive => "keep-alive",
+            Field::Key => "sec-websocket-key",
+            Field::Origin => "origin",
+            Field::Protocol => "sec-websocket-protocol",
+            Field::ProxyConnection => "proxy-connection",
+            Field::Te => "te",
+            Field::TransferEncoding => "transfer-encoding",
+            Field::Upgrade => "upgrade",
+            Field::Version => "sec-websocket-version",
+        }
+    }
+
+    /// Whether this is the field's name.
+    fn is_named(self, name: &str) -> bool {
+        // §2, RFC 9110 §5.1: case is folded for ASCII letters and for nothing else.
+        self.name().eq_ignore_ascii_case(name)
+    }
 
     /// The field of this name, if the handshake knows it.
     pub(super) fn of(name: &str) -> Option<Field> {
-        // §2, RFC 9110 §5.1: case is folded for ASCII letters and for nothing else.
-        let known = Field::NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        known.map(|(_, field)| *field)
+        // Most names are compared with one of the same length, or with none.
+        let same_length: &[Field] = match name.len() {
+            2 => &[Field::Te],
+            4 => &[Field::Host],
+            6 => &[Field::Origin],
+            7 => &[Field::Upgrade],
+            10 => &[Field::Connection, Field::KeepAlive],
+            14 => &[Field::ContentLength],
+            16 => &[Field::ProxyConnection],
+            17 => &[Field::Key, Field::TransferEncoding],
+            20 => &[Field::Accept],
+            21 => &[Field::Version],
+            22 => &[Field::Protocol],
+            24 => &[Field::Extensions],
+            _ => &[],
+        };
+        same_length.iter().copied().find(|field| field.is_named(name))
     }
 
     /// Whether the field speaks about the connection of HTTP/1.1 that it came on.

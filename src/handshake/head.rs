@@ -144,6 +144,8 @@ impl ScanState {
             ScanState::Method => (token_run(rest), self),
             ScanState::Target => (plain_run(rest, b'!'), self),
             ScanState::Version(0) if rest.starts_with(b"HTTP/1.") => (7, ScanState::Version(7)),
+            // A response, whose first byte was a step of its own.
+            ScanState::Version(1) if rest.starts_with(b"TTP/1.") => (6, ScanState::Version(7)),
             ScanState::Reason | ScanState::HeaderValue => {
                 let run = plain_run(rest, b' ');
                 match rest.get(run..) {
@@ -151,11 +153,16 @@ impl ScanState {
                     _ => (run, self),
                 }
             }
-            ScanState::HeaderName => {
+            ScanState::LineStart | ScanState::HeaderName => {
                 let run = token_run(rest);
-                match rest.get(run) {
-                    Some(b':') => (run.saturating_add(1), ScanState::HeaderValue),
-                    _ => (run, self),
+                let begun = run > 0 || self == ScanState::HeaderName;
+                match rest.get(run..) {
+                    Some([b':', value @ ..]) if begun => {
+                        let (more, state) = ScanState::HeaderValue.skim(value);
+                        (run.saturating_add(more).saturating_add(1), state)
+                    }
+                    _ if begun => (run, ScanState::HeaderName),
+                    _ => (0, self),
                 }
             }
             _ => (0, self),
@@ -280,11 +287,13 @@ impl<'h> RequestLine<'h> {
     /// The first line of a head, and the block of header lines behind it.
     pub(super) fn parse(head: &'h [u8]) -> Result<(Self, &'h [u8]), HandshakeError> {
         let (line, block) = split_line(head)?;
-        // The scanner has found three parts with one space between two, and a version of HTTP/1.
-        let mut parts = line.split(|&byte| byte == b' ');
-        let (Some(method), Some(target), Some([.., minor])) =
-            (parts.next(), parts.next(), parts.next())
-        else {
+        // The scanner has found three parts with one space between two, and a version of HTTP/1: the
+        // last nine bytes are a space and `HTTP/1.1`, or another minor version.
+        let split = line.split_last_chunk::<9>().and_then(|(line, version)| {
+            let (method, target) = line.split_at_checked(line.iter().position(|&b| b == b' ')?)?;
+            Some((method, target.get(1..)?, version))
+        });
+        let Some((method, target, [.., minor])) = split else {
             return Err(HandshakeError::MalformedLine);
         };
         let method = str::from_utf8(method).map_err(|_| HandshakeError::MalformedLine)?;
@@ -302,12 +311,13 @@ impl<'h> RequestLine<'h> {
         if minor_version(version)? == 0 {
             return Err(HandshakeError::OldHttpVersion);
         }
-        if !is_token(method.as_bytes()) {
-            return Err(HandshakeError::MalformedLine);
-        }
         // §4.2.1: the method is GET. RFC 9110 §9.1: methods are case-sensitive.
         if method != "GET" {
-            return Err(HandshakeError::MethodNotAllowed);
+            return Err(if is_token(method.as_bytes()) {
+                HandshakeError::MethodNotAllowed
+            } else {
+                HandshakeError::MalformedLine
+            });
         }
         let (authority, resource) = Resource::of_request(target)?;
         Ok(RequestLine { method, authority, resource })
@@ -377,7 +387,7 @@ pub(super) const fn minor_version(version: (u8, u8)) -> Result<u8, HandshakeErro
 }
 
 /// Splits off the first line, without its CRLF.
-fn split_line(head: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
+pub(super) fn split_line(head: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
     let mut parts = head.splitn(2, |&byte| byte == b'\n');
     let (Some(line), Some(block)) = (parts.next(), parts.next()) else {
         return Err(HandshakeError::MalformedLine);
@@ -391,7 +401,7 @@ mod tests {
 
     /// Steps of one byte give the same verdicts, so only this test shows how far a skim gets.
     #[test]
-    fn a_skim_ends_where_the_state_changes_twice() {
+    fn a_skim_ends_with_a_line_or_at_an_unusual_byte() {
         for (state, rest, expected) in [
             (Method, "ET / HTTP", (2, Method)),
             (Method, "ET", (2, Method)),
@@ -401,13 +411,20 @@ mod tests {
             (Version(0), "HTTP/1", (0, Version(0))),
             (Reason, "OK \r\nA: b", (5, LineStart)),
             (Reason, "OK", (2, Reason)),
-            (HeaderName, "ost: h\r\n", (4, HeaderValue)),
+            (Version(1), "TTP/1.1 101", (6, Version(7))),
+            (HeaderName, "ost: h\r\n", (8, LineStart)),
+            (HeaderName, "ost: h", (6, HeaderValue)),
+            (HeaderName, ": h", (3, HeaderValue)),
             (HeaderName, "ost", (3, HeaderName)),
             (HeaderName, "ost : h", (3, HeaderName)),
             (HeaderValue, " h\r\nA", (4, LineStart)),
             (HeaderValue, " h\r", (2, HeaderValue)),
             (HeaderValue, " h\tA", (2, HeaderValue)),
-            (LineStart, "A: b", (0, LineStart)),
+            (LineStart, "A: b\r\nB: c\r\n", (6, LineStart)),
+            (LineStart, "A", (1, HeaderName)),
+            (LineStart, ": b", (0, LineStart)),
+            (LineStart, "\r\n", (0, LineStart)),
+            (LineStart, "", (0, LineStart)),
         ] {
             assert_eq!(state.skim(rest.as_bytes()), expected, "{state:?} {rest:?}");
         }
