@@ -386,6 +386,8 @@ impl<R: Role> Connection<R> {
     #[doc(alias = "half-close")]
     pub const fn receive_eof(&mut self) {
         match self.transport {
+            // A transport that the caller gave up stays so, whatever is reported of it later.
+            Transport::Aborted => {}
             Transport::Eof { tried: false } if self.owes_close() => self.abort(),
             _ => {
                 self.transport = Transport::Eof { tried: false };

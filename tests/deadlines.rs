@@ -608,5 +608,9 @@ fn t25_output_that_waits_after_the_end_of_the_stream_has_the_time_of_closing() {
         let overdue = deadlines.enforce(seconds(11), &mut connection, &mut out);
         assert_eq!(overdue, Some(Overdue::Abort(Limit::Close)));
         assert_eq!(deadlines.next(), None);
+        // An end that is reported after the abort brings no deadline back.
+        connection.receive_eof();
+        deadlines.update(seconds(12), &connection);
+        assert_eq!(deadlines.next(), None);
     }
 }
