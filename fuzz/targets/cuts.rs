@@ -25,7 +25,7 @@ fn compare<R: Role>(role: fn() -> R, agreed: Agreed, bytes: &[u8], cuts: &[u8]) 
     let (mut seen, is_left) = messages(&mut new(), Some(capacity), &chunks);
     // Text that is left is judged when it is whole.
     if is_left && gathered.len() > seen.len() {
-        seen.push("Failed(InvalidUtf8)".to_owned());
+        seen.push("Failed(Violation(InvalidUtf8))".to_owned());
     }
     assert_eq!(gathered, seen);
     assert_eq!(whole, drive(&mut new(), chunks));
