@@ -6,7 +6,8 @@ use gungraun::{
     Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
 };
 use websocket_proto::{
-    Agreed, Client, Config, Connection, Data, Message, Messages, Role, Server,
+    Agreed, Client, Config, Connection, Data, Deflate, Deflater, Inflater, Message, Messages, Role,
+    Server, ZlibCompress, ZlibDecompress,
     handshake::{AcceptOptions, ClientHandshake, Offer, Response, ServerHandshake, Target},
 };
 
@@ -123,39 +124,141 @@ fn send<R: Role>(mut case: Case<R>) -> Case<R> {
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (at_server(text(16), true)), config = at_most(14_460))]
-#[bench::text_32(args = (at_server(text(32), false)), config = at_most(17_760))]
-#[bench::text_125(args = (at_server(text(125), false)), config = at_most(30_090))]
-#[bench::text_1024(args = (at_server(text(1024), false)), config = at_most(53_590))]
-#[bench::multi_byte_1024(args = (at_server(greek(1024), false)), config = at_most(124_090))]
-#[bench::binary_16384(args = (at_server(text(16384), true)), config = at_most(345_110))]
-#[bench::fragments_4_of_1024(args = (Case::new(server(), greek(1024), false).receives(client(), 4)), config = at_most(769_751))]
+#[bench::binary_16(args = (at_server(text(16), true)), config = at_most(13_369))]
+#[bench::text_32(args = (at_server(text(32), false)), config = at_most(16_669))]
+#[bench::text_125(args = (at_server(text(125), false)), config = at_most(28_999))]
+#[bench::text_1024(args = (at_server(text(1024), false)), config = at_most(52_399))]
+#[bench::multi_byte_1024(args = (at_server(greek(1024), false)), config = at_most(122_899))]
+#[bench::binary_16384(args = (at_server(text(16384), true)), config = at_most(343_919))]
+#[bench::fragments_4_of_1024(args = (Case::new(server(), greek(1024), false).receives(client(), 4)), config = at_most(770_660))]
 fn receive_server(case: Case<Server>) -> Case<Server> {
     receive(case)
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (at_client(text(16), true)), config = at_most(8861))]
-#[bench::text_125(args = (at_client(text(125), false)), config = at_most(21_791))]
-#[bench::text_1024(args = (at_client(text(1024), false)), config = at_most(28_191))]
+#[bench::binary_16(args = (at_client(text(16), true)), config = at_most(8874))]
+#[bench::text_125(args = (at_client(text(125), false)), config = at_most(21_804))]
+#[bench::text_1024(args = (at_client(text(1024), false)), config = at_most(28_204))]
 fn receive_client(case: Case<Client<fn() -> [u8; 4]>>) -> Case<Client<fn() -> [u8; 4]>> {
     receive(case)
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (Case::new(server(), text(16), true).sends()), config = at_most(10_705))]
-#[bench::text_125(args = (Case::new(server(), text(125), false).sends()), config = at_most(11_805))]
-#[bench::text_16384(args = (Case::new(server(), text(16384), false).sends()), config = at_most(201_808))]
+#[bench::binary_16(args = (Case::new(server(), text(16), true).sends()), config = at_most(10_908))]
+#[bench::text_125(args = (Case::new(server(), text(125), false).sends()), config = at_most(12_008))]
+#[bench::text_16384(args = (Case::new(server(), text(16384), false).sends()), config = at_most(202_008))]
 fn send_server(case: Case<Server>) -> Case<Server> {
     send(case)
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (Case::new(client(), text(16), true).sends()), config = at_most(15_905))]
-#[bench::text_125(args = (Case::new(client(), text(125), false).sends()), config = at_most(24_305))]
-#[bench::text_1024(args = (Case::new(client(), text(1024), false).sends()), config = at_most(45_405))]
+#[bench::binary_16(args = (Case::new(client(), text(16), true).sends()), config = at_most(16_108))]
+#[bench::text_125(args = (Case::new(client(), text(125), false).sends()), config = at_most(24_508))]
+#[bench::text_1024(args = (Case::new(client(), text(1024), false).sends()), config = at_most(45_608))]
 fn send_client(case: Case<Client<fn() -> [u8; 4]>>) -> Case<Client<fn() -> [u8; 4]>> {
     send(case)
+}
+
+// Receives each message in two reads, the first of 50 bytes.
+#[library_benchmark]
+#[bench::text_125(args = (at_server(text(125), false)), config = at_most(191_591))]
+#[bench::binary_125(args = (at_server(text(125), true)), config = at_most(179_847))]
+fn receive_split(mut case: Case<Server>) -> Case<Server> {
+    let length = case.bytes.len() / MESSAGES;
+    let mut received = 0;
+    for frame in case.bytes.chunks_mut(length) {
+        let (first, second) = frame.split_at_mut(50);
+        for mut input in [first, second] {
+            while let Some(Message::Text(_) | Message::Binary(_)) =
+                black_box(case.messages.receive(&mut case.connection, &mut input))
+            {
+                received += 1;
+            }
+        }
+    }
+    assert_eq!(received, MESSAGES);
+    case
+}
+
+/// A connection that receives compressed messages, and the memory of a read.
+struct Inflated {
+    connection: Connection<Server>,
+    messages: Messages,
+    inflater: Inflater<ZlibDecompress>,
+    read: usize,
+    bytes: Vec<u8>,
+}
+
+/// Messages of words in a changing order, which compress to about a third.
+fn words(length: usize) -> String {
+    let words = ["quick ", "brown ", "fox ", "jumps ", "over ", "lazy ", "dog ", "WebSocket "];
+    let mut state = 1_u32;
+    let mut text = String::new();
+    while text.len() < length {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        text += words[(state >> 29) as usize];
+    }
+    text.truncate(length);
+    text
+}
+
+/// Ten messages of `length` bytes, received by reads of `read` bytes.
+fn inflated(length: usize, binary: bool, own: bool, read: usize) -> Inflated {
+    let mut deflate = Deflate::new();
+    deflate.client_no_context_takeover = !own;
+    let agreed = Agreed::new().deflate(deflate);
+    let key: fn() -> [u8; 4] = || [0x37, 0xFA, 0x21, 0x3D];
+    let mut sender = Connection::new(Client(key), &Config::new(), agreed);
+    let (codec, decoder) = (ZlibCompress::new(6), ZlibDecompress::new());
+    let mut deflater = if own { Deflater::own(codec) } else { Deflater::shared(codec) };
+    let inflater = if own { Inflater::own(decoder) } else { Inflater::shared(decoder) };
+    let payload = words(length);
+    let data = if binary { Data::Binary(payload.as_bytes()) } else { Data::Text(&payload) };
+    let mut case = Inflated {
+        connection: Connection::new(Server, &Config::new(), agreed),
+        messages: Messages::new(),
+        inflater,
+        read,
+        bytes: Vec::new(),
+    };
+    // The first message makes room in the codec and the buffers, and is not counted.
+    sender.send_compressed(data, &mut deflater, &mut case.bytes).unwrap();
+    let mut case = receive_inflated_messages(case, 1);
+    case.bytes.clear();
+    for _ in 0..10 {
+        sender.send_compressed(data, &mut deflater, &mut case.bytes).unwrap();
+    }
+    case
+}
+
+fn receive_inflated_messages(mut case: Inflated, count: usize) -> Inflated {
+    let mut received = 0;
+    let Inflated { connection, messages, inflater, read, bytes } = &mut case;
+    for mut input in bytes.chunks_mut(*read) {
+        while let Some(Message::Text(_) | Message::Binary(_)) =
+            black_box(messages.receive_inflated(connection, inflater, &mut input))
+        {
+            received += 1;
+        }
+    }
+    assert_eq!(received, count);
+    case
+}
+
+#[library_benchmark]
+#[bench::shared_text_125(args = (inflated(125, false, false, 1 << 20)), config = at_most(58_271))]
+#[bench::shared_text_1024(args = (inflated(1024, false, false, 1 << 20)), config = at_most(309_031))]
+#[bench::shared_text_1024_split(args = (inflated(1024, false, false, 200)), config = at_most(319_290))]
+#[bench::shared_binary_65536(args = (inflated(65536, true, false, 1 << 20)), config = at_most(7_174_400))]
+#[bench::shared_text_262144(args = (inflated(262_144, false, false, 1 << 20)), config = at_most(27_698_438))]
+#[bench::shared_text_262144_split(args = (inflated(262_144, false, false, 16384)), config = at_most(27_995_328))]
+#[bench::own_text_1024(args = (inflated(1024, false, true, 1 << 20)), config = at_most(37_618))]
+#[bench::own_text_1024_split(args = (inflated(1024, false, true, 200)), config = at_most(39_167))]
+#[bench::own_text_262144(args = (inflated(262_144, false, true, 1 << 20)), config = at_most(27_534_283))]
+#[bench::own_text_262144_split(args = (inflated(262_144, false, true, 16384)), config = at_most(27_888_930))]
+#[bench::own_binary_262144_split(args = (inflated(262_144, true, true, 16384)), config = at_most(27_142_230))]
+fn receive_inflated(case: Inflated) -> Inflated {
+    receive_inflated_messages(case, 10)
 }
 
 fn handshake_memory(head: &str) -> (Vec<u8>, Vec<u8>) {
@@ -172,7 +275,7 @@ fn response() -> String {
 }
 
 #[library_benchmark]
-#[bench::request_of_a_browser(args = (REQUEST), setup = handshake_memory, config = at_most(14_864))]
+#[bench::request_of_a_browser(args = (REQUEST), setup = handshake_memory, config = at_most(15_044))]
 fn handshake_server((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
     let mut handshake = ServerHandshake::new();
     let request = handshake.receive(&mut &mut head[..]).unwrap().unwrap();
@@ -181,7 +284,7 @@ fn handshake_server((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8
 }
 
 #[library_benchmark]
-#[bench::response(args = (&response()), setup = handshake_memory, config = at_most(11_189))]
+#[bench::response(args = (&response()), setup = handshake_memory, config = at_most(11_192))]
 fn handshake_client((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
     let target = Target::parse("ws://server.example.com/chat?room=7").unwrap();
     let offer = Offer::new();
@@ -198,6 +301,8 @@ library_benchmark_group!(
     benchmarks = [
         receive_server,
         receive_client,
+        receive_split,
+        receive_inflated,
         send_server,
         send_client,
         handshake_server,
