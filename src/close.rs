@@ -1,10 +1,10 @@
-//! Close codes and the body of a Close frame (§5.5.1, §7.4).
+//! Close codes, the faults that they report, and the body of a Close frame (§5.5.1, §7.4).
 
 use core::{fmt, num::NonZeroU16, str};
 
 use arrayvec::ArrayString;
 
-use crate::error::{SendError, Violation};
+use crate::error::{Failure, SendError, Violation};
 
 /// The longest reason: a control payload less the two bytes of the code (§5.5).
 const MAX_REASON: usize = 123;
@@ -111,6 +111,44 @@ impl TryFrom<u16> for CloseCode {
 
     fn try_from(code: u16) -> Result<Self, SendError> {
         CloseCode::new(code).ok_or(SendError::InvalidCloseCode)
+    }
+}
+
+impl Failure {
+    /// Returns the code of the Close frame that reports this failure to the peer (§7.4.1).
+    #[must_use]
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Failure::Violation(violation) => violation.close_code(),
+            Failure::Internal(_) => CloseCode::INTERNAL_ERROR,
+        }
+    }
+}
+
+impl Violation {
+    /// Returns the code of the Close frame that answers this violation (§7.4.1).
+    #[must_use]
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Violation::ReservedBit
+            | Violation::ReservedOpcode
+            | Violation::UnmaskedFrame
+            | Violation::MaskedFrame
+            | Violation::FragmentedControl
+            | Violation::ControlTooLong
+            | Violation::LengthNotMinimal
+            | Violation::LengthOverflow
+            | Violation::UnexpectedContinuation
+            | Violation::ExpectedContinuation
+            | Violation::TruncatedCloseCode
+            | Violation::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
+            Violation::InvalidCloseReason | Violation::InvalidUtf8 | Violation::InvalidPayload => {
+                CloseCode::INVALID_PAYLOAD
+            }
+            Violation::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
+            Violation::UnsupportedData => CloseCode::UNSUPPORTED_DATA,
+            Violation::PolicyViolation => CloseCode::POLICY_VIOLATION,
+        }
     }
 }
 

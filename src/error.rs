@@ -3,7 +3,7 @@
 
 use core::{error, fmt};
 
-use crate::close::CloseCode;
+use crate::output::Full;
 
 /// Why a connection failed (§7.1.7), by whose fault it is. `Display` names the fault for a log line.
 ///
@@ -29,17 +29,6 @@ pub enum Failure {
     Violation(Violation),
     /// This side cannot go on, whatever the peer sent.
     Internal(InternalError),
-}
-
-impl Failure {
-    /// Returns the code of the Close frame that reports this failure to the peer (§7.4.1).
-    #[must_use]
-    pub const fn close_code(self) -> CloseCode {
-        match self {
-            Failure::Violation(violation) => violation.close_code(),
-            Failure::Internal(_) => CloseCode::INTERNAL_ERROR,
-        }
-    }
 }
 
 impl From<Violation> for Failure {
@@ -160,33 +149,6 @@ pub enum Violation {
     PolicyViolation,
 }
 
-impl Violation {
-    /// The code of the Close frame that answers this violation (§7.4.1).
-    #[must_use]
-    pub const fn close_code(self) -> CloseCode {
-        match self {
-            Violation::ReservedBit
-            | Violation::ReservedOpcode
-            | Violation::UnmaskedFrame
-            | Violation::MaskedFrame
-            | Violation::FragmentedControl
-            | Violation::ControlTooLong
-            | Violation::LengthNotMinimal
-            | Violation::LengthOverflow
-            | Violation::UnexpectedContinuation
-            | Violation::ExpectedContinuation
-            | Violation::TruncatedCloseCode
-            | Violation::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
-            Violation::InvalidCloseReason | Violation::InvalidUtf8 | Violation::InvalidPayload => {
-                CloseCode::INVALID_PAYLOAD
-            }
-            Violation::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
-            Violation::UnsupportedData => CloseCode::UNSUPPORTED_DATA,
-            Violation::PolicyViolation => CloseCode::POLICY_VIOLATION,
-        }
-    }
-}
-
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -281,8 +243,8 @@ impl fmt::Display for SendError {
 
 impl error::Error for SendError {}
 
-impl From<crate::output::Full> for SendError {
-    fn from(_: crate::output::Full) -> Self {
+impl From<Full> for SendError {
+    fn from(_: Full) -> Self {
         SendError::Full
     }
 }
