@@ -29,8 +29,9 @@ use core::{fmt, num::NonZeroU16};
 use arrayvec::ArrayVec;
 
 use crate::{
+    agreed::Agreed,
     close::{CloseCode, CloseFrame},
-    config::{Agreed, Config},
+    config::Config,
     error::{Failure, SendError},
     event::{Binary, Data, Event, Kind, MAX_CONTROL, Place, Repr, Text},
     frame::{FrameHeader, Opcode},

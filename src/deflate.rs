@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::{
-    config::{Agreed, WindowBits},
+    agreed::{Context, WindowBits},
     connection::Connection,
     error::SendError,
     event::Data,
@@ -216,28 +216,6 @@ impl<C> fmt::Debug for Deflater<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whose = if self.own { "own" } else { "shared" };
         write!(f, "Deflater({whose}, {} bytes of scratch)", self.scratch.capacity())
-    }
-}
-
-/// How one side compresses.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Context {
-    /// Whether a message may refer to those before it.
-    pub(crate) takeover: bool,
-    /// How far back it may refer.
-    pub(crate) window: WindowBits,
-}
-
-impl Context {
-    /// Of the client or the server, if compression was agreed.
-    pub(crate) fn agreed(agreed: Agreed, client: bool) -> Option<Self> {
-        let deflate = agreed.deflate?;
-        let (no_takeover, bits) = if client {
-            (deflate.client_no_context_takeover, deflate.client_max_window_bits)
-        } else {
-            (deflate.server_no_context_takeover, deflate.server_max_window_bits)
-        };
-        Some(Context { takeover: !no_takeover, window: bits.unwrap_or(WindowBits::MAX) })
     }
 }
 

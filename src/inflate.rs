@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 use core::{error, fmt, mem};
 
 use crate::{
+    agreed::Context,
     connection::Connection,
-    deflate::{Context, TAIL},
+    deflate::TAIL,
     error::{Failure, InternalError, Violation},
     event::{Binary, Compressed, Event, Kind, Place, Repr, Text},
     message::Message,

@@ -8,6 +8,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod agreed;
 #[cfg(feature = "deflate")]
 mod blocks;
 mod close;
@@ -35,8 +36,9 @@ mod utf8;
 #[cfg(feature = "deflate")]
 mod zlib;
 
+pub use agreed::{Agreed, Deflate, WindowBits};
 pub use close::{CloseCode, CloseFrame};
-pub use config::{Agreed, Config, Deflate, WindowBits};
+pub use config::Config;
 pub use connection::{Closure, Connection, Initiator, NextStep, State};
 pub use deadline::{Deadlines, Limit, Overdue};
 #[cfg(feature = "alloc")]

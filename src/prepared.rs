@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 
 use crate::{
-    config::WindowBits,
+    agreed::{Context, WindowBits},
     connection::Connection,
-    deflate::{Compress, Context, Deflater},
+    deflate::{Compress, Deflater},
     error::SendError,
     event::{Data, Kind},
     frame::{FrameHeader, first_byte},

@@ -8,8 +8,9 @@
 use core::mem;
 
 use crate::{
+    agreed::Agreed,
     close::CloseFrame,
-    config::{Agreed, Config},
+    config::Config,
     error::Violation,
     event::{Binary, Compressed, ControlPayload, Event, Kind, Place, Repr, Text},
     frame::{Expected, Header, MAX_HEADER, Opcode, Short, first_byte},

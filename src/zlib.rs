@@ -7,8 +7,8 @@ use arrayvec::ArrayVec;
 use zlib_rs::{DeflateConfig, DeflateFlush, InflateFlush, Status, Strategy};
 
 use crate::{
+    agreed::WindowBits,
     blocks::reopen,
-    config::WindowBits,
     deflate::Compress,
     inflate::{Decompress, InflateError, Progress},
     output::has_memory,

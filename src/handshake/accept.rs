@@ -6,7 +6,7 @@ use super::{
     deflate::Element,
     fields::{ACCEPT, EXTENSIONS, Form, PROTOCOL},
 };
-use crate::config::{Agreed, Deflate};
+use crate::agreed::{Agreed, Deflate};
 
 /// The choices of a server that accepts a request: subprotocol, compression, further headers.
 ///

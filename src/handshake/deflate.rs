@@ -8,7 +8,7 @@ use super::{
     error::HandshakeError,
     extension::{Extension, Value},
 };
-use crate::config::{Deflate, WindowBits};
+use crate::agreed::{Deflate, WindowBits};
 
 /// The extension's name (RFC 7692 §7).
 const NAME: &str = "permessage-deflate";

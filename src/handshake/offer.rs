@@ -14,7 +14,7 @@ use super::{
     target::{Resource, Target},
     write::{Value, check_headers},
 };
-use crate::config::Deflate;
+use crate::agreed::Deflate;
 
 /// The setting, as a number and a value, by which a server of HTTP/2 (RFC 8441 §3) or HTTP/3
 /// (RFC 9220 §3) announces that it takes extended CONNECT requests. Both call it

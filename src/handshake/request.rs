@@ -16,7 +16,7 @@ use super::{
     target::{Authority, Origin, Resource, default_http_port},
     write::{check_headers, emit, write_headers},
 };
-use crate::{config::Agreed, output::Output};
+use crate::{agreed::Agreed, output::Output};
 
 /// A valid request for a connection, to be [accepted](Request::accept) or
 /// [rejected](super::reject).

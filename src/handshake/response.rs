@@ -13,7 +13,7 @@ use super::{
     headers::{Headers, elements, is_empty_list, is_protocol, is_token},
     request::parse_version,
 };
-use crate::config::{Agreed, Deflate};
+use crate::agreed::{Agreed, Deflate};
 
 /// A server's response to an opening handshake. `H` are the header fields, as the HTTP stack that
 /// parsed them holds them.

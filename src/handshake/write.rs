@@ -10,7 +10,7 @@ use super::{
     target::Authority,
 };
 use crate::{
-    config::Deflate,
+    agreed::Deflate,
     output::{Full, Output},
 };
 
