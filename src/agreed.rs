@@ -76,9 +76,11 @@ pub struct Deflate {
     pub server_no_context_takeover: bool,
     /// Whether the client begins each message with an empty window (RFC 7692 §7.1.1.2).
     pub client_no_context_takeover: bool,
-    /// The window that the server compresses with (RFC 7692 §7.1.2.1); `None` says nothing: the largest.
+    /// The window that the server compresses with (RFC 7692 §7.1.2.1); `None` says nothing: the
+    /// largest.
     pub server_max_window_bits: Option<WindowBits>,
-    /// The window that the client compresses with (RFC 7692 §7.1.2.2); `None` says nothing: the largest.
+    /// The window that the client compresses with (RFC 7692 §7.1.2.2); `None` says nothing: the
+    /// largest.
     pub client_max_window_bits: Option<WindowBits>,
 }
 

@@ -23,11 +23,11 @@ impl Config {
 
     /// Sets the most bytes that one received message may have, all its fragments together (§10.4).
     ///
-    /// The limit is compared with the lengths that headers declare, so a message that would exceed it
-    /// fails before its payload arrives, with close code 1009. For a compressed message the limit
-    /// applies to the inflated size and is enforced during inflation. A compressed frame may be up to
-    /// an eighth longer than the limit, because DEFLATE expands incompressible data. `u64::MAX` lifts
-    /// the limit.
+    /// The limit is compared with the lengths that headers declare, so a message that would exceed
+    /// it fails before its payload arrives, with close code 1009. For a compressed message the
+    /// limit applies to the inflated size and is enforced during inflation. A compressed frame may
+    /// be up to an eighth longer than the limit, because DEFLATE expands incompressible data.
+    /// `u64::MAX` lifts the limit.
     #[must_use]
     #[doc(alias = "max_message_size")]
     pub const fn max_message(mut self, bytes: u64) -> Self {

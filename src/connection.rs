@@ -1,36 +1,13 @@
-//! One connection: the two halves, the closing handshake (§5.5.1, §7) and what to do next.
-//!
-//! The state is kept as facts: our Close (not due, owed, sent), the Close received, the violation,
-//! the transport. [`State`], [`NextStep`] and [`Closure`] are read off them.
-//!
-//! ```text
-//!                    our Close: not due
-//!   ┌──────┐  close() ────────────────────▶ sent  ┌─────────┐
-//!   │ Open │  peer's Close ───▶ owed, its code    │ Closing │──┐ transmit(): owed ▶ sent
-//!   └──────┘  violation, fail() ▶ owed, its code  └─────────┘◀─┘ a Close is sent once
-//!       │                                              │
-//!       │ receive_eof(), abort()                       │ abort(), or receive_eof() with none owed;
-//!       │                                              │ with one owed: once it was sent, or once
-//!       ▼                                              ▼ the end is reported again without a try
-//!   Closed: 1006, not clean             Closed: clean if one was sent and one received
-//! ```
-//!
-//! What the transport does next, in `Closing` with nothing owed:
-//!
-//! ```text
-//!             our Close sent, and the peer's     write_ended()
-//!             received or the connection failed
-//!   Continue ──────────────────────────▶ ShutdownWrite ─────▶ AwaitEof ──▶ Drop
-//!             a client goes straight to AwaitEof              receive_eof()
-//! ```
+//! One connection: the receiving half, the sending half, and the closing handshake between them.
 
-use core::{fmt, num::NonZeroU16};
+use core::num::NonZeroU16;
 
 use arrayvec::ArrayVec;
 
 use crate::{
     agreed::Agreed,
     close::{CloseCode, CloseFrame},
+    closing::{ClosingHandshake, Closure, NextStep, State},
     config::Config,
     error::{Failure, SendError},
     event::{Binary, Data, Event, Kind, MAX_CONTROL, Place, Repr, Text},
@@ -44,8 +21,9 @@ use crate::{
 
 /// A WebSocket connection after its opening handshake, as one side sees it.
 ///
-/// It holds no buffer: what is received is lent to [`receive`](Connection::receive), what is sent
-/// is appended to the [`Output`] that each sending method takes. It does no I/O and knows no time.
+/// A connection holds no buffer. The caller lends received bytes to
+/// [`receive`](Connection::receive), and each sending method takes the [`Output`] that it appends
+/// to. A connection does no I/O and knows no time.
 ///
 /// ```
 /// use websocket_proto::{Agreed, Config, Connection, Event, Server};
@@ -77,212 +55,26 @@ pub struct Connection<R> {
     role: R,
     receiver: Receiver,
     sender: Sender,
-    close: OurClose,
-    /// The Close that was received, with its code, if it had one.
-    close_received: Option<Option<CloseCode>>,
-    initiator: Option<Initiator>,
-    failure: Option<Failure>,
-    transport: Transport,
-    /// A count of the bytes taken off inputs that wraps around.
+    closing: ClosingHandshake,
+    /// A wrapping count of the bytes taken off inputs. [`Deadlines`](crate::Deadlines) only
+    /// compares it with an earlier value.
     received: u32,
-    /// A count of the messages that have begun and do not take the straight path, and of the control
-    /// frames between them. It wraps around. Messages on the straight path end as they begin.
+    /// A wrapping count of the messages that have begun and do not take the straight path, and of
+    /// the control frames between them. By it `Deadlines` tells a message in progress from the one
+    /// before. Messages on the straight path are never in progress, so they need not be counted.
     begun: u16,
+    /// The payload of the latest Pong as a number: see [`pong_token`](Connection::pong_token).
     pong_token: Option<NonZeroU16>,
 }
 
-/// Our one Close (§5.5.1), with its code, if it has one.
-#[derive(Clone, Copy, Debug)]
-enum OurClose {
-    NotDue,
-    Owed(Option<CloseCode>),
-    Sent(Option<CloseCode>),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Transport {
-    Up,
-    /// The caller ended its writing side, as [`NextStep::ShutdownWrite`] says.
-    WriteEnded,
-    /// The peer ended its side. `tried` says whether sending the Close that is owed was attempted
-    /// since that was last reported.
-    Eof {
-        tried: bool,
-    },
-    /// The caller gave it up.
-    Aborted,
-}
-
-/// How far the connection is (§7.1). One that is still connecting has no [`Connection`] yet.
-///
-/// ```
-/// use websocket_proto::{Agreed, Config, Connection, Server, State};
-///
-/// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
-/// assert_eq!(connection.state(), State::Open);
-/// connection.close(None, &mut Vec::new())?;
-/// assert_eq!(connection.state(), State::Closing);
-/// connection.receive_eof();
-/// assert_eq!(connection.state(), State::Closed);
-/// # Ok::<(), websocket_proto::SendError>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Messages can go both ways.
-    Open,
-    /// A Close was sent, received or is owed.
-    Closing,
-    /// The transport has ended: see [`Connection::closure`].
-    Closed,
-}
-
-/// What the driver does once [`Connection::wants_transmit`] is false and all output was written.
-///
-/// The value is level-triggered: it stays the same until the state changes. If separate tasks read
-/// and write, wake the writer whenever it changes, even if nothing is owed. For example, when the
-/// peer answers our Close, nothing is owed but the writing side must be ended.
-///
-/// ```
-/// use std::net::{Shutdown, TcpStream};
-/// use websocket_proto::{Connection, NextStep, Server};
-///
-/// /// Returns whether to read on. To be called when all output was written.
-/// fn follow(connection: &mut Connection<Server>, stream: &TcpStream) -> bool {
-///     if connection.next_step() == NextStep::ShutdownWrite {
-///         let _ = stream.shutdown(Shutdown::Write);
-///         connection.write_ended();
-///     }
-///     connection.next_step() != NextStep::Drop
-/// }
-/// # let _ = follow;
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum NextStep {
-    /// Go on: read more.
-    Continue,
-    /// End the writing side, call [`write_ended`](Connection::write_ended), then read and drop what
-    /// comes until the end of stream, within a deadline (§7.1.1). This is the server's way, because
-    /// the server closes first.
-    ///
-    /// Ignore an error of ending it: the connection has not ended. Do not end it again, because each
-    /// `shutdown` wakes an edge-triggered epoll, and the loop would spin until the deadline.
-    ShutdownWrite,
-    /// Read and drop what comes until the end of stream, within a deadline (§7.1.1). The step of a
-    /// client, which waits for the server, and of a server that has ended its writing side.
-    AwaitEof,
-    /// Close the transport: nothing more will be exchanged.
-    Drop,
-}
-
-/// How the connection ended (§7.1.4 to §7.1.6).
-///
-/// It prints as one line for a log. The peer's reason is not in it: [`Event::Close`] has that. Nor
-/// is a deadline that has passed: log what [`Deadlines::enforce`](crate::Deadlines::enforce) returns.
-///
-/// ```
-/// use websocket_proto::{Agreed, Closure, Config, Connection, Server};
-///
-/// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
-/// while connection.receive(&mut &mut b"\x88\x82\0\0\0\0\x0F\xA1".to_vec()[..]).is_some() {}
-/// connection.transmit(&mut Vec::new())?;
-/// connection.receive_eof();
-/// let closure = connection.closure().expect("the transport has ended");
-/// assert_eq!((closure.code, closure.clean), (4001, true));
-/// assert_eq!(closure.to_string(), "closed by the peer: 4001");
-/// assert_eq!(Closure::never_opened().to_string(), "ended without a Close: 1006, not clean");
-/// # Ok::<(), websocket_proto::SendError>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Closure {
-    /// Whether the closing handshake was completed: a Close sent and a Close received.
-    pub clean: bool,
-    /// The close code of §7.1.5: the peer's; [`NO_STATUS`](Closure::NO_STATUS) if its Close had
-    /// none; [`ABNORMAL`](Closure::ABNORMAL) if no Close came or the connection failed.
-    pub code: u16,
-    /// The code of the Close that was sent, [`NO_STATUS`](Closure::NO_STATUS) for one without;
-    /// `None` if none was sent.
-    pub sent: Option<u16>,
-    /// Who began to close; `None` if the transport ended before anyone did.
-    pub initiator: Option<Initiator>,
-    /// Why the connection failed, if it did.
-    pub failure: Option<Failure>,
-}
-
-impl Closure {
-    /// 1005: the Close had no code. Never sent.
-    pub const NO_STATUS: u16 = 1005;
-    /// 1006: the connection ended without the peer's Close. Never sent.
-    pub const ABNORMAL: u16 = 1006;
-    /// 1015: TLS failed. Never sent, and never set here: to this crate such a transport is one
-    /// that broke. It is a name for applications that report it.
-    pub const TLS_HANDSHAKE: u16 = 1015;
-
-    /// Returns the closure of a connection whose opening handshake failed or was refused: 1006, not
-    /// clean, begun by neither side (§7.1.5). Use it where a program reports all ends alike.
-    #[must_use]
-    pub const fn never_opened() -> Self {
-        Closure {
-            clean: false,
-            code: Closure::ABNORMAL,
-            sent: None,
-            initiator: None,
-            failure: None,
-        }
-    }
-}
-
-/// Who began and the code; the code that was sent, if it is another; whether it was not clean.
-impl fmt::Display for Closure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.failure, self.initiator) {
-            (Some(failure), _) => write!(f, "failed: {failure}; {}", self.code)?,
-            (None, Some(Initiator::Local)) => write!(f, "closed by this side: {}", self.code)?,
-            (None, Some(Initiator::Peer)) => write!(f, "closed by the peer: {}", self.code)?,
-            (None, None) => write!(f, "ended without a Close: {}", self.code)?,
-        }
-        match self.sent {
-            Some(sent) if sent == self.code => {}
-            Some(Closure::NO_STATUS) => f.write_str(", sent no code")?,
-            Some(sent) => write!(f, ", sent {sent}")?,
-            None => {}
-        }
-        f.write_str(if self.clean { "" } else { ", not clean" })
-    }
-}
-
-/// Who began to close.
-///
-/// ```
-/// use websocket_proto::{Agreed, Config, Connection, Initiator, Server};
-///
-/// let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
-/// connection.close(None, &mut Vec::new())?;
-/// connection.abort();
-/// let closure = connection.closure().expect("it was aborted");
-/// assert_eq!(closure.initiator, Some(Initiator::Local));
-/// # Ok::<(), websocket_proto::SendError>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Initiator {
-    /// This side: by [`Connection::close`], [`Connection::fail`] or for a violation.
-    Local,
-    /// The other side.
-    Peer,
-}
-
 impl<R: Role> Connection<R> {
-    /// A connection that is open: its handshake is done, here or elsewhere, or none is needed.
+    /// Creates an open connection: its handshake is done, here or elsewhere, or none is needed.
     pub const fn new(role: R, config: &Config, agreed: Agreed) -> Self {
         Connection {
             role,
             receiver: Receiver::new(config, agreed),
             sender: Sender::new(),
-            close: OurClose::NotDue,
-            close_received: None,
-            initiator: None,
-            failure: None,
-            transport: Transport::Up,
+            closing: ClosingHandshake::new(),
             received: 0,
             begun: 0,
             pong_token: None,
@@ -378,44 +170,33 @@ impl<R: Role> Connection<R> {
     ///
     /// Calling this again is safe if `transmit` was called in between. If it was not, the loop does
     /// not send what is owed, so the connection is [aborted](Connection::abort): such a loop ends
-    /// instead of spinning. A Close that can never be appended, because the output has no room or the
-    /// mask source has no key, stays owed: only [`Deadlines`](crate::Deadlines) end the connection.
+    /// instead of spinning. A Close that can never be appended, because the output has no room or
+    /// the mask source has no key, stays owed: only [`Deadlines`](crate::Deadlines) end the
+    /// connection.
     ///
     /// A connection that is never told of the end waits for ever, because for it the peer is just
     /// silent: only [`Deadlines`](crate::Deadlines) end it.
     #[doc(alias = "shutdown")]
     #[doc(alias = "half-close")]
     pub const fn receive_eof(&mut self) {
-        match self.transport {
-            // A transport that the caller gave up stays so, whatever is reported of it later.
-            Transport::Aborted => {}
-            Transport::Eof { tried: false } if self.owes_close() => self.abort(),
-            _ => {
-                self.transport = Transport::Eof { tried: false };
-                self.stop();
-            }
-        }
+        self.closing.receive_eof();
+        self.stop();
     }
 
-    /// Reports that the writing side of the transport was ended, as [`NextStep::ShutdownWrite`] says:
-    /// the next step is [`NextStep::AwaitEof`]. Call it even if ending it failed.
+    /// Reports that the writing side of the transport was ended, as [`NextStep::ShutdownWrite`]
+    /// says: the next step is [`NextStep::AwaitEof`]. Call it even if ending it failed.
     ///
     /// In any other step this has no effect.
     #[doc(alias = "shutdown")]
     pub const fn write_ended(&mut self) {
-        if matches!(self.next_step(), NextStep::ShutdownWrite) {
-            self.transport = Transport::WriteEnded;
-        }
+        self.closing.write_ended(R::CLIENT);
     }
 
     /// Reports that the transport broke (a reset, a failure of TLS, a write that failed) or that a
     /// deadline passed. Nothing more will be exchanged and nothing is owed.
     #[doc(alias = "reset")]
     pub const fn abort(&mut self) {
-        if self.owes_close() {
-            self.close = OurClose::NotDue;
-        }
-        self.transport = Transport::Aborted;
+        self.closing.abort();
         self.stop();
     }
 
@@ -446,7 +227,7 @@ impl<R: Role> Connection<R> {
         self.sender.emit_data(frame, &mut self.role, out)
     }
 
-    /// Appends a text message in one frame, behind the Pong that may be owed (§5.6, §6.1).
+    /// Appends a text message in one frame, after the Pong that may be owed (§5.6, §6.1).
     ///
     /// # Errors
     ///
@@ -460,7 +241,7 @@ impl<R: Role> Connection<R> {
         self.send(Data::Text(text), out)
     }
 
-    /// Appends a binary message in one frame, behind the Pong that may be owed (§5.6, §6.1).
+    /// Appends a binary message in one frame, after the Pong that may be owed (§5.6, §6.1).
     ///
     /// # Errors
     ///
@@ -476,8 +257,8 @@ impl<R: Role> Connection<R> {
 
     /// Appends one fragment of a message, the last one if `last` (§5.4).
     ///
-    /// Whether it is the first, the connection knows. A message of any length, or of one that is
-    /// not known yet, is sent this way; Pings, Pongs and the Close may go between fragments.
+    /// The connection knows whether the fragment is the first. Send a message this way if it is
+    /// long or its length is not known yet. Pings, Pongs and the Close may go between fragments.
     ///
     /// # Errors
     ///
@@ -514,9 +295,9 @@ impl<R: Role> Connection<R> {
         self.send_control(Opcode::Ping, payload, out)
     }
 
-    /// Appends a Pong of at most 125 bytes that nobody asked for, or the answer to a Ping where
-    /// [automatic ones](Config::auto_pong) are off (§5.5.3). One that is owed goes in front of it.
-    /// It may also be sent after our Close, until the peer's was received.
+    /// Appends a Pong with a payload of at most 125 bytes (§5.5.3): an unsolicited one, or the
+    /// reply to a Ping if [automatic replies](Config::auto_pong) are off. An owed Pong is sent
+    /// first. A Pong may also be sent after our Close, until the peer's was received.
     ///
     /// # Errors
     ///
@@ -526,7 +307,7 @@ impl<R: Role> Connection<R> {
         payload: &[u8],
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        if self.close_received.is_some() || self.failure.is_some() || self.ended() {
+        if !self.closing.is_receiving() {
             return Err(SendError::Closing);
         }
         self.send_control(Opcode::Pong, payload, out)
@@ -545,23 +326,23 @@ impl<R: Role> Connection<R> {
         self.sender.emit(Some(Frame::control(opcode, payload)), &mut self.role, out)
     }
 
-    /// Appends a Close: starts the closing handshake (§7.1.2), or answers the peer's in place of
-    /// the reply that is owed. `None` is the Close without a code.
+    /// Appends a Close. It starts the closing handshake (§7.1.2), or answers the peer's Close in
+    /// place of the owed reply. `None` is the Close without a code.
     ///
-    /// An open message is abandoned: nothing but Pongs may follow.
+    /// A message whose last fragment was not sent is abandoned: only Pongs may follow a Close.
     ///
     /// # Errors
     ///
     /// [`SendError::Closing`] when a Close was sent before or the one of a failure is owed;
-    /// [`SendError::InvalidCloseCode`] for 1010 from a server (§7.4.1); otherwise see [`Connection`].
+    /// [`SendError::InvalidCloseCode`] for 1010 from a server (§7.4.1); otherwise see
+    /// [`Connection`].
     #[doc(alias = "shutdown")]
     pub fn close(
         &mut self,
         close: Option<&CloseFrame>,
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        // §5.5.1: one Close, and the one that tells of a failure is not replaced.
-        if self.close_sent().is_some() || self.failure.is_some() || self.ended() {
+        if !self.closing.may_close() {
             return Err(SendError::Closing);
         }
         let code = close.map(CloseFrame::code);
@@ -584,13 +365,10 @@ impl<R: Role> Connection<R> {
             let _ = body.try_extend_from_slice(&code.get().to_be_bytes());
             let _ = body.try_extend_from_slice(reason.as_bytes());
         }
-        if let Transport::Eof { tried } = &mut self.transport {
-            *tried = true;
-        }
+        self.closing.record_attempt();
         let frame = Frame::control(Opcode::Close, &body);
         self.sender.emit(Some(frame), &mut self.role, out)?;
-        self.close = OurClose::Sent(code);
-        self.initiator.get_or_insert(Initiator::Local);
+        self.closing.record_sent(code);
         Ok(())
     }
 
@@ -601,41 +379,27 @@ impl<R: Role> Connection<R> {
     ///
     /// Does nothing if the connection has failed already, or was closed by the peer.
     pub fn fail(&mut self, failure: impl Into<Failure>) {
-        let failure = failure.into();
-        if self.failure.is_some() || self.close_received.is_some() || self.ended() {
-            return;
-        }
-        self.failure = Some(failure);
+        self.closing.fail(failure.into());
         self.stop();
-        // §7.1.7: say why, unless a Close was sent before.
-        self.owe_close(Some(failure.close_code()));
-        self.initiator.get_or_insert(Initiator::Local);
     }
 
-    /// §5.5.1: the peer's Close is answered with its code, unless we closed first.
     fn closed_by_peer(&mut self, code: Option<CloseCode>) {
-        self.close_received = Some(code);
+        self.closing.receive_close(code);
         self.stop();
-        self.owe_close(code);
-        self.initiator.get_or_insert(Initiator::Peer);
     }
 
-    const fn owe_close(&mut self, code: Option<CloseCode>) {
-        if self.close_sent().is_none() {
-            self.close = OurClose::Owed(code);
-        }
-    }
-
-    /// Nothing is read any more, and no Ping answered (§5.5.2: not after a Close).
+    /// Ends reading, as each fact that ends [`is_receiving`](ClosingHandshake::is_receiving) has
+    /// to. §5.5.2: a Ping is not answered after a Close. To call this again changes nothing.
     const fn stop(&mut self) {
         self.receiver.stop();
         self.sender.forget_pong();
     }
 
-    /// Appends what the protocol itself owes the peer now, a Pong or a Close: all of it or nothing.
+    /// Appends the Pong or the Close that the protocol owes the peer now: all of it or nothing.
     ///
-    /// Call it after each event: then every Ping is answered, not only the latest (§5.5.3), and the
-    /// Close that a violation or the peer's Close calls for goes out with the ordinary output.
+    /// Call this after each event. Then every Ping is answered, not only the latest (§5.5.3), and
+    /// an owed Close, which answers a violation or the peer's Close, is sent with the ordinary
+    /// output.
     ///
     /// # Errors
     ///
@@ -644,10 +408,12 @@ impl<R: Role> Connection<R> {
     #[doc(alias = "pong")]
     #[inline]
     pub fn transmit(&mut self, out: &mut (impl Output + ?Sized)) -> Result<(), SendError> {
-        match self.close {
-            OurClose::Owed(code) => self.send_close(code, "", out),
-            _ if self.sender.owes_pong() => self.sender.emit(None, &mut self.role, out),
-            _ => Ok(()),
+        // A Close and a Pong are never owed together, because what makes a Close due stops the
+        // replies.
+        match self.closing.owed() {
+            Some(code) => self.send_close(code, "", out),
+            None if self.sender.owes_pong() => self.sender.emit(None, &mut self.role, out),
+            None => Ok(()),
         }
     }
 
@@ -655,65 +421,37 @@ impl<R: Role> Connection<R> {
     #[inline]
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
-        self.owes_close() || self.sender.owes_pong()
+        self.closing.owed().is_some() || self.sender.owes_pong()
     }
 
-    /// What the opening handshake agreed.
+    /// Returns what the opening handshake agreed.
     #[must_use]
     pub const fn agreed(&self) -> Agreed {
         self.receiver.agreed()
     }
 
-    /// Open, closing or closed.
+    /// Returns whether the connection is open, closing or closed.
     #[must_use]
     pub const fn state(&self) -> State {
-        if self.ended() {
-            State::Closed
-        } else if matches!(self.close, OurClose::NotDue) {
-            // The peer's Close and every violation make ours due.
-            State::Open
-        } else {
-            State::Closing
-        }
+        self.closing.state()
     }
 
-    /// What to do with the transport (§7.1.1), once nothing is owed and all output was written.
+    /// Returns what to do with the transport (§7.1.1), once nothing is owed and all output was
+    /// written.
     ///
-    /// Asking changes nothing.
+    /// The call changes nothing.
     #[must_use]
     pub const fn next_step(&self) -> NextStep {
-        if self.ended() {
-            return NextStep::Drop;
-        }
-        let over = self.close_received.is_some() || self.failure.is_some();
-        if !over || self.close_sent().is_none() {
-            return NextStep::Continue;
-        }
-        match self.transport {
-            // §7.1.1: the server ends the stream first, so that it is the one to hold TIME_WAIT.
-            Transport::Up if !R::CLIENT => NextStep::ShutdownWrite,
-            _ => NextStep::AwaitEof,
-        }
+        self.closing.next_step(R::CLIENT)
     }
 
-    /// How the connection ended; `None` until it is [`State::Closed`].
+    /// Returns how the connection ended; `None` until it is [`State::Closed`].
     #[must_use]
     pub fn closure(&self) -> Option<Closure> {
-        if !self.ended() {
-            return None;
-        }
-        let number = |code: Option<CloseCode>| code.map_or(Closure::NO_STATUS, CloseCode::get);
-        Some(Closure {
-            // §7.1.4: clean once a Close went each way.
-            clean: self.close_sent().is_some() && self.close_received.is_some(),
-            code: self.close_received.map_or(Closure::ABNORMAL, number),
-            sent: self.close_sent().map(number),
-            initiator: self.initiator,
-            failure: self.failure,
-        })
+        self.closing.closure()
     }
 
-    /// The role and the sending half, for what is sent compressed.
+    /// The role and the sending half, for messages that are sent compressed.
     #[cfg(feature = "alloc")]
     pub(crate) const fn sending(&mut self) -> (&mut R, &mut Sender) {
         (&mut self.role, &mut self.sender)
@@ -738,18 +476,7 @@ impl<R: Role> Connection<R> {
         }
     }
 
-    const fn owes_close(&self) -> bool {
-        matches!(self.close, OurClose::Owed(_))
-    }
-
-    const fn close_sent(&self) -> Option<Option<CloseCode>> {
-        match self.close {
-            OurClose::Sent(code) => Some(code),
-            _ => None,
-        }
-    }
-
-    /// The first byte of a message in one frame, if it may be sent now.
+    /// Returns the first byte of a message in one frame, if it may be sent now.
     #[inline]
     pub(crate) fn check_message(&self, kind: Kind) -> Result<u8, SendError> {
         self.check_open()?;
@@ -763,38 +490,30 @@ impl<R: Role> Connection<R> {
         self.received.wrapping_add(self.receiver.left())
     }
 
-    /// The message that has begun and has not ended, if there is one: a number that tells it from the
-    /// one before, and how many bytes of it were received.
+    /// The message that has begun and has not ended, if there is one: a number that tells it from
+    /// the one before, and how many bytes of it were received.
     pub(crate) fn in_progress(&self) -> Option<(u16, u64)> {
         self.receiver.in_progress().map(|received| (self.begun, received))
     }
 
-    /// The payload of the latest Pong as a number, if it is one of four bytes, and between 1 and 65535.
+    /// The payload of the latest Pong as a number, if it has four bytes and is between 1 and 65535.
+    /// The Pings of `Deadlines` have such payloads.
     pub(crate) const fn pong_token(&self) -> Option<NonZeroU16> {
         self.pong_token
     }
 
     /// Whether the caller gave the transport up.
     pub(crate) const fn is_aborted(&self) -> bool {
-        matches!(self.transport, Transport::Aborted)
-    }
-
-    /// Whether the transport has ended and nothing is left to be said.
-    const fn ended(&self) -> bool {
-        match self.transport {
-            Transport::Up | Transport::WriteEnded => false,
-            Transport::Eof { .. } => !self.owes_close(),
-            Transport::Aborted => true,
-        }
+        self.closing.is_aborted()
     }
 }
 
 impl Connection<Server> {
-    /// The header of a frame whose payload the caller writes itself, right behind it and in full:
-    /// with a vectored write, from a mapped file, from shared memory.
+    /// Returns the header of a frame whose payload the caller writes itself, right after the header
+    /// and in full: with a vectored write, from a mapped file, from shared memory.
     ///
-    /// `data` counts as one fragment, the last of its message if `last`. A Pong that is owed does
-    /// not go in front of it: call [`transmit`](Connection::transmit) before.
+    /// `data` counts as one fragment, the last of its message if `last`. An owed Pong is not sent
+    /// first: call [`transmit`](Connection::transmit) before.
     ///
     /// ```
     /// use websocket_proto::{Agreed, Config, Connection, Data, Server};
@@ -812,17 +531,18 @@ impl Connection<Server> {
         self.check_open()?;
         let message = Open::plain(data.kind());
         let first = self.sender.first_byte(message, last)?;
+        // The caller is bound to write the payload, so the frame counts as sent.
         self.sender.sent(message, last);
         Ok(FrameHeader::encode(first, data.as_bytes().len(), None))
     }
 }
 
 impl<M: MaskSource> Connection<Client<M>> {
-    /// Masks `payload` in place and returns the header that goes right in front of it, for a
-    /// caller who writes both itself.
+    /// Masks `payload` in place and returns the header to write right before it, for a caller that
+    /// writes both itself.
     ///
-    /// `payload` counts as one fragment, the last of its message if `last`; as text it has to be
-    /// whole code points. A Pong that is owed does not go in front of it: call
+    /// `payload` counts as one fragment, the last of its message if `last`. Text has to consist of
+    /// complete code points. An owed Pong is not sent first: call
     /// [`transmit`](Connection::transmit) before.
     ///
     /// # Errors
@@ -838,7 +558,8 @@ impl<M: MaskSource> Connection<Client<M>> {
         self.check_open()?;
         let message = Open::plain(kind);
         let first = self.sender.first_byte(message, last)?;
-        // §5.6: a `str` would be valid by its type, bytes have to be looked at.
+        // §5.6: a `str` would be valid by its type, bytes have to be checked. All checks come
+        // before the key, because a payload that was masked could not be given back as it was.
         if kind == Kind::Text && crate::utf8::validate(payload).is_err() {
             return Err(SendError::InvalidUtf8);
         }

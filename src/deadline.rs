@@ -7,7 +7,8 @@ use core::{fmt, time::Duration};
 
 use crate::{
     close::{CloseCode, CloseFrame},
-    connection::{Connection, State},
+    closing::State,
+    connection::Connection,
     output::Output,
     role::Role,
 };

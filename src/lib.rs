@@ -12,6 +12,7 @@ mod agreed;
 #[cfg(feature = "deflate")]
 mod blocks;
 mod close;
+mod closing;
 mod config;
 mod connection;
 mod deadline;
@@ -38,8 +39,9 @@ mod zlib;
 
 pub use agreed::{Agreed, Deflate, WindowBits};
 pub use close::{CloseCode, CloseFrame};
+pub use closing::{Closure, Initiator, NextStep, State};
 pub use config::Config;
-pub use connection::{Closure, Connection, Initiator, NextStep, State};
+pub use connection::Connection;
 pub use deadline::{Deadlines, Limit, Overdue};
 #[cfg(feature = "alloc")]
 pub use deflate::{Compress, Deflater};
