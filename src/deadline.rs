@@ -110,7 +110,7 @@ pub struct Deadlines {
     limits: Limits,
     phase: Phase,
     /// The message that was in progress at the latest update.
-    message: Option<Message>,
+    message: Option<InProgress>,
     /// Output that waits for the transport.
     waiting: Option<Waiting>,
     /// The counter of received bytes, as it was last seen.
@@ -156,7 +156,7 @@ enum Phase {
 
 /// A message in progress.
 #[derive(Clone, Copy, Debug)]
-struct Message {
+struct InProgress {
     /// Which one it is: see [`Connection::in_progress`].
     number: u16,
     since: Duration,
@@ -372,7 +372,7 @@ impl Deadlines {
         }
         self.message = connection.in_progress().map(|(number, received)| {
             let same = self.message.filter(|message| message.number == number);
-            Message { number, since: same.map_or(now, |message| message.since), received }
+            InProgress { number, since: same.map_or(now, |message| message.since), received }
         });
         // Output that waits can outlive the connection: the end of the stream leaves it to be written.
         let drained = self.waiting.is_none() || connection.is_aborted();
@@ -503,7 +503,7 @@ impl Deadlines {
         let open = matches!(self.phase, Phase::Idle { .. } | Phase::Pong { .. });
         let other = match (self.waiting, self.message) {
             (Some(Waiting { since, .. }), _) => output.map(|most| at(since, most, Limit::Output)),
-            (None, Some(Message { since, received, .. })) if open => message.map(|most| {
+            (None, Some(InProgress { since, received, .. })) if open => message.map(|most| {
                 let more = Duration::from_secs(received / MESSAGE_RATE);
                 at(since, most.saturating_add(more), Limit::Message)
             }),

@@ -163,7 +163,8 @@ pub(crate) mod sealed {
 #[cfg(feature = "random")]
 pub struct SystemMask {
     block: [u8; 256],
-    left: usize,
+    /// How many bytes at the front of the block are not used yet.
+    unused: usize,
 }
 
 #[cfg(feature = "random")]
@@ -171,7 +172,7 @@ impl SystemMask {
     /// Creates a source that has drawn nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        SystemMask { block: [0; 256], left: 0 }
+        SystemMask { block: [0; 256], unused: 0 }
     }
 }
 
@@ -193,12 +194,12 @@ impl core::fmt::Debug for SystemMask {
 impl MaskSource for SystemMask {
     #[inline]
     fn mask_key(&mut self) -> Option<[u8; 4]> {
-        if self.left == 0 {
+        if self.unused == 0 {
             getrandom::fill(&mut self.block).ok()?;
-            self.left = self.block.len();
+            self.unused = self.block.len();
         }
-        let (_, key) = self.block.get(..self.left)?.split_last_chunk()?;
-        self.left -= key.len();
+        let (_, key) = self.block.get(..self.unused)?.split_last_chunk()?;
+        self.unused -= key.len();
         Some(*key)
     }
 }

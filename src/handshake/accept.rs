@@ -4,7 +4,7 @@ use arrayvec::ArrayString;
 
 use super::{
     deflate::Element,
-    fields::{ACCEPT, EXTENSIONS, Form, PROTOCOL},
+    fields::{Field, Form},
 };
 use crate::agreed::{Agreed, Deflate};
 
@@ -82,7 +82,7 @@ impl<'a> AcceptOptions<'a> {
 pub struct AcceptResponse<'a> {
     form: Form,
     /// The Sec-WebSocket-Accept, if the request has a key to answer.
-    accept: Option<ArrayString<28>>,
+    accept_key: Option<ArrayString<28>>,
     subprotocol: Option<&'a str>,
     deflate: Option<(Deflate, Element)>,
     headers: &'a [(&'a str, &'a str)],
@@ -91,13 +91,13 @@ pub struct AcceptResponse<'a> {
 impl<'a> AcceptResponse<'a> {
     /// Creates a response from parts that were checked.
     pub(super) const fn new(
-        said: &AcceptOptions<'a>,
+        options: &AcceptOptions<'a>,
         form: Form,
-        accept: Option<ArrayString<28>>,
+        accept_key: Option<ArrayString<28>>,
         deflate: Option<(Deflate, Element)>,
     ) -> Self {
-        let AcceptOptions { subprotocol, headers, .. } = *said;
-        AcceptResponse { form, accept, subprotocol, deflate, headers }
+        let AcceptOptions { subprotocol, headers, .. } = *options;
+        AcceptResponse { form, accept_key, subprotocol, deflate, headers }
     }
 
     /// The status: 101, or 200 in response to a CONNECT.
@@ -116,18 +116,18 @@ impl<'a> AcceptResponse<'a> {
     /// if the request has one well-formed Sec-WebSocket-Key, because a gateway that translates from
     /// HTTP/1.1 may wait for it.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let name = |name| self.form.name(name);
+        let name = |field| self.form.name(field);
         // §4.2.2: what an acceptance consists of. RFC 8441 §5: a CONNECT has neither of these.
         let upgrade = (self.form == Form::Upgrade)
             .then_some([("Upgrade", "websocket"), ("Connection", "Upgrade")]);
-        let accept = self.accept.as_ref().map(|accept| (name(ACCEPT), &**accept));
-        let subprotocol = self.subprotocol.map(|subprotocol| (name(PROTOCOL), subprotocol));
+        let accept_key = self.accept_key.as_ref().map(|key| (name(Field::Accept), &**key));
+        let subprotocol = self.subprotocol.map(|subprotocol| (name(Field::Protocol), subprotocol));
         // §9.1: an extension that is not known is declined by not being named.
         let deflate = self.deflate.as_ref();
-        let extensions = deflate.map(|(_, element)| (name(EXTENSIONS), &**element));
+        let extensions = deflate.map(|(_, element)| (name(Field::Extensions), &**element));
         let upgrade = upgrade.into_iter().flatten();
         upgrade
-            .chain(accept)
+            .chain(accept_key)
             .chain(subprotocol)
             .chain(extensions)
             .chain(self.headers.iter().copied())

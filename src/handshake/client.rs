@@ -2,10 +2,10 @@
 
 use super::{
     error::{HandshakeError, HeadError},
-    head::{Kind, Scanner, StatusLine, parse_headers, split_line},
+    head::{HeadKind, Scanner, StatusLine, parse_headers, split_line},
     headers::Headers,
     offer::{ClientRequest, Offer},
-    response::{Expected, Response},
+    response::{Criteria, Response},
     target::Target,
     write::{emit, write_headers},
 };
@@ -40,7 +40,7 @@ use crate::output::Output;
 #[derive(Clone, Debug)]
 pub struct ClientHandshake<'o, const HEADERS: usize = 64> {
     scanner: Scanner,
-    expected: Expected<'o>,
+    criteria: Criteria<'o>,
 }
 
 impl<'o> ClientHandshake<'o> {
@@ -71,8 +71,8 @@ impl<'o> ClientHandshake<'o> {
         })?;
         // The offer outlives the target.
         let Offer { subprotocols, deflate, .. } = *offer;
-        let expected = Expected { subprotocols, deflate, ..opening.expected() };
-        Ok(ClientHandshake { scanner: Scanner::new(Kind::Response), expected })
+        let criteria = Criteria { subprotocols, deflate, ..opening.criteria() };
+        Ok(ClientHandshake { scanner: Scanner::new(HeadKind::Response), criteria })
     }
 }
 
@@ -83,15 +83,15 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
     /// would have to grow.
     #[must_use]
     pub const fn max_head(self, bytes: usize) -> Self {
-        let ClientHandshake { scanner, expected } = self;
-        ClientHandshake { scanner: scanner.limit(bytes), expected }
+        let ClientHandshake { scanner, criteria } = self;
+        ClientHandshake { scanner: scanner.limit(bytes), criteria }
     }
 
     /// Sets how many header lines a response's head may have (§10.4).
     #[must_use]
     pub const fn max_headers<const N: usize>(self) -> ClientHandshake<'o, N> {
-        let ClientHandshake { scanner, expected } = self;
-        ClientHandshake { scanner, expected }
+        let ClientHandshake { scanner, criteria } = self;
+        ClientHandshake { scanner, criteria }
     }
 
     /// Takes a response off the front of `input`. What stays there was sent behind it: the first
@@ -122,7 +122,7 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
                 if matches!(line.status, 100 | 102..=199) {
                     return Ok(None);
                 }
-                self.expected.judge(line.status, line.version, lines).map(Some)
+                self.criteria.validate(line.status, line.version, lines).map(Some)
             })?;
             let Some(agreed) = agreed else {
                 self.scanner.skip();
@@ -131,7 +131,7 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
             // The same headers once more, now borrowed from the caller's buffer.
             let (_, block) = split_line(self.scanner.take(input))?;
             let headers = Headers::new(block);
-            return Ok(Some(Response::new(self.expected.form(), line.status, agreed, headers)));
+            return Ok(Some(Response::new(self.criteria.form(), line.status, agreed, headers)));
         }
     }
 }

@@ -77,7 +77,7 @@ fn window_bits(value: Value<'_>) -> Option<WindowBits> {
 
 /// The server's side: the first of the client's offers that can be served, as what is agreed and as
 /// the element that says so in the response.
-pub(super) fn accept<'h>(
+pub(super) fn choose<'h>(
     wanted: &Deflate,
     offers: impl Iterator<Item = Extension<'h>>,
 ) -> Option<(Deflate, Element)> {
@@ -124,7 +124,7 @@ fn smaller(a: Option<WindowBits>, b: Option<WindowBits>) -> Option<WindowBits> {
 }
 
 /// The client's side: judges the server's choice by what was offered.
-pub(super) fn judge<'h>(
+pub(super) fn validate<'h>(
     offers: &[Deflate],
     mut chosen: impl Iterator<Item = Extension<'h>>,
 ) -> Result<Option<Deflate>, HandshakeError> {

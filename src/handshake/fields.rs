@@ -79,33 +79,16 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// A name as it is written.
-    pub(super) const fn name(self, name: Name) -> &'static str {
+    /// Returns the name of a field as it is written.
+    pub(super) const fn name(self, field: Field) -> &'static str {
+        let (title, lower) = field.names();
         match self {
-            Form::Upgrade => name.title,
+            Form::Upgrade => title,
             // RFC 9113 §8.2.1, RFC 9114 §4.2: in lower case.
-            Form::Connect => name.lower,
+            Form::Connect => lower,
         }
     }
 }
-
-/// The name of a field that is written in both forms.
-#[derive(Clone, Copy)]
-pub(super) struct Name {
-    title: &'static str,
-    lower: &'static str,
-}
-
-pub(super) const ACCEPT: Name =
-    Name { title: "Sec-WebSocket-Accept", lower: "sec-websocket-accept" };
-pub(super) const EXTENSIONS: Name =
-    Name { title: "Sec-WebSocket-Extensions", lower: "sec-websocket-extensions" };
-pub(super) const KEY: Name = Name { title: "Sec-WebSocket-Key", lower: "sec-websocket-key" };
-pub(super) const ORIGIN: Name = Name { title: "Origin", lower: "origin" };
-pub(super) const PROTOCOL: Name =
-    Name { title: "Sec-WebSocket-Protocol", lower: "sec-websocket-protocol" };
-pub(super) const VERSION: Name =
-    Name { title: "Sec-WebSocket-Version", lower: "sec-websocket-version" };
 
 /// The fields that the handshake reads, and writes by itself; those that end at the next hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,30 +110,30 @@ pub enum Field {
 }
 
 impl Field {
-    /// The name in lower case.
-    const fn name(self) -> &'static str {
+    /// The name as HTTP/1.1 usually has it, and in lower case.
+    const fn names(self) -> (&'static str, &'static str) {
         match self {
-            Field::Accept => "sec-websocket-accept",
-            Field::Connection => "connection",
-            Field::ContentLength => "content-length",
-            Field::Extensions => "sec-websocket-extensions",
-            Field::Host => "host",
-            Field::KeepAlive => "keep-alive",
-            Field::Key => "sec-websocket-key",
-            Field::Origin => "origin",
-            Field::Protocol => "sec-websocket-protocol",
-            Field::ProxyConnection => "proxy-connection",
-            Field::Te => "te",
-            Field::TransferEncoding => "transfer-encoding",
-            Field::Upgrade => "upgrade",
-            Field::Version => "sec-websocket-version",
+            Field::Accept => ("Sec-WebSocket-Accept", "sec-websocket-accept"),
+            Field::Connection => ("Connection", "connection"),
+            Field::ContentLength => ("Content-Length", "content-length"),
+            Field::Extensions => ("Sec-WebSocket-Extensions", "sec-websocket-extensions"),
+            Field::Host => ("Host", "host"),
+            Field::KeepAlive => ("Keep-Alive", "keep-alive"),
+            Field::Key => ("Sec-WebSocket-Key", "sec-websocket-key"),
+            Field::Origin => ("Origin", "origin"),
+            Field::Protocol => ("Sec-WebSocket-Protocol", "sec-websocket-protocol"),
+            Field::ProxyConnection => ("Proxy-Connection", "proxy-connection"),
+            Field::Te => ("TE", "te"),
+            Field::TransferEncoding => ("Transfer-Encoding", "transfer-encoding"),
+            Field::Upgrade => ("Upgrade", "upgrade"),
+            Field::Version => ("Sec-WebSocket-Version", "sec-websocket-version"),
         }
     }
 
     /// Whether this is the field's name.
     fn is_named(self, name: &str) -> bool {
         // §2, RFC 9110 §5.1: case is folded for ASCII letters and for nothing else.
-        self.name().eq_ignore_ascii_case(name)
+        self.names().1.eq_ignore_ascii_case(name)
     }
 
     /// The field of this name, if the handshake knows it.
@@ -200,7 +183,7 @@ pub(super) fn is_lower_token(name: &str) -> bool {
 }
 
 /// The rules of every message of HTTP/2 and HTTP/3.
-pub(super) fn judge_lines<'h>(headers: impl Fields<'h>) -> Result<(), HandshakeError> {
+pub(super) fn validate_lines<'h>(headers: impl Fields<'h>) -> Result<(), HandshakeError> {
     for (name, value) in headers.lines() {
         let allowed = match Field::of(name) {
             // RFC 8441 §5, RFC 9113 §8.2.2: no Connection, no Upgrade, nothing else of HTTP/1.1.
@@ -228,7 +211,7 @@ pub(super) struct Single<'h> {
 }
 
 impl<'h> Single<'h> {
-    pub(super) const fn see(&mut self, value: &'h [u8]) {
+    pub(super) const fn record(&mut self, value: &'h [u8]) {
         self.repeated |= self.value.is_some();
         self.value = Some(value);
     }
@@ -263,21 +246,21 @@ pub(super) struct List {
 impl List {
     /// One more line of comma-separated elements, each of which has to fulfil `grammar`; `name` is
     /// looked for among them without regard to ASCII case.
-    pub(super) fn see(&mut self, value: &[u8], grammar: fn(&[u8]) -> bool, name: &str) {
+    pub(super) fn record(&mut self, value: &[u8], grammar: fn(&[u8]) -> bool, name: &str) {
         self.present = true;
         for element in elements(value) {
-            self.see_element(grammar(element));
+            self.record_element(grammar(element));
             self.named |= element.eq_ignore_ascii_case(name.as_bytes());
         }
     }
 
     /// One more line, whose elements something else has judged.
-    pub(super) fn see_judged(&mut self, elements: impl Iterator<Item = bool>) {
+    pub(super) fn record_validated(&mut self, elements: impl Iterator<Item = bool>) {
         self.present = true;
-        elements.for_each(|well_formed| self.see_element(well_formed));
+        elements.for_each(|well_formed| self.record_element(well_formed));
     }
 
-    const fn see_element(&mut self, well_formed: bool) {
+    const fn record_element(&mut self, well_formed: bool) {
         self.elements = self.elements.saturating_add(1);
         self.malformed |= !well_formed;
     }
@@ -292,7 +275,7 @@ impl List {
     }
 
     /// Checks that the list is well formed and has the element that was looked for.
-    pub(super) const fn names_it(self) -> Result<(), FieldFault> {
+    pub(super) const fn require_named(self) -> Result<(), FieldFault> {
         if !self.present {
             Err(FieldFault::Missing)
         } else if self.malformed {
@@ -305,8 +288,8 @@ impl List {
     }
 
     /// Checks that the element that was looked for is the only one.
-    pub(super) fn is_only_it(self) -> Result<(), FieldFault> {
-        self.names_it()?;
+    pub(super) fn require_only(self) -> Result<(), FieldFault> {
+        self.require_named()?;
         if self.elements == 1 { Ok(()) } else { Err(FieldFault::Repeated) }
     }
 }

@@ -13,7 +13,7 @@ const MAX_HEAD: usize = 16 << 10;
 
 /// Which of the two kinds of head is read: they differ in a few bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum HeadKind {
     Request,
     Response,
 }
@@ -29,7 +29,7 @@ pub(super) enum Kind {
 /// after the head was fully received.
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
-    kind: Kind,
+    kind: HeadKind,
     limit: usize,
     /// How many bytes of the buffer were validated. Never more than `limit`.
     scanned: usize,
@@ -70,7 +70,7 @@ enum ScanState {
 }
 
 impl Scanner {
-    pub(super) const fn new(kind: Kind) -> Self {
+    pub(super) const fn new(kind: HeadKind) -> Self {
         Scanner { kind, limit: MAX_HEAD, scanned: 0, start: 0, state: ScanState::Start }
     }
 
@@ -170,23 +170,23 @@ impl ScanState {
     }
 
     /// The state after `byte`, if it may stand here.
-    const fn step(self, kind: Kind, byte: u8) -> Result<ScanState, HandshakeError> {
+    const fn step(self, kind: HeadKind, byte: u8) -> Result<ScanState, HandshakeError> {
         use ScanState::*;
 
         Ok(match (self, byte) {
             // RFC 9112 §2.2: a server skips empty lines before a request.
-            (Start, b'\r') if matches!(kind, Kind::Request) => EmptyLine,
+            (Start, b'\r') if matches!(kind, HeadKind::Request) => EmptyLine,
             (EmptyLine, b'\n') => Start,
             // RFC 9112 §3: a method, a target and a version, with one space between two.
-            (Start, _) if matches!(kind, Kind::Request) && is_token_byte(byte) => Method,
+            (Start, _) if matches!(kind, HeadKind::Request) && is_token_byte(byte) => Method,
             (Method, _) if is_token_byte(byte) => Method,
             (Method, b' ') => TargetStart,
             (TargetStart | Target, b'!'..=b'~' | 0x80..) => Target,
             (Target, b' ') => Version(0),
-            (Version(8), b'\r') if matches!(kind, Kind::Request) => LineEnd,
+            (Version(8), b'\r') if matches!(kind, HeadKind::Request) => LineEnd,
             // RFC 9112 §4: a version, a status of three digits and, if it is there, a reason.
-            (Start, b'H') if matches!(kind, Kind::Response) => Version(1),
-            (Version(8), b' ') if matches!(kind, Kind::Response) => Status(0),
+            (Start, b'H') if matches!(kind, HeadKind::Response) => Version(1),
+            (Version(8), b' ') if matches!(kind, HeadKind::Response) => Status(0),
             (Status(0), b'1'..=b'9') => Status(1),
             (Status(seen @ 1..=2), b'0'..=b'9') => Status(seen.saturating_add(1)),
             (Status(3), b' ') | (Reason, b'\t' | b' '..=b'~' | 0x80..) => Reason,
@@ -206,7 +206,7 @@ impl ScanState {
 
     /// What is wrong with `byte`, which may not stand here.
     #[cold]
-    const fn fault(self, kind: Kind, byte: u8) -> HandshakeError {
+    const fn fault(self, kind: HeadKind, byte: u8) -> HandshakeError {
         use ScanState::*;
 
         match (self, byte) {
@@ -224,7 +224,7 @@ impl ScanState {
             (Version(5), b'0'..=b'9') => HandshakeError::UnsupportedHttpVersion,
             (Version(8), b' ' | b'\r') => HandshakeError::MalformedLine,
             (Version(_), _) => HandshakeError::InvalidHttpVersion,
-            (Start, _) if matches!(kind, Kind::Response) => HandshakeError::InvalidHttpVersion,
+            (Start, _) if matches!(kind, HeadKind::Response) => HandshakeError::InvalidHttpVersion,
             _ => HandshakeError::MalformedLine,
         }
     }
@@ -362,14 +362,14 @@ impl<'h> Iterator for Parsed<'_, 'h> {
 /// Parses a block of header lines, with room for `HEADERS` of them, and judges what they say.
 pub(super) fn parse_headers<'h, const HEADERS: usize, T>(
     block: &'h [u8],
-    judge: impl FnOnce(Parsed<'_, 'h>) -> Result<T, HandshakeError>,
+    validate: impl FnOnce(Parsed<'_, 'h>) -> Result<T, HandshakeError>,
 ) -> Result<T, HandshakeError> {
     let mut slots = [httparse::EMPTY_HEADER; HEADERS];
     match httparse::parse_headers(block, &mut slots) {
         // The scanner decided where the head ends, and the parser has to see the same end. It has also
         // validated each line, so there is nothing else for the parser to refuse.
         Ok(httparse::Status::Complete((length, lines))) if length == block.len() => {
-            judge(Parsed(lines.iter()))
+            validate(Parsed(lines.iter()))
         }
         Err(httparse::Error::TooManyHeaders) => Err(HandshakeError::TooManyHeaders),
         _ => Err(HandshakeError::MalformedHeader),

@@ -43,7 +43,7 @@ pub(super) fn is_key(text: &[u8]) -> bool {
 
 /// The Sec-WebSocket-Accept that answers a key: made from the key's text, not from what it stands
 /// for (§4.2.2).
-pub(super) fn accept_for(key: &[u8]) -> ArrayString<28> {
+pub(super) fn accept_key(key: &[u8]) -> ArrayString<28> {
     let mut text = [0; 28];
     // The lengths fit: 20 bytes make 28 characters.
     let _ = STANDARD.encode_slice(hash(key), &mut text);

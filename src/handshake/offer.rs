@@ -6,13 +6,13 @@ use arrayvec::ArrayString;
 
 use super::{
     error::{HandshakeError, HeadError},
-    fields::{EXTENSIONS, Fields, Form, KEY, ORIGIN, PROTOCOL, VERSION},
+    fields::{Field, Fields, Form},
     headers::is_token,
     key,
     request::is_origin,
-    response::{Expected, Response},
+    response::{Criteria, Response},
     target::{Resource, Target},
-    write::{Value, check_headers},
+    write::{FieldValue, check_headers},
 };
 use crate::agreed::Deflate;
 
@@ -284,25 +284,25 @@ impl<'o> ClientRequest<'o> {
         self.resource().write(out)
     }
 
-    pub(super) fn lines(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
+    pub(super) fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
         // §4.1: what a request consists of. RFC 8441 §5: a CONNECT has neither of these.
         let upgrade = (self.form == Form::Upgrade).then(|| {
             [
-                ("Host", Value::Authority(self.target.parts())),
-                ("Upgrade", Value::Text("websocket")),
-                ("Connection", Value::Text("Upgrade")),
+                ("Host", FieldValue::Authority(self.target.parts())),
+                ("Upgrade", FieldValue::Text("websocket")),
+                ("Connection", FieldValue::Text("Upgrade")),
             ]
         });
         let Offer { origin, subprotocols, deflate, headers, .. } = self.offer;
-        let name = |name| self.form.name(name);
-        let key = self.key.as_ref().map(|key| (name(KEY), Value::Text(key)));
-        let version = [(name(VERSION), Value::Text("13"))];
-        let origin = origin.map(|origin| (name(ORIGIN), Value::Text(origin)));
-        let subprotocols =
-            (!subprotocols.is_empty()).then(|| (name(PROTOCOL), Value::List(subprotocols)));
-        let extensions =
-            (!deflate.is_empty()).then(|| (name(EXTENSIONS), Value::Extensions(deflate)));
-        let headers = headers.iter().map(|&(name, value)| (name, Value::Text(value)));
+        let name = |field| self.form.name(field);
+        let key = self.key.as_ref().map(|key| (name(Field::Key), FieldValue::Text(key)));
+        let version = [(name(Field::Version), FieldValue::Text("13"))];
+        let origin = origin.map(|origin| (name(Field::Origin), FieldValue::Text(origin)));
+        let subprotocols = (!subprotocols.is_empty())
+            .then(|| (name(Field::Protocol), FieldValue::List(subprotocols)));
+        let extensions = (!deflate.is_empty())
+            .then(|| (name(Field::Extensions), FieldValue::Extensions(deflate)));
+        let headers = headers.iter().map(|&(name, value)| (name, FieldValue::Text(value)));
         let offers = origin.into_iter().chain(subprotocols).chain(extensions);
         upgrade.into_iter().flatten().chain(key).chain(version).chain(offers).chain(headers)
     }
@@ -325,14 +325,14 @@ impl<'o> ClientRequest<'o> {
         version: (u8, u8),
         headers: H,
     ) -> Result<Response<'h, H>, HandshakeError> {
-        let agreed = self.expected().judge(status, version, headers.clone())?;
+        let agreed = self.criteria().validate(status, version, headers.clone())?;
         Ok(Response::new(self.form, status, agreed, headers))
     }
 
-    pub(super) fn expected(&self) -> Expected<'o> {
+    pub(super) fn criteria(&self) -> Criteria<'o> {
         let key = self.key.as_ref().filter(|_| self.form == Form::Upgrade);
-        let accept = key.map(|key| key::accept_for(key.as_bytes()));
+        let accept_key = key.map(|key| key::accept_key(key.as_bytes()));
         let Offer { subprotocols, deflate, .. } = self.offer;
-        Expected { accept, subprotocols, deflate }
+        Criteria { accept_key, subprotocols, deflate }
     }
 }

@@ -81,7 +81,7 @@ impl<'h> Request<'h, &'h HeaderMap> {
         let line = RequestLine::upgrade(method.as_str(), numbers(parts.version), "/")?;
         let (authority, resource) =
             Resource::of_parts(scheme, authority, path.unwrap_or_default())?;
-        Request::judged(RequestLine { authority, resource, ..line }, headers)
+        Request::from_line(RequestLine { authority, resource, ..line }, headers)
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     deflate,
     error::{FieldFault, HandshakeError, HeadError},
     extension::{self, Extension},
-    fields::{Field, Fields, Form, List, Single, judge_lines},
+    fields::{Field, Fields, Form, List, Single, validate_lines},
     head::RequestLine,
     headers::{Headers, elements, is_protocol, is_token},
     key,
@@ -32,7 +32,7 @@ pub struct Request<'h, H = Headers<'h>> {
     pub(super) headers: H,
     pub(super) form: Form,
     /// The Sec-WebSocket-Accept that answers the key. A CONNECT need not have one.
-    pub(super) accept: Option<ArrayString<28>>,
+    pub(super) accept_key: Option<ArrayString<28>>,
 }
 
 impl<'h, H: Fields<'h>> Request<'h, H> {
@@ -72,7 +72,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         target: &'h str,
         headers: H,
     ) -> Result<Self, HandshakeError> {
-        Request::judged(RequestLine::upgrade(method, version, target)?, headers)
+        Request::from_line(RequestLine::upgrade(method, version, target)?, headers)
     }
 
     /// A request that another stack received as an extended CONNECT, over HTTP/2 (RFC 8441 §5) or
@@ -91,17 +91,17 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// [`connect_status`](HandshakeError::connect_status) and its
     /// [`connect_headers`](HandshakeError::connect_headers).
     pub fn connect(pseudo: PseudoHeaders<'h>, headers: H) -> Result<Self, HandshakeError> {
-        let (line, authority, port) = pseudo.judge()?;
-        judge_lines(headers.clone())?;
-        let facts = Facts::collect(headers.clone());
-        facts.judge_connect(authority, port)?;
-        Ok(Request { line, headers, form: Form::Connect, accept: facts.accept().ok() })
+        let (line, authority, port) = pseudo.validate()?;
+        validate_lines(headers.clone())?;
+        let fields = RequestFields::collect(headers.clone());
+        fields.validate_connect(authority, port)?;
+        Ok(Request { line, headers, form: Form::Connect, accept_key: fields.accept_key().ok() })
     }
 
     /// A request of HTTP/1.1 whose line was judged.
-    pub(super) fn judged(line: RequestLine<'h>, headers: H) -> Result<Self, HandshakeError> {
-        let accept = Facts::collect(headers.clone()).judge_upgrade()?;
-        Ok(Request { line, headers, form: Form::Upgrade, accept: Some(accept) })
+    pub(super) fn from_line(line: RequestLine<'h>, headers: H) -> Result<Self, HandshakeError> {
+        let accept_key = RequestFields::collect(headers.clone()).validate_upgrade()?;
+        Ok(Request { line, headers, form: Form::Upgrade, accept_key: Some(accept_key) })
     }
 
     /// The method: GET, or CONNECT.
@@ -268,9 +268,9 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// - [`HeadError::InvalidHeader`], [`HeadError::ProtectedHeader`]: a header may not be sent.
     pub fn response<'a>(
         &self,
-        accept: &AcceptOptions<'a>,
+        options: &AcceptOptions<'a>,
     ) -> Result<AcceptResponse<'a>, HeadError> {
-        if let Some(subprotocol) = accept.subprotocol {
+        if let Some(subprotocol) = options.subprotocol {
             // §4.2.2: the empty string is not the same as no subprotocol.
             if !is_token(subprotocol.as_bytes()) {
                 return Err(HeadError::InvalidSubprotocol);
@@ -280,10 +280,10 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
                 return Err(HeadError::SubprotocolNotOffered);
             }
         }
-        check_headers(self.form, accept.headers)?;
-        let wanted = accept.deflate.as_ref();
-        let deflate = wanted.and_then(|wanted| deflate::accept(wanted, self.extensions()));
-        Ok(AcceptResponse::new(accept, self.form, self.accept, deflate))
+        check_headers(self.form, options.headers)?;
+        let wanted = options.deflate.as_ref();
+        let deflate = wanted.and_then(|wanted| deflate::choose(wanted, self.extensions()));
+        Ok(AcceptResponse::new(options, self.form, self.accept_key, deflate))
     }
 
     /// Appends the 101 that opens the connection (§4.2.2). Frames may follow at once: the result
@@ -296,14 +296,14 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// - [`HeadError::Full`]: `out` has no room. In each case nothing was written.
     pub fn accept(
         &self,
-        accept: &AcceptOptions<'_>,
+        options: &AcceptOptions<'_>,
         out: &mut (impl Output + ?Sized),
     ) -> Result<Agreed, HeadError> {
         // RFC 8441 §5: what opens the stream of a CONNECT is no 101, and not written in these bytes.
         if self.form == Form::Connect {
             return Err(HeadError::NotUpgrade);
         }
-        let answer = self.response(accept)?;
+        let answer = self.response(options)?;
         emit(out, b"", |head| {
             head.write_str("HTTP/1.1 101 Switching Protocols\r\n")?;
             write_headers(head, answer.headers())
@@ -385,7 +385,7 @@ impl<'h> PseudoHeaders<'h> {
     }
 
     /// Also returns the authority in its parts, and the port that it has if it names none.
-    fn judge(self) -> Result<(RequestLine<'h>, Authority<'h>, u16), HandshakeError> {
+    fn validate(self) -> Result<(RequestLine<'h>, Authority<'h>, u16), HandshakeError> {
         let PseudoHeaders { method, protocol, scheme, authority, path } = self;
         // RFC 8441 §4: the method is CONNECT.
         if method != "CONNECT" {
@@ -411,7 +411,7 @@ impl<'h> PseudoHeaders<'h> {
 
 /// What the header fields of a request say, before any of it is judged.
 #[derive(Default)]
-struct Facts<'h> {
+struct RequestFields<'h> {
     host: Single<'h>,
     upgrade: List,
     connection: List,
@@ -425,59 +425,59 @@ struct Facts<'h> {
     extensions: List,
 }
 
-impl<'h> Facts<'h> {
+impl<'h> RequestFields<'h> {
     fn collect(headers: impl Fields<'h>) -> Self {
-        let mut facts = Facts::default();
+        let mut fields = RequestFields::default();
         for (name, value) in headers.lines() {
             match Field::of(name) {
-                Some(Field::Host) => facts.host.see(value),
-                Some(Field::Upgrade) => facts.upgrade.see(value, is_protocol, "websocket"),
-                Some(Field::Connection) => facts.connection.see(value, is_token, "Upgrade"),
+                Some(Field::Host) => fields.host.record(value),
+                Some(Field::Upgrade) => fields.upgrade.record(value, is_protocol, "websocket"),
+                Some(Field::Connection) => fields.connection.record(value, is_token, "Upgrade"),
                 Some(Field::ContentLength) => {
-                    facts.length = true;
-                    facts.body |= value != b"0";
+                    fields.length = true;
+                    fields.body |= value != b"0";
                 }
-                Some(Field::TransferEncoding) => facts.body = true,
-                Some(Field::Key) => facts.key.see(value),
-                Some(Field::Version) => facts.version.see(value),
-                Some(Field::Origin) => facts.origin.see(value),
-                Some(Field::Protocol) => facts.subprotocols.see(value, is_token, ""),
+                Some(Field::TransferEncoding) => fields.body = true,
+                Some(Field::Key) => fields.key.record(value),
+                Some(Field::Version) => fields.version.record(value),
+                Some(Field::Origin) => fields.origin.record(value),
+                Some(Field::Protocol) => fields.subprotocols.record(value, is_token, ""),
                 Some(Field::Extensions) => {
                     let elements = extension::extensions(value);
-                    facts.extensions.see_judged(elements.map(|element| element.is_ok()));
+                    fields.extensions.record_validated(elements.map(|element| element.is_ok()));
                 }
                 // RFC 9110 §5.1: what is not known is not looked at.
                 Some(Field::Accept | Field::KeepAlive | Field::ProxyConnection | Field::Te)
                 | None => {}
             }
         }
-        facts
+        fields
     }
 
     /// The rules of a request that upgrades an HTTP/1.1 connection; the Sec-WebSocket-Accept that
     /// answers it.
-    fn judge_upgrade(&self) -> Result<ArrayString<28>, HandshakeError> {
+    fn validate_upgrade(&self) -> Result<ArrayString<28>, HandshakeError> {
         // §4.2.1, RFC 9112 §3.2: exactly one Host, even where the target names the authority.
         self.parse_host()?;
         // §4.2.1: Upgrade lists `websocket`. A version behind it makes it another protocol.
         if self.upgrade.is_absent() {
             return Err(HandshakeError::UpgradeMissing);
         }
-        self.upgrade.names_it().map_err(HandshakeError::InvalidUpgrade)?;
+        self.upgrade.require_named().map_err(HandshakeError::InvalidUpgrade)?;
         // §4.2.1: Connection lists `Upgrade`.
-        self.connection.names_it().map_err(HandshakeError::InvalidConnection)?;
-        self.judge_offer()?;
+        self.connection.require_named().map_err(HandshakeError::InvalidConnection)?;
+        self.validate_offer()?;
         // §4.2.1, §11.3.1: exactly one key, of 16 bytes.
-        self.accept().map_err(HandshakeError::InvalidKey)
+        self.accept_key().map_err(HandshakeError::InvalidKey)
     }
 
     /// The Sec-WebSocket-Accept that answers the key, if there is exactly one, of 16 bytes.
-    fn accept(&self) -> Result<ArrayString<28>, FieldFault> {
-        self.key.once(|key| key::is_key(key).then(|| key::accept_for(key)))
+    fn accept_key(&self) -> Result<ArrayString<28>, FieldFault> {
+        self.key.once(|key| key::is_key(key).then(|| key::accept_key(key)))
     }
 
     /// The rules of a request that turns a stream into a connection; its lines were judged.
-    fn judge_connect(&self, authority: Authority<'_>, port: u16) -> Result<(), HandshakeError> {
+    fn validate_connect(&self, authority: Authority<'_>, port: u16) -> Result<(), HandshakeError> {
         // RFC 9113 §8.3.1: Host, if it is there at all, says the same as `:authority`.
         if !self.host.is_absent() && !self.parse_host()?.is_same(authority, port) {
             return Err(HandshakeError::InvalidHost(FieldFault::Mismatch));
@@ -486,11 +486,11 @@ impl<'h> Facts<'h> {
         if self.length {
             return Err(HandshakeError::BodyDeclared);
         }
-        self.judge_offer()
+        self.validate_offer()
     }
 
     /// The rules that do not depend on the version of HTTP.
-    fn judge_offer(&self) -> Result<(), HandshakeError> {
+    fn validate_offer(&self) -> Result<(), HandshakeError> {
         // RFC 9112 §6, RFC 9110 §9.3.6: the bytes of a body would be taken for frames.
         if self.body {
             return Err(HandshakeError::BodyDeclared);

@@ -8,7 +8,7 @@ use super::{
     deflate,
     error::{FieldFault, HandshakeError},
     extension::{self, Extension},
-    fields::{Field, Fields, Form, List, Single, judge_lines},
+    fields::{Field, Fields, Form, List, Single, validate_lines},
     head::minor_version,
     headers::{Headers, elements, is_empty_list, is_protocol, is_token},
     request::parse_version,
@@ -136,36 +136,36 @@ impl<'h, H: Fields<'h>> Refused<'h, H> {
 
 /// What a response is judged against.
 #[derive(Clone, Debug)]
-pub(super) struct Expected<'o> {
+pub(super) struct Criteria<'o> {
     /// The Sec-WebSocket-Accept of an Upgrade; a CONNECT has none.
-    pub(super) accept: Option<ArrayString<28>>,
+    pub(super) accept_key: Option<ArrayString<28>>,
     pub(super) subprotocols: &'o [&'o str],
     pub(super) deflate: &'o [Deflate],
 }
 
-impl Expected<'_> {
+impl Criteria<'_> {
     pub(super) const fn form(&self) -> Form {
-        if self.accept.is_some() { Form::Upgrade } else { Form::Connect }
+        if self.accept_key.is_some() { Form::Upgrade } else { Form::Connect }
     }
 
     /// The rules of a final response, and what it agrees to if it is an acceptance.
-    pub(super) fn judge<'h>(
+    pub(super) fn validate<'h>(
         &self,
         status: u16,
         version: (u8, u8),
         headers: impl Fields<'h>,
     ) -> Result<Agreed, HandshakeError> {
-        match &self.accept {
-            Some(accept) => {
+        match &self.accept_key {
+            Some(accept_key) => {
                 let minor = minor_version(version)?;
                 if is_acceptance(Form::Upgrade, status) {
                     // §4.1, RFC 9110 §15.2: HTTP/1.0 knows no 101.
                     if minor == 0 {
                         return Err(HandshakeError::OldHttpVersion);
                     }
-                    let facts = Facts::collect(headers.clone());
-                    facts.judge_upgrade(accept)?;
-                    return self.judge_choice(&facts, headers);
+                    let fields = ResponseFields::collect(headers.clone());
+                    fields.validate_upgrade(accept_key)?;
+                    return self.validate_choice(&fields, headers);
                 }
             }
             None => {
@@ -176,8 +176,9 @@ impl Expected<'_> {
                 if is_acceptance(Form::Connect, status) {
                     // RFC 8441 §5: nobody looks at a Sec-WebSocket-Accept, which proves no more
                     // than the status of an extended CONNECT does.
-                    judge_lines(headers.clone())?;
-                    return self.judge_choice(&Facts::collect(headers.clone()), headers);
+                    validate_lines(headers.clone())?;
+                    let fields = ResponseFields::collect(headers.clone());
+                    return self.validate_choice(&fields, headers);
                 }
             }
         }
@@ -186,14 +187,14 @@ impl Expected<'_> {
     }
 
     /// The rules that do not depend on the version of HTTP.
-    fn judge_choice<'h>(
+    fn validate_choice<'h>(
         &self,
-        facts: &Facts<'_>,
+        fields: &ResponseFields<'_>,
         headers: impl Fields<'h>,
     ) -> Result<Agreed, HandshakeError> {
-        if !facts.subprotocol.is_absent() {
+        if !fields.subprotocol.is_absent() {
             // §4.3, §11.3.4: one line, one token.
-            let chosen = facts.subprotocol.once(|name| is_token(name).then_some(name));
+            let chosen = fields.subprotocol.once(|name| is_token(name).then_some(name));
             let chosen = chosen.map_err(HandshakeError::InvalidSubprotocol)?;
             // §4.1: one of those offered, in the same letters.
             if !self.subprotocols.iter().any(|offered| offered.as_bytes() == chosen) {
@@ -201,11 +202,11 @@ impl Expected<'_> {
             }
         }
         // §9.1: the whole list has to be well formed.
-        if !facts.extensions.is_valid() {
+        if !fields.extensions.is_valid() {
             return Err(HandshakeError::InvalidExtensions);
         }
         let extensions = headers.values(Field::Extensions).flat_map(extension::extensions);
-        Ok(Agreed { deflate: deflate::judge(self.deflate, extensions.flatten())? })
+        Ok(Agreed { deflate: deflate::validate(self.deflate, extensions.flatten())? })
     }
 }
 
@@ -221,48 +222,49 @@ fn is_acceptance(form: Form, status: u16) -> bool {
 
 /// What the header fields of a response say, before any of it is judged.
 #[derive(Default)]
-struct Facts<'h> {
+struct ResponseFields<'h> {
     upgrade: List,
     connection: List,
-    accept: Single<'h>,
+    accept_key: Single<'h>,
     subprotocol: Single<'h>,
     extensions: List,
 }
 
-impl<'h> Facts<'h> {
+impl<'h> ResponseFields<'h> {
     fn collect(headers: impl Fields<'h>) -> Self {
-        let mut facts = Facts::default();
+        let mut fields = ResponseFields::default();
         for (name, value) in headers.lines() {
             match Field::of(name) {
-                Some(Field::Upgrade) => facts.upgrade.see(value, is_protocol, "websocket"),
-                Some(Field::Connection) => facts.connection.see(value, is_token, "Upgrade"),
-                Some(Field::Accept) => facts.accept.see(value),
+                Some(Field::Upgrade) => fields.upgrade.record(value, is_protocol, "websocket"),
+                Some(Field::Connection) => fields.connection.record(value, is_token, "Upgrade"),
+                Some(Field::Accept) => fields.accept_key.record(value),
                 // §4.3: some servers send the field without a name in it, which chooses nothing.
                 Some(Field::Protocol) if is_empty_list(value) => {}
-                Some(Field::Protocol) => facts.subprotocol.see(value),
+                Some(Field::Protocol) => fields.subprotocol.record(value),
                 Some(Field::Extensions) => {
                     let elements = extension::extensions(value);
-                    facts.extensions.see_judged(elements.map(|element| element.is_ok()));
+                    fields.extensions.record_validated(elements.map(|element| element.is_ok()));
                 }
                 // RFC 9110 §15.2.2, §9.3.6: what opens a connection has no body, whatever a
                 // Content-Length says.
                 _ => {}
             }
         }
-        facts
+        fields
     }
 
     /// The rules of a response that upgrades an HTTP/1.1 connection.
-    fn judge_upgrade(&self, accept: &str) -> Result<(), HandshakeError> {
+    fn validate_upgrade(&self, expected: &str) -> Result<(), HandshakeError> {
         // §4.1: Upgrade is `websocket`, and not a list of several.
         if self.upgrade.is_absent() {
             return Err(HandshakeError::UpgradeMissing);
         }
-        self.upgrade.is_only_it().map_err(HandshakeError::InvalidUpgrade)?;
+        self.upgrade.require_only().map_err(HandshakeError::InvalidUpgrade)?;
         // §4.1: Connection lists `Upgrade`.
-        self.connection.names_it().map_err(HandshakeError::InvalidConnection)?;
+        self.connection.require_named().map_err(HandshakeError::InvalidConnection)?;
         // §4.1, §11.3.3: exactly one Accept, the one that this key asks for.
-        if self.accept.once(Some).map_err(HandshakeError::InvalidAccept)? != accept.as_bytes() {
+        let received = self.accept_key.once(Some).map_err(HandshakeError::InvalidAccept)?;
+        if received != expected.as_bytes() {
             return Err(HandshakeError::InvalidAccept(FieldFault::Mismatch));
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::{
     error::HandshakeError,
     fields::Form,
-    head::{Kind, RequestLine, Scanner, parse_headers},
+    head::{HeadKind, RequestLine, Scanner, parse_headers},
     headers::Headers,
     request::Request,
 };
@@ -44,7 +44,7 @@ impl ServerHandshake {
     /// Creates a handshake that takes a head of at most 16 KiB with at most 64 header lines.
     #[must_use]
     pub const fn new() -> Self {
-        ServerHandshake { scanner: Scanner::new(Kind::Request) }
+        ServerHandshake { scanner: Scanner::new(HeadKind::Request) }
     }
 }
 
@@ -93,12 +93,12 @@ impl<const HEADERS: usize> ServerHandshake<HEADERS> {
         };
         // Judged before it is taken, so that a bad request stays in the input.
         let (line, block) = RequestLine::parse(head)?;
-        let accept = parse_headers::<HEADERS, _>(block, |lines| {
-            Request::judged(line, lines).map(|request| request.accept)
+        let accept_key = parse_headers::<HEADERS, _>(block, |lines| {
+            Request::from_line(line, lines).map(|request| request.accept_key)
         })?;
         // The same lines once more, now borrowed from the caller's buffer.
         let (line, block) = RequestLine::parse(self.scanner.take(input))?;
-        Ok(Some(Request { line, headers: Headers::new(block), form: Form::Upgrade, accept }))
+        Ok(Some(Request { line, headers: Headers::new(block), form: Form::Upgrade, accept_key }))
     }
 }
 

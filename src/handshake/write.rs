@@ -181,7 +181,7 @@ pub(super) fn check_headers(form: Form, headers: &[(&str, &str)]) -> Result<(), 
 /// Writes header lines and the blank line.
 pub(super) fn write_headers<'a>(
     head: &mut dyn Write,
-    headers: impl Iterator<Item = (&'a str, impl Into<Value<'a>>)>,
+    headers: impl Iterator<Item = (&'a str, impl Into<FieldValue<'a>>)>,
 ) -> fmt::Result {
     for (name, value) in headers {
         head.write_str(name)?;
@@ -194,32 +194,32 @@ pub(super) fn write_headers<'a>(
 
 /// What a field says; it prints as that.
 #[derive(Clone, Copy)]
-pub(super) enum Value<'a> {
+pub(super) enum FieldValue<'a> {
     Text(&'a str),
     List(&'a [&'a str]),
     Extensions(&'a [Deflate]),
     Authority(Authority<'a>),
 }
 
-impl<'a> From<&'a str> for Value<'a> {
+impl<'a> From<&'a str> for FieldValue<'a> {
     fn from(text: &'a str) -> Self {
-        Value::Text(text)
+        FieldValue::Text(text)
     }
 }
 
-impl Value<'_> {
+impl FieldValue<'_> {
     /// Text is written as it is: to format it takes several times as long.
     fn write(self, out: &mut dyn Write) -> fmt::Result {
         match self {
-            Value::Text(text) => out.write_str(text),
-            Value::List(elements) => write_list(out, elements.iter()),
-            Value::Extensions(ways) => write_list(out, ways.iter().map(InOffer)),
-            Value::Authority(authority) => authority.write(out),
+            FieldValue::Text(text) => out.write_str(text),
+            FieldValue::List(elements) => write_list(out, elements.iter()),
+            FieldValue::Extensions(ways) => write_list(out, ways.iter().map(InOffer)),
+            FieldValue::Authority(authority) => authority.write(out),
         }
     }
 }
 
-impl fmt::Display for Value<'_> {
+impl fmt::Display for FieldValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f)
     }
