@@ -1,7 +1,21 @@
-//! Time, which a connection knows nothing of: when to ping, when to close and when to drop.
+//! The time limits of a connection: when to send a Ping, when to close and when to drop.
 //!
 //! The caller reads the clock. It passes the time as a `Duration` since any origin that stays the
 //! same, and nothing here waits.
+//!
+//! At most two limits run at once. One is that of the [`Phase`]:
+//!
+//! ```text
+//!                     silence
+//!   Handshake ──▶ Idle ─────▶ Pong      any of them ──▶ Close ──▶ Closed
+//!                      ◀─────           too late, or the connection closes
+//!                  sign of life
+//! ```
+//!
+//! The other is that of the output that waits or, if none waits, of the message in progress. The
+//! earlier of the two is the next deadline. [`update`](Deadlines::update) and
+//! [`written`](Deadlines::written) record what happened, and so begin limits or begin them again.
+//! [`expired`](Deadlines::expired) compares the next deadline with the time.
 
 use core::{fmt, time::Duration};
 
@@ -20,10 +34,10 @@ const OUTPUT_RATE: u128 = 1 << 10;
 
 /// The time limits of a connection, watched from outside of it.
 ///
-/// In each turn of the loop, call [`enforce`](Deadlines::enforce) after everything that was read has
-/// been received, and write what it appends. Then wait no longer than [`next`](Deadlines::next) says.
-/// If some output may have to wait for the peer, also call [`written`](Deadlines::written) after each
-/// write.
+/// In each turn of the loop, call [`enforce`](Deadlines::enforce) after everything that was read
+/// has been received, and write what it appends. Then wait no longer than [`next`](Deadlines::next)
+/// says. If some output may have to wait for the peer, also call [`written`](Deadlines::written)
+/// after each write.
 ///
 /// ```
 /// use core::time::Duration;
@@ -51,16 +65,16 @@ const OUTPUT_RATE: u128 = 1 << 10;
 ///
 /// # What to watch for
 ///
-/// - **Read and write first.** A program that was suspended finds its deadlines passed while the peer's
-///   bytes lie unread in the transport. Read and receive all of them, and try to write what waits,
-///   before you call [`enforce`](Deadlines::enforce) or [`expired`](Deadlines::expired). A peer from
-///   which you do not read looks silent and slow. While its own output waits that is allowed for. If you
-///   stop reading for another reason, call [`resumed`](Deadlines::resumed) when you go on, or lift
-///   [`Limit::Idle`] and [`Limit::Message`], as a relay does.
-/// - **Report every write.** [`written`](Deadlines::written) tells a peer that reads slowly from one
-///   that is gone. It counts only bytes that had to wait, because a transport buffers bytes for a
-///   peer that is gone too. If you report a blocked write, also report the one that ends the wait;
-///   otherwise the connection is closed after [`Limit::Output`].
+/// - **Read and write first.** A program that was suspended finds its deadlines passed while the
+///   peer's bytes lie unread in the transport. Read and receive all of them, and try to write what
+///   waits, before you call [`enforce`](Deadlines::enforce) or [`expired`](Deadlines::expired). A
+///   peer from which you do not read looks silent and slow. While its own output waits that is
+///   allowed for. If you stop reading for another reason, call [`resumed`](Deadlines::resumed) when
+///   you go on, or lift [`Limit::Idle`] and [`Limit::Message`], as a relay does.
+/// - **Report every write.** [`written`](Deadlines::written) tells a peer that reads slowly from
+///   one that is gone. It counts only bytes that had to wait, because a transport buffers bytes for
+///   a peer that is gone too. If you report a blocked write, also report the one that ends the
+///   wait; otherwise the connection is closed after [`Limit::Output`].
 /// - **Deadlines move earlier, too**: to 5 s when closing begins, for example. Ask
 ///   [`next`](Deadlines::next) in every turn, and set the timer again.
 /// - **The handshake's limit** ends with the first call of [`enforce`](Deadlines::enforce) or
@@ -111,13 +125,14 @@ pub struct Deadlines {
     phase: Phase,
     /// The message that was in progress at the latest update.
     message: Option<InProgress>,
-    /// Output that waits for the transport.
+    /// Output that waits for the transport, as the latest `written` reported it.
     waiting: Option<Waiting>,
-    /// The counter of received bytes, as it was last seen.
+    /// [`Connection::received`] at the latest update.
     received: u32,
     /// The token of the latest Ping; 0 before the first.
     token: u16,
-    /// When the latest Ping was asked for, until it is answered.
+    /// When the latest Ping was asked for, until it is answered. It outlives [`Phase::Pong`], which
+    /// any sign of life ends.
     pinged: Option<Duration>,
     round_trip: Option<Duration>,
 }
@@ -147,7 +162,7 @@ enum Phase {
     Pong {
         since: Duration,
     },
-    /// Closing began at `since`, also where the driver has not sent the Close that was due.
+    /// Closing began at `since`, even if the driver did not send the Close that was due.
     Close {
         since: Duration,
     },
@@ -163,14 +178,16 @@ struct InProgress {
     received: u64,
 }
 
-/// Output that waits, of which `taken` bytes were taken since `since`.
+/// Output that waits, in a period of its limit.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
+    /// When the period began.
     since: Duration,
+    /// How many bytes the transport took in the period. Enough of them begin the next one.
     taken: usize,
 }
 
-/// What a deadline is for.
+/// The purpose of a deadline.
 ///
 /// ```
 /// use core::time::Duration;
@@ -192,14 +209,14 @@ pub enum Limit {
     /// A sign of life has to follow the Ping: 20 s unless set.
     #[doc(alias = "heartbeat")]
     Pong,
-    /// A message that has begun has to end: within 60 s unless set, and a second more for each 4 KiB
-    /// of it that was received. A single frame or header that has begun counts as one, too.
+    /// A message that has begun has to end: within 60 s unless set, and a second more for each 4
+    /// KiB of it that was received. A single frame or header that has begun counts as one, too.
     ///
     /// Without this limit, one byte every 19 s holds a connection for ever. Lift it where messages
     /// stream for hours.
     Message,
-    /// The peer has to take output that waits at 1 KiB a second at least, on average over this time:
-    /// 60 s unless set.
+    /// The peer has to take output that waits at 1 KiB a second at least, on average over this
+    /// time: 60 s unless set.
     ///
     /// A peer that is a little faster than that can hold all its output for long, so bound how much
     /// may wait, too.
@@ -211,8 +228,8 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// Returns the Close that tells the peer which limit it has exceeded (§7.4.1): 1011 if there was
-    /// no sign of life, otherwise 1008, because it was too slow.
+    /// Returns the Close that tells the peer which limit it has exceeded (§7.4.1): 1011 if there
+    /// was no sign of life, otherwise 1008, because it was too slow.
     ///
     /// ```
     /// use websocket_proto::{CloseCode, Limit};
@@ -243,14 +260,14 @@ impl Limit {
     }
 }
 
-/// What it means that the limit was exceeded.
+/// Writes what it means that the limit was exceeded.
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
 }
 
-/// What is to be done about a deadline that has passed.
+/// An action that is due because of a deadline that has passed.
 ///
 /// [`Deadlines::enforce`] does it and returns this value, which prints as one line for a log:
 ///
@@ -267,11 +284,12 @@ pub enum Overdue {
     /// Send a [`ping`](Connection::ping) with this payload, by which its Pong is recognised.
     /// Reported once for each Ping.
     Ping([u8; 4]),
-    /// Tell the peer that it has exceeded this limit, with [`Limit::close_frame`]. Reported once: from
-    /// then on [`Limit::Close`] counts, whether the Close was sent or not.
+    /// Tell the peer that it has exceeded this limit, with [`Limit::close_frame`]. Reported once:
+    /// from then on [`Limit::Close`] counts, whether the Close was sent or not.
     ///
     /// [`Limit::Handshake`] means that there is no connection yet: a server answers with status 408
-    /// ([`reject`](crate::handshake::reject)) and ends its writing side, a client drops the transport.
+    /// ([`reject`](crate::handshake::reject)) and ends its writing side, a client drops the
+    /// transport.
     Close(Limit),
     /// [`abort`](Connection::abort) the connection and drop the transport. Reported until an
     /// [`update`](Deadlines::update) finds the connection closed.
@@ -328,13 +346,13 @@ impl Deadlines {
         self
     }
 
-    /// Looks at the connection and does what is due `now`: once in each turn of the loop, after
-    /// everything that was read has been received. What it appends to `out` is to be written. Returns
-    /// what was done, for a log.
+    /// Records the state of the connection, does what is due `now`, and returns what was done, for
+    /// a log. Call it once in each turn of the loop, after everything that was read has been
+    /// received, and write what it appends to `out`.
     ///
-    /// This is [`update`](Deadlines::update), [`expired`](Deadlines::expired) and the call that it asks
-    /// for. If the output has no room, a Ping is left out, and a connection that should be sent a Close
-    /// is aborted.
+    /// This is [`update`](Deadlines::update), [`expired`](Deadlines::expired) and the call that the
+    /// latter asks for. If `out` has no room, a Ping is left out, and a connection that should be
+    /// sent a Close is aborted.
     pub fn enforce<R: Role>(
         &mut self,
         now: Duration,
@@ -344,7 +362,7 @@ impl Deadlines {
         self.update(now, connection);
         let mut overdue = self.expired(now)?;
         match overdue {
-            // No answer will come to one that was not sent, as if the peer were gone.
+            // If there is no room for the Ping, no Pong will come, as if the peer were gone.
             Overdue::Ping(payload) => {
                 let _ = connection.ping(&payload, out);
             }
@@ -358,27 +376,33 @@ impl Deadlines {
         Some(overdue)
     }
 
-    /// Looks at the connection, after it was given what was received: once in each turn of the loop.
+    /// Records the state of the connection. Call it once in each turn of the loop, after the
+    /// connection was given what was received.
     ///
     /// Any received byte is a sign of life, also within a message that takes long.
     pub fn update<R: Role>(&mut self, now: Duration, connection: &Connection<R>) {
+        // The count wraps, but not to the same value between two turns of a loop.
         let alive = connection.received() != self.received;
         self.received = connection.received();
+        // Each Ping has its own token, so a late Pong that answers an earlier one does not match.
         if let (Some(pinged), true) = (self.pinged, alive && self.is_answered(connection)) {
-            // `Duration::saturating_sub` would have a panic in it, though one that is never reached.
+            // `Duration::saturating_sub` would link a panic in, though one that is never reached.
             let nanos = now.as_nanos().saturating_sub(pinged.as_nanos());
             self.round_trip = Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)));
             self.pinged = None;
         }
+        // The time of a message that was in progress before goes on, that of another begins.
         self.message = connection.in_progress().map(|(number, received)| {
             let same = self.message.filter(|message| message.number == number);
             InProgress { number, since: same.map_or(now, |message| message.since), received }
         });
-        // Output that waits can outlive the connection: the end of the stream leaves it to be written.
+        // Waiting output can outlive the connection, because it is still written after the end of
+        // the peer's stream.
         let drained = self.waiting.is_none() || connection.is_aborted();
         self.phase = match (connection.state(), self.phase) {
             (State::Closed, _) if drained => Phase::Closed,
-            // Also while the connection is open, if the Close that was due was not sent.
+            // Nothing that is received begins this limit again. The connection is still open if the
+            // driver did not send the Close that was due.
             (_, phase @ Phase::Close { .. }) => phase,
             (State::Closing | State::Closed, _) => Phase::Close { since: now },
             (State::Open, phase @ (Phase::Idle { .. } | Phase::Pong { .. })) if !alive => phase,
@@ -413,13 +437,15 @@ impl Deadlines {
     }
 
     /// Reports that the transport took `taken` bytes of the output and that `waiting` more wait for
-    /// it. Call it after each attempt to write, also if nothing was taken; several writes of one turn
-    /// may be reported as one. A driver whose writes block until all is written has nothing to report.
+    /// it. Call it after each attempt to write, also if nothing was taken; several writes of one
+    /// turn may be reported as one. A driver whose writes block until all is written has nothing to
+    /// report.
     ///
-    /// Output that waits has to drain: see [`Limit::Output`]. Bytes taken of output that had to wait
-    /// are a sign of life as good as a received byte, because the peer reads. They also put off the
-    /// end of closing, so that a Close behind much output is not cut off while that is read. While
-    /// output waits, no message is too slow, because a driver does well not to read then.
+    /// Output that waits has to drain: see [`Limit::Output`]. Bytes taken of output that had to
+    /// wait are a sign of life as good as a received byte, because the peer reads. They also put
+    /// off the end of closing, so that a Close behind much output is not cut off while that is
+    /// read. While output waits, no message is too slow, because a driver does well not to read
+    /// then.
     ///
     /// ```
     /// use core::time::Duration;
@@ -436,6 +462,7 @@ impl Deadlines {
     #[doc(alias = "flush")]
     #[doc(alias = "backpressure")]
     pub const fn written(&mut self, now: Duration, taken: usize, waiting: usize) {
+        // Only bytes that had to wait are a sign of life: others may lie in the transport's buffer.
         if let (Some(_), true) = (self.waiting, taken > 0) {
             self.phase = match self.phase {
                 Phase::Idle { .. } | Phase::Pong { .. } => Phase::Idle { since: now },
@@ -445,8 +472,11 @@ impl Deadlines {
         }
         self.waiting = match (self.waiting, waiting) {
             (None, 0) => None,
-            // What was taken before anything waited went into the transport's buffer.
+            // The first period begins. `taken` went into the transport's buffer before output
+            // waited.
             (None, _) => Some(Waiting { since: now, taken: 0 }),
+            // All was taken. The message in progress had no limit meanwhile, so its time begins
+            // again.
             (Some(_), 0) => {
                 if let Some(message) = &mut self.message {
                     message.since = now;
@@ -464,19 +494,21 @@ impl Deadlines {
         };
     }
 
-    /// Whether so many bytes are what the peer has to take in the time of [`Limit::Output`].
+    /// Whether the peer has to take no more than `taken` bytes in the whole time of
+    /// [`Limit::Output`]. Then a new period may begin before that time has passed.
     const fn is_enough(&self, taken: usize) -> bool {
         match self.limits.output {
+            // In bytes and milliseconds, so that a fraction of a second counts. `u128` holds both.
             Some(length) => taken as u128 * 1000 >= length.as_millis() * OUTPUT_RATE,
             None => true,
         }
     }
 
-    /// Begins [`Limit::Close`] for a transport that gets no connection, because the handshake failed
-    /// or was refused: the answer is written and the peer has to end its side.
+    /// Begins [`Limit::Close`] for a transport that gets no connection, because the handshake
+    /// failed or was refused: the answer is written and the peer has to end its side.
     ///
-    /// After [`expired`](Deadlines::expired) returned [`Overdue::Close`] this is not needed and has no
-    /// effect, because that limit has begun. A connection that closes needs no such call either.
+    /// After [`expired`](Deadlines::expired) returned [`Overdue::Close`] this is not needed and has
+    /// no effect, because that limit has begun. A connection that closes needs no such call either.
     pub const fn closing(&mut self, now: Duration) {
         if matches!(self.phase, Phase::Handshake { .. }) {
             self.phase = Phase::Close { since: now };
@@ -488,7 +520,7 @@ impl Deadlines {
         connection.pong_token().is_some_and(|token| token.get() == self.token)
     }
 
-    /// The next deadline: when it is, and what for. `None` while there is none.
+    /// Returns the next deadline and what it is for; `None` while there is none.
     #[must_use]
     pub fn next(&self) -> Option<(Duration, Limit)> {
         let Limits { handshake, idle, pong, message, output, close } = self.limits;
@@ -499,8 +531,11 @@ impl Deadlines {
             Phase::Close { since } => (since, close, Limit::Close),
             Phase::Closed => return None,
         };
+        // A limit may be as long as a `Duration` can be.
         let at = |since: Duration, length: Duration, limit| (since.saturating_add(length), limit);
         let open = matches!(self.phase, Phase::Idle { .. } | Phase::Pong { .. });
+        // Waiting output suspends the limit of the message, because the driver may not be reading.
+        // A connection that closes discards its message.
         let other = match (self.waiting, self.message) {
             (Some(Waiting { since, .. }), _) => output.map(|most| at(since, most, Limit::Output)),
             (None, Some(InProgress { since, received, .. })) if open => message.map(|most| {
@@ -516,8 +551,8 @@ impl Deadlines {
         }
     }
 
-    /// What is to be done `now`; `None` when no deadline has passed. [`enforce`](Deadlines::enforce)
-    /// does it.
+    /// Returns what is to be done `now`; `None` if no deadline has passed.
+    /// [`enforce`](Deadlines::enforce) does it.
     ///
     /// [`Overdue::Ping`] and [`Overdue::Close`] are reported once, [`Overdue::Abort`] until the
     /// connection is closed.
@@ -527,22 +562,25 @@ impl Deadlines {
         if now < at {
             return None;
         }
+        // The phase stays, so this is reported until `update` finds the connection closed. Below,
+        // the phase changes, so a Ping or a Close is reported once.
         if matches!(self.phase, Phase::Close { .. }) {
             return Some(Overdue::Abort(limit));
         }
         if limit == Limit::Idle {
+            // The token is never 0, which `Connection::pong_token` takes for no token.
             self.token = self.token.wrapping_add(1).max(1);
             self.phase = Phase::Pong { since: now };
             self.pinged = Some(now);
             return Some(Overdue::Ping(u32::from(self.token).to_be_bytes()));
         }
         self.phase = Phase::Close { since: now };
-        // A peer that reads gets the time of closing for what is in front of the Close.
+        // A peer that reads gets the whole time of closing for the output before the Close.
         self.waiting = self.waiting.map(|_| Waiting { since: now, taken: 0 });
         Some(Overdue::Close(limit))
     }
 
-    /// How long the latest answered Ping took, from [`expired`](Deadlines::expired) to
+    /// Returns how long the latest answered Ping took, from [`expired`](Deadlines::expired) to
     /// [`update`](Deadlines::update); `None` before the first answer.
     ///
     /// A peer can forge it, because it can foresee the payload of a Ping and send the Pong in
