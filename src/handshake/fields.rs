@@ -1,5 +1,9 @@
 //! Header fields, whichever HTTP stack parsed them: how they come in, which of them the handshake
 //! knows, and what the lines of one say together (RFC 9110 §5).
+//!
+//! Requests and responses read their fields in two steps. First each line is recorded in a
+//! [`Single`] or a [`List`], which keeps only what the rules need. Recording never fails. Then the
+//! rules are checked, in an order that does not depend on that of the lines.
 
 use super::{
     error::{FieldFault, HandshakeError},
@@ -42,17 +46,19 @@ where
 {
 }
 
-/// What the handshake does with fields: out of reach, so that nobody else implements [`Fields`].
+/// The methods that the handshake needs of fields. The trait cannot be named outside of the crate,
+/// so [`Fields`] cannot be implemented there.
 pub trait Lines<'h>: Clone {
-    /// Each line's name and value.
+    /// Returns each line's name and value, without the spaces and tabs around the value. Names are
+    /// as they came.
     fn lines(self) -> impl Iterator<Item = (&'h str, &'h [u8])>;
 
-    /// The values of all lines of a field.
+    /// Returns the values of all lines of a field.
     fn values(self, field: Field) -> impl Iterator<Item = &'h [u8]> {
         self.lines().filter(move |(name, _)| field.is_named(name)).map(|(_, value)| value)
     }
 
-    /// The value of the first line with this name.
+    /// Returns the value of the first line with this name.
     fn value_of(self, name: &str) -> Option<&'h [u8]> {
         self.lines().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
@@ -90,7 +96,8 @@ impl Form {
     }
 }
 
-/// The fields that the handshake reads, and writes by itself; those that end at the next hop.
+/// The fields that the handshake reads or writes itself, and those that end at the next hop. A
+/// caller may add none of them: see [`is_protected`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     Accept,
@@ -136,9 +143,9 @@ impl Field {
         self.names().1.eq_ignore_ascii_case(name)
     }
 
-    /// The field of this name, if the handshake knows it.
+    /// Returns the field of this name, if the handshake knows it.
     pub(super) fn of(name: &str) -> Option<Field> {
-        // Most names are compared with one of the same length, or with none.
+        // By its length a name is compared with at most two. This runs for every line of a head.
         let same_length: &[Field] = match name.len() {
             2 => &[Field::Te],
             4 => &[Field::Host],
@@ -182,7 +189,8 @@ pub(super) fn is_lower_token(name: &str) -> bool {
     is_token(name.as_bytes()) && !name.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
-/// The rules of every message of HTTP/2 and HTTP/3.
+/// Validates the names that a message of HTTP/2 or HTTP/3 may have. Another stack parsed the
+/// message and may not have done so.
 pub(super) fn validate_lines<'h>(headers: impl Fields<'h>) -> Result<(), HandshakeError> {
     for (name, value) in headers.lines() {
         let allowed = match Field::of(name) {
@@ -203,9 +211,10 @@ pub(super) fn validate_lines<'h>(headers: impl Fields<'h>) -> Result<(), Handsha
     Ok(())
 }
 
-/// What the lines of a field say that has one value.
+/// The recorded lines of a field that may appear only once.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Single<'h> {
+    /// The value of the last line. Used only if it is the only one.
     value: Option<&'h [u8]>,
     repeated: bool,
 }
@@ -216,7 +225,8 @@ impl<'h> Single<'h> {
         self.value = Some(value);
     }
 
-    /// What `parse` reads in the value, if there is exactly one.
+    /// Returns what `parse` reads in the value, if there is exactly one line. `None` from `parse`
+    /// means that the value is malformed.
     pub(super) fn once<T>(
         self,
         parse: impl FnOnce(&'h [u8]) -> Option<T>,
@@ -234,18 +244,22 @@ impl<'h> Single<'h> {
     }
 }
 
-/// What the lines of a list field say: together they are one list (RFC 9110 §5.3).
+/// The recorded lines of a list field: together they are one list (RFC 9110 §5.3).
 #[derive(Clone, Copy, Default)]
 pub(super) struct List {
+    /// Whether there is a line, which may have no element.
     present: bool,
+    /// Whether an element is malformed.
     malformed: bool,
+    /// How many elements there are. Empty ones do not count.
     elements: usize,
+    /// Whether one of them is the element that was looked for.
     named: bool,
 }
 
 impl List {
-    /// One more line of comma-separated elements, each of which has to fulfil `grammar`; `name` is
-    /// looked for among them without regard to ASCII case.
+    /// Records a line of comma-separated elements, each of which has to fulfil `grammar`. `name` is
+    /// looked for among them without regard to ASCII case. An empty `name` matches no element.
     pub(super) fn record(&mut self, value: &[u8], grammar: fn(&[u8]) -> bool, name: &str) {
         self.present = true;
         for element in elements(value) {
@@ -254,7 +268,7 @@ impl List {
         }
     }
 
-    /// One more line, whose elements something else has judged.
+    /// Records a line whose elements were validated elsewhere: for each, whether it is well formed.
     pub(super) fn record_validated(&mut self, elements: impl Iterator<Item = bool>) {
         self.present = true;
         elements.for_each(|well_formed| self.record_element(well_formed));

@@ -1,4 +1,17 @@
 //! The bytes of a head (RFC 9112 §2 to §5): where it ends, its first line, its header block.
+//!
+//! A head passes three stages:
+//!
+//! 1. The [`Scanner`] reads each byte once, as the bytes arrive, and finds the end. From then on
+//!    the form of every line is known to be valid.
+//! 2. [`RequestLine::parse`] or [`StatusLine::parse`] splits off the first line, and
+//!    [`parse_headers`] lends the header lines to the rules of the handshake.
+//! 3. If the rules hold, [`Scanner::take`] takes the head off the input. Otherwise the input stays
+//!    as it was, so that the caller can answer it as plain HTTP.
+//!
+//! The later stages rely on the first: they split lines at fixed offsets and turn digits into
+//! numbers without checks of their own. Header lines that another stack has parsed do not pass
+//! here.
 
 use core::{mem, slice, str};
 
@@ -8,10 +21,10 @@ use super::{
     target::Resource,
 };
 
-/// The default limit of a head, with all that comes in front of it: 16 KiB.
+/// The default limit of a head, with all bytes before it: 16 KiB.
 const MAX_HEAD: usize = 16 << 10;
 
-/// Which of the two kinds of head is read: they differ in a few bytes.
+/// Which of the two kinds of head is read. They differ in their first line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeadKind {
     Request,
@@ -21,12 +34,12 @@ pub(super) enum HeadKind {
 /// Finds the end of a head in a buffer that grows from call to call.
 ///
 /// It validates each byte once, however the head is split into reads, and keeps its position as a
-/// count: the buffer may move between calls, but has to begin with the same bytes. Given fewer bytes
-/// than before, and after each error, it starts over.
+/// count: the buffer may move between calls, but has to begin with the same bytes. Given fewer
+/// bytes than before, and after each error, it starts over.
 ///
 /// A byte that no head of HTTP/1 can have at its position is refused at once, because a peer that
-/// sends it speaks another protocol and may wait for an answer. The rules of the handshake are checked
-/// after the head was fully received.
+/// sends it speaks another protocol and may wait for an answer. The rules of the handshake are
+/// checked after the head was fully received.
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
     kind: HeadKind,
@@ -35,6 +48,8 @@ pub(super) struct Scanner {
     scanned: usize,
     /// Where the head begins: after empty lines and skipped heads. Never more than `scanned`.
     start: usize,
+    /// What the byte at `scanned` belongs to. It is a function of the bytes before, so a new call
+    /// goes on where the last one ended.
     state: ScanState,
 }
 
@@ -51,9 +66,11 @@ enum ScanState {
     TargetStart,
     /// The rest of the target, or the space after it.
     Target,
-    /// The version, of which this many bytes were received. After all eight, the byte that follows it.
+    /// The version, of which this many bytes were received. After all eight, the byte that follows
+    /// it.
     Version(u8),
-    /// The status code, of which this many digits were received. After three, the byte that follows it.
+    /// The status code, of which this many digits were received. After three, the byte that follows
+    /// it.
     Status(u8),
     Reason,
     /// The LF of a line that was not empty.
@@ -79,17 +96,19 @@ impl Scanner {
         self
     }
 
-    /// The head, once it is whole. The verdict is a function of the bytes, not of their cut into
-    /// calls; asked again, it is the same.
+    /// Returns the head once it was fully received. The result depends on the bytes alone, however
+    /// they are split into calls. A call with the same bytes again gives the same result.
     pub(super) fn scan<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, HandshakeError> {
-        // A shorter buffer cannot begin with the bytes that were scanned, so it is a new one. A head that
-        // is still here was refused, and the buffer may be what its owner left of the old one.
+        // A shorter buffer cannot begin with the bytes that were scanned, so it is a new one. A
+        // head that was neither taken nor skipped after the last call was refused, and its owner
+        // may have removed bytes from the buffer since.
         if input.len() < self.scanned || self.state == ScanState::Complete {
             self.restart();
         }
         // §10.4: the limit is on all bytes up to the end of the head.
         let bytes = input.get(..self.limit).unwrap_or(input);
         let (mut state, mut scanned) = (self.state, self.scanned);
+        // Each turn takes the run of bytes that need no decision, and then one byte that does.
         while state != ScanState::Complete {
             let (run, next) = state.skim(bytes.get(scanned..).unwrap_or_default());
             (state, scanned) = (next, scanned.saturating_add(run));
@@ -98,6 +117,7 @@ impl Scanner {
             };
             state = state.step(self.kind, byte).inspect_err(|_| self.restart())?;
             scanned = scanned.saturating_add(1);
+            // Only the end of an empty line leads back here.
             if state == ScanState::Start {
                 self.start = scanned;
             }
@@ -137,8 +157,11 @@ impl Scanner {
 }
 
 impl ScanState {
-    /// A shortcut through many steps: how many bytes at the front it covers, which may be none, and the
-    /// state after them. [`step`](ScanState::step), byte by byte, leads to the same state.
+    /// A shortcut through many steps: returns how many bytes at the front it covers, which may be
+    /// none, and the state after them. [`step`](ScanState::step), byte by byte, leads to the same
+    /// state.
+    ///
+    /// It covers only bytes that may stand where they do, so it has no error to return.
     fn skim(self, rest: &[u8]) -> (usize, ScanState) {
         match self {
             ScanState::Method => (token_run(rest), self),
@@ -169,7 +192,7 @@ impl ScanState {
         }
     }
 
-    /// The state after `byte`, if it may stand here.
+    /// Returns the state after `byte`, or which rule forbids it here.
     const fn step(self, kind: HeadKind, byte: u8) -> Result<ScanState, HandshakeError> {
         use ScanState::*;
 
@@ -204,14 +227,15 @@ impl ScanState {
         })
     }
 
-    /// What is wrong with `byte`, which may not stand here.
+    /// Returns the error for `byte`, which no arm of [`step`](ScanState::step) takes.
     #[cold]
     const fn fault(self, kind: HeadKind, byte: u8) -> HandshakeError {
         use ScanState::*;
 
         match (self, byte) {
-            // RFC 9112 §2.2: a CR stands before an LF and nowhere else. We want the converse too: where
-            // one program sees the end of a line and the next does not, heads are smuggled.
+            // RFC 9112 §2.2: a CR stands before an LF and nowhere else. An LF without a CR is
+            // refused, too: if one program sees the end of a line there and the next does not, one
+            // head can hide in another.
             (EmptyLine | LineEnd | BlankLine, _) => HandshakeError::ControlByte(b'\r'),
             // RFC 9112 §2.2: only a server skips empty lines.
             (Start, b'\r') => HandshakeError::MalformedLine,
@@ -246,12 +270,13 @@ const fn is_version(seen: u8, byte: u8) -> bool {
     }
 }
 
-/// How many bytes at the front may stand in a token.
+/// Returns how many bytes at the front may stand in a token.
 fn token_run(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|&&byte| is_token_byte(byte)).count()
 }
 
-/// How many bytes at the front are neither below `lowest` nor DEL: eight are looked at in one step.
+/// Returns how many bytes at the front are neither below `lowest` nor DEL. It compares eight bytes
+/// in one step, as the digits of a word.
 fn plain_run(bytes: &[u8], lowest: u8) -> usize {
     const ONES: u64 = u64::MAX / 0xFF;
     const HIGH: u64 = ONES << 7;
@@ -259,8 +284,10 @@ fn plain_run(bytes: &[u8], lowest: u8) -> usize {
     let mut run = 0_usize;
     while let Some(word) = bytes.get(run..).and_then(|rest| rest.first_chunk()) {
         let word = u64::from_le_bytes(*word);
-        // The lowest high bit set here is that of the first byte below `lowest`, or equal to 0x7F: a
-        // borrow goes to the bytes above only.
+        // Subtraction sets the high bit of a byte that is below `lowest`, and of one that is 0
+        // after the XOR with 0x7F. A byte that had its high bit set is no such byte and is masked
+        // out. A borrow spoils only bytes above the one it comes from, so the lowest high bit is
+        // right.
         let below = word.wrapping_sub(lowest_of_each) & !word;
         let delete = word ^ (ONES * 0x7F);
         let found = (below | delete.wrapping_sub(ONES) & !delete) & HIGH;
@@ -273,8 +300,8 @@ fn plain_run(bytes: &[u8], lowest: u8) -> usize {
     run.saturating_add(tail.iter().take_while(|&&byte| byte >= lowest && byte != 0x7F).count())
 }
 
-/// The first line of a request (RFC 9112 §3), or the pseudo-header fields that stand in its place
-/// (RFC 9113 §8.3.1), once it has been judged.
+/// A valid first line of a request (RFC 9112 §3), or the pseudo-header fields that take its place
+/// (RFC 9113 §8.3.1).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestLine<'h> {
     pub(super) method: &'h str,
@@ -284,10 +311,10 @@ pub(super) struct RequestLine<'h> {
 }
 
 impl<'h> RequestLine<'h> {
-    /// The first line of a head, and the block of header lines behind it.
+    /// Splits a scanned head into its first line and the block of header lines after it.
     pub(super) fn parse(head: &'h [u8]) -> Result<(Self, &'h [u8]), HandshakeError> {
         let (line, block) = split_line(head)?;
-        // The scanner has found three parts with one space between two, and a version of HTTP/1: the
+        // The scanner found three parts with one space between two, and a version of HTTP/1. So the
         // last nine bytes are a space and `HTTP/1.1`, or another minor version.
         let split = line.split_last_chunk::<9>().and_then(|(line, version)| {
             let (method, target) = line.split_at_checked(line.iter().position(|&b| b == b' ')?)?;
@@ -301,13 +328,14 @@ impl<'h> RequestLine<'h> {
         Ok((RequestLine::upgrade(method, (1, minor & 0x0F), target)?, block))
     }
 
-    /// The rules of a line, whoever parsed it.
+    /// Validates the parts of a line, whichever HTTP stack parsed it.
     pub(super) fn upgrade(
         method: &'h str,
         version: (u8, u8),
         target: &'h str,
     ) -> Result<Self, HandshakeError> {
-        // §4.2.1: HTTP/1.1 or higher. The version says how to read the rest, so it is judged first.
+        // §4.2.1: HTTP/1.1 or higher. The version says how to read the rest, so it is validated
+        // first.
         if minor_version(version)? == 0 {
             return Err(HandshakeError::OldHttpVersion);
         }
@@ -333,10 +361,10 @@ pub(super) struct StatusLine {
 }
 
 impl StatusLine {
-    /// The first line of a head, and the block of header lines behind it.
+    /// Splits a scanned head into its first line and the block of header lines after it.
     pub(super) fn parse(head: &[u8]) -> Result<(Self, &[u8]), HandshakeError> {
         let (line, block) = split_line(head)?;
-        // The scanner has found a version of HTTP/1, a space and three digits. The reason says nothing.
+        // The scanner found a version of HTTP/1, a space and three digits. The reason says nothing.
         let &[_, _, _, _, _, _, _, minor, _, hundreds, tens, ones, ..] = line else {
             return Err(HandshakeError::MalformedLine);
         };
@@ -359,15 +387,17 @@ impl<'h> Iterator for Parsed<'_, 'h> {
     }
 }
 
-/// Parses a block of header lines, with room for `HEADERS` of them, and judges what they say.
+/// Parses a block of header lines, with room for `HEADERS` of them on the stack, and calls
+/// `validate` with them. The lines cannot be returned, because the room ends with the call.
 pub(super) fn parse_headers<'h, const HEADERS: usize, T>(
     block: &'h [u8],
     validate: impl FnOnce(Parsed<'_, 'h>) -> Result<T, HandshakeError>,
 ) -> Result<T, HandshakeError> {
     let mut slots = [httparse::EMPTY_HEADER; HEADERS];
     match httparse::parse_headers(block, &mut slots) {
-        // The scanner decided where the head ends, and the parser has to see the same end. It has also
-        // validated each line, so there is nothing else for the parser to refuse.
+        // The scanner decided where the head ends, and the parser has to see the same end.
+        // Otherwise bytes of the head would be taken for frames. The scanner has also validated
+        // each line, so the parser has nothing else to refuse.
         Ok(httparse::Status::Complete((length, lines))) if length == block.len() => {
             validate(Parsed(lines.iter()))
         }
@@ -376,7 +406,7 @@ pub(super) fn parse_headers<'h, const HEADERS: usize, T>(
     }
 }
 
-/// The minor version of HTTP/1.
+/// Returns the minor version of HTTP/1.
 pub(super) const fn minor_version(version: (u8, u8)) -> Result<u8, HandshakeError> {
     match version {
         // RFC 9110 §2.5: a higher minor version is read like the highest that is known.

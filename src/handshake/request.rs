@@ -1,4 +1,14 @@
 //! A client's request and its rules (§4.2.1), whichever HTTP stack parsed it.
+//!
+//! There is one way into a [`Request`] for each form. Both collect the header fields into a
+//! `RequestFields` in one pass, and validate it afterwards. So the error of a request with several
+//! faults does not depend on the order of its lines, except for names that a CONNECT may not have.
+//!
+//! ```text
+//!   bytes ──▶ RequestLine::parse ──┐
+//!   parts ──▶ RequestLine::upgrade ┴▶ Request::from_line ─▶ validate_upgrade ─┐
+//!   pseudo-headers ─▶ Request::connect ─▶ validate_lines, validate_connect ───┴▶ validate_offer
+//! ```
 
 use core::str;
 
@@ -31,7 +41,8 @@ pub struct Request<'h, H = Headers<'h>> {
     pub(super) line: RequestLine<'h>,
     pub(super) headers: H,
     pub(super) form: Form,
-    /// The Sec-WebSocket-Accept that answers the key. A CONNECT need not have one.
+    /// The Sec-WebSocket-Accept that answers the key. An Upgrade always has one, and a CONNECT only
+    /// if it has a well-formed key.
     pub(super) accept_key: Option<ArrayString<28>>,
 }
 
@@ -64,8 +75,8 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// # Errors
     ///
     /// [`HandshakeError`] tells which rule the request breaks. The server answers with its
-    /// [`status`](HandshakeError::status) and its [`headers`](HandshakeError::headers), or takes the
-    /// request for plain HTTP.
+    /// [`status`](HandshakeError::status) and its [`headers`](HandshakeError::headers), or takes
+    /// the request for plain HTTP.
     pub fn upgrade(
         method: &'h str,
         version: (u8, u8),
@@ -78,11 +89,12 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// A request that another stack received as an extended CONNECT, over HTTP/2 (RFC 8441 §5) or
     /// HTTP/3 (RFC 9220 §3).
     ///
-    /// The server has to have announced [`ENABLE_CONNECT_PROTOCOL`](super::ENABLE_CONNECT_PROTOCOL).
-    /// It serves the WebSocket on this stream itself and dials nobody, whatever `:authority` says.
+    /// The server has to have announced
+    /// [`ENABLE_CONNECT_PROTOCOL`](super::ENABLE_CONNECT_PROTOCOL). It serves the WebSocket on this
+    /// stream itself and dials nobody, whatever `:authority` says.
     ///
-    /// A Sec-WebSocket-Key is not checked (RFC 8441 §5). Gateways such as HAProxy and Envoy leave it in
-    /// the request of a client of HTTP/1.1, so a well-formed key is answered with a
+    /// A Sec-WebSocket-Key is not checked (RFC 8441 §5). Gateways such as HAProxy and Envoy leave
+    /// it in the request of a client of HTTP/1.1, so a well-formed key is answered with a
     /// Sec-WebSocket-Accept, see [`AcceptResponse::headers`].
     ///
     /// # Errors
@@ -95,10 +107,11 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         validate_lines(headers.clone())?;
         let fields = RequestFields::collect(headers.clone());
         fields.validate_connect(authority, port)?;
+        // RFC 8441 §5: the key is not processed, so a malformed one is only not answered.
         Ok(Request { line, headers, form: Form::Connect, accept_key: fields.accept_key().ok() })
     }
 
-    /// A request of HTTP/1.1 whose line was judged.
+    /// Creates a request of HTTP/1.1 from a valid line and its header fields.
     pub(super) fn from_line(line: RequestLine<'h>, headers: H) -> Result<Self, HandshakeError> {
         let accept_key = RequestFields::collect(headers.clone()).validate_upgrade()?;
         Ok(Request { line, headers, form: Form::Upgrade, accept_key: Some(accept_key) })
@@ -156,9 +169,9 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// ```
     ///
     /// The example lets clients pass that send no Origin, which no browser does. The scheme is not
-    /// compared, and a port that is not written is the one of the origin's scheme, since behind a TLS
-    /// terminator the server cannot tell its own. Host is the client's word: compare it with the
-    /// names that the server is meant to have, or a name that an attacker points at its address
+    /// compared, and a port that is not written is the one of the origin's scheme, since behind a
+    /// TLS terminator the server cannot tell its own. Host is the client's word: compare it with
+    /// the names that the server is meant to have, or a name that an attacker points at its address
     /// (DNS rebinding) is the same origin as itself.
     ///
     /// Behind a proxy this may be false for every page, because nginx and Apache by default replace
@@ -210,7 +223,8 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// A name that the client offers twice is returned twice.
     #[doc(alias = "Sec-WebSocket-Protocol")]
     pub fn subprotocols(&self) -> impl Iterator<Item = &'h str> + use<'h, H> {
-        // §11.3.4: several lines are one list, in the order of the lines.
+        // §11.3.4: several lines are one list, in the order of the lines. All elements are tokens,
+        // so none is lost here.
         let lines = self.headers.clone().values(Field::Protocol);
         lines.flat_map(elements).filter_map(|element| str::from_utf8(element).ok())
     }
@@ -263,8 +277,8 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     ///
     /// # Errors
     ///
-    /// - [`HeadError::InvalidSubprotocol`], [`HeadError::SubprotocolNotOffered`]: the subprotocol is
-    ///   not a token, or not one of [`subprotocols`](Request::subprotocols).
+    /// - [`HeadError::InvalidSubprotocol`], [`HeadError::SubprotocolNotOffered`]: the subprotocol
+    ///   is not a token, or not one of [`subprotocols`](Request::subprotocols).
     /// - [`HeadError::InvalidHeader`], [`HeadError::ProtectedHeader`]: a header may not be sent.
     pub fn response<'a>(
         &self,
@@ -299,7 +313,8 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         options: &AcceptOptions<'_>,
         out: &mut (impl Output + ?Sized),
     ) -> Result<Agreed, HeadError> {
-        // RFC 8441 §5: what opens the stream of a CONNECT is no 101, and not written in these bytes.
+        // RFC 8441 §5: what opens the stream of a CONNECT is no 101, and not written in these
+        // bytes.
         if self.form == Form::Connect {
             return Err(HeadError::NotUpgrade);
         }
@@ -384,7 +399,8 @@ impl<'h> PseudoHeaders<'h> {
         self
     }
 
-    /// Also returns the authority in its parts, and the port that it has if it names none.
+    /// Returns the fields as a line, the authority in its parts, and the port that the authority
+    /// has if it names none.
     fn validate(self) -> Result<(RequestLine<'h>, Authority<'h>, u16), HandshakeError> {
         let PseudoHeaders { method, protocol, scheme, authority, path } = self;
         // RFC 8441 §4: the method is CONNECT.
@@ -409,12 +425,13 @@ impl<'h> PseudoHeaders<'h> {
     }
 }
 
-/// What the header fields of a request say, before any of it is judged.
+/// The contents of a request's header fields, not validated yet.
 #[derive(Default)]
 struct RequestFields<'h> {
     host: Single<'h>,
     upgrade: List,
     connection: List,
+    /// Whether a field declares a body.
     body: bool,
     /// Whether a Content-Length is there, whatever it says.
     length: bool,
@@ -454,12 +471,13 @@ impl<'h> RequestFields<'h> {
         fields
     }
 
-    /// The rules of a request that upgrades an HTTP/1.1 connection; the Sec-WebSocket-Accept that
-    /// answers it.
+    /// Validates a request that upgrades an HTTP/1.1 connection, and returns the
+    /// Sec-WebSocket-Accept that answers it.
     fn validate_upgrade(&self) -> Result<ArrayString<28>, HandshakeError> {
         // §4.2.1, RFC 9112 §3.2: exactly one Host, even where the target names the authority.
         self.parse_host()?;
-        // §4.2.1: Upgrade lists `websocket`. A version behind it makes it another protocol.
+        // §4.2.1: Upgrade lists `websocket`. A version after it makes it another protocol. Only a
+        // request without the field is plain HTTP, which the server may serve instead.
         if self.upgrade.is_absent() {
             return Err(HandshakeError::UpgradeMissing);
         }
@@ -467,16 +485,18 @@ impl<'h> RequestFields<'h> {
         // §4.2.1: Connection lists `Upgrade`.
         self.connection.require_named().map_err(HandshakeError::InvalidConnection)?;
         self.validate_offer()?;
-        // §4.2.1, §11.3.1: exactly one key, of 16 bytes.
+        // §4.2.1, §11.3.1: exactly one key, of 16 bytes. It comes last, so that nothing is hashed
+        // for a request that is refused.
         self.accept_key().map_err(HandshakeError::InvalidKey)
     }
 
-    /// The Sec-WebSocket-Accept that answers the key, if there is exactly one, of 16 bytes.
+    /// Returns the Sec-WebSocket-Accept that answers the key, if there is one key, of 16 bytes.
     fn accept_key(&self) -> Result<ArrayString<28>, FieldFault> {
         self.key.once(|key| key::is_key(key).then(|| key::accept_key(key)))
     }
 
-    /// The rules of a request that turns a stream into a connection; its lines were judged.
+    /// Validates a request that turns a stream into a connection. Its lines passed
+    /// `validate_lines`, so there is no Upgrade, no Connection and no Transfer-Encoding.
     fn validate_connect(&self, authority: Authority<'_>, port: u16) -> Result<(), HandshakeError> {
         // RFC 9113 §8.3.1: Host, if it is there at all, says the same as `:authority`.
         if !self.host.is_absent() && !self.parse_host()?.is_same(authority, port) {
@@ -489,7 +509,7 @@ impl<'h> RequestFields<'h> {
         self.validate_offer()
     }
 
-    /// The rules that do not depend on the version of HTTP.
+    /// Validates what does not depend on the version of HTTP.
     fn validate_offer(&self) -> Result<(), HandshakeError> {
         // RFC 9112 §6, RFC 9110 §9.3.6: the bytes of a body would be taken for frames.
         if self.body {
@@ -533,7 +553,8 @@ pub(super) fn parse_version(text: &[u8]) -> Option<u8> {
     }
 }
 
-/// Whether this may be an origin: what it looks like inside is for who compares it.
+/// Whether `text` has the characters of an Origin. Its parts are not checked here: those who
+/// compare an origin parse it.
 pub(super) fn is_origin(text: &[u8]) -> bool {
     // RFC 6454 §7.1: `null`, or origins with a space between them.
     !text.is_empty() && text.iter().all(|&byte| byte == b' ' || byte.is_ascii_graphic())

@@ -1,4 +1,8 @@
 //! A server's response and its rules (§4.1), whichever HTTP stack parsed it.
+//!
+//! [`Criteria`] remember what the request asked for. Of a response that refuses, only the version
+//! and the status are validated. The header fields of one that accepts are collected in one pass
+//! and validated afterwards, so that the error does not depend on the order of the lines.
 
 use core::{marker::PhantomData, str};
 
@@ -41,7 +45,7 @@ pub enum Response<'h, H = Headers<'h>> {
 }
 
 impl<'h, H> Response<'h, H> {
-    /// A final response whose rules were judged.
+    /// Creates a final response from what [`Criteria::validate`] found valid.
     pub(super) fn new(form: Form, status: u16, agreed: Agreed, headers: H) -> Self {
         if is_acceptance(form, status) {
             Response::Accepted(Accepted { agreed, headers, lifetime: PhantomData })
@@ -134,10 +138,11 @@ impl<'h, H: Fields<'h>> Refused<'h, H> {
     }
 }
 
-/// What a response is judged against.
+/// The parts of a request that decide which responses are valid.
 #[derive(Clone, Debug)]
 pub(super) struct Criteria<'o> {
-    /// The Sec-WebSocket-Accept of an Upgrade; a CONNECT has none.
+    /// The Sec-WebSocket-Accept that answers an Upgrade. A CONNECT has none, even if a key was
+    /// sent, so this also says which of the two the request was.
     pub(super) accept_key: Option<ArrayString<28>>,
     pub(super) subprotocols: &'o [&'o str],
     pub(super) deflate: &'o [Deflate],
@@ -148,7 +153,7 @@ impl Criteria<'_> {
         if self.accept_key.is_some() { Form::Upgrade } else { Form::Connect }
     }
 
-    /// The rules of a final response, and what it agrees to if it is an acceptance.
+    /// Validates a final response, and returns what was agreed: nothing, if the response refuses.
     pub(super) fn validate<'h>(
         &self,
         status: u16,
@@ -157,6 +162,8 @@ impl Criteria<'_> {
     ) -> Result<Agreed, HandshakeError> {
         match &self.accept_key {
             Some(accept_key) => {
+                // The version says how to read the rest, so it is validated first, also in a
+                // refusal.
                 let minor = minor_version(version)?;
                 if is_acceptance(Form::Upgrade, status) {
                     // §4.1, RFC 9110 §15.2: HTTP/1.0 knows no 101.
@@ -174,7 +181,7 @@ impl Criteria<'_> {
                     return Err(HandshakeError::OldHttpVersion);
                 }
                 if is_acceptance(Form::Connect, status) {
-                    // RFC 8441 §5: nobody looks at a Sec-WebSocket-Accept, which proves no more
+                    // RFC 8441 §5: a Sec-WebSocket-Accept is not checked, because it proves no more
                     // than the status of an extended CONNECT does.
                     validate_lines(headers.clone())?;
                     let fields = ResponseFields::collect(headers.clone());
@@ -186,7 +193,10 @@ impl Criteria<'_> {
         if status < 200 { Err(HandshakeError::InvalidStatus) } else { Ok(Agreed::new()) }
     }
 
-    /// The rules that do not depend on the version of HTTP.
+    /// Validates what does not depend on the version of HTTP, and returns what was agreed.
+    ///
+    /// `fields` were collected from `headers`. The extensions are read a second time, because a
+    /// [`List`] keeps no elements.
     fn validate_choice<'h>(
         &self,
         fields: &ResponseFields<'_>,
@@ -205,6 +215,7 @@ impl Criteria<'_> {
         if !fields.extensions.is_valid() {
             return Err(HandshakeError::InvalidExtensions);
         }
+        // The list is well formed, so `flatten` drops no element.
         let extensions = headers.values(Field::Extensions).flat_map(extension::extensions);
         Ok(Agreed { deflate: deflate::validate(self.deflate, extensions.flatten())? })
     }
@@ -220,11 +231,12 @@ fn is_acceptance(form: Form, status: u16) -> bool {
     }
 }
 
-/// What the header fields of a response say, before any of it is judged.
+/// The contents of a response's header fields, not validated yet.
 #[derive(Default)]
 struct ResponseFields<'h> {
     upgrade: List,
     connection: List,
+    /// The Sec-WebSocket-Accept that the server sent.
     accept_key: Single<'h>,
     subprotocol: Single<'h>,
     extensions: List,
@@ -253,7 +265,8 @@ impl<'h> ResponseFields<'h> {
         fields
     }
 
-    /// The rules of a response that upgrades an HTTP/1.1 connection.
+    /// Validates a response that upgrades an HTTP/1.1 connection. `expected` is the
+    /// Sec-WebSocket-Accept that answers our key.
     fn validate_upgrade(&self, expected: &str) -> Result<(), HandshakeError> {
         // §4.1: Upgrade is `websocket`, and not a list of several.
         if self.upgrade.is_absent() {

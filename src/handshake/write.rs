@@ -1,4 +1,8 @@
 //! Heads that are sent: the checks on what the caller adds, and the responses that refuse.
+//!
+//! A head is checked first, then counted, then written, so that an error leaves nothing in the
+//! output. Nothing is escaped, because all parts were checked before: the caller's lines by
+//! [`check_headers`], a target when it was parsed, an offer and a choice by their own checks.
 
 use core::fmt::{self, Write};
 
@@ -36,7 +40,8 @@ use crate::{
 ///
 /// - [`HeadError::InvalidStatus`]: `status` is below 200 or above 599.
 /// - [`HeadError::UnexpectedBody`]: `status` is 204, 205 or 304, and `body` is not empty.
-/// - [`HeadError::InvalidHeader`], [`HeadError::ProtectedHeader`]: one of `headers` may not be sent.
+/// - [`HeadError::InvalidHeader`], [`HeadError::ProtectedHeader`]: one of `headers` may not be
+///   sent.
 /// - [`HeadError::Full`]: `out` has no room. In each case nothing was written.
 pub fn reject(
     status: u16,
@@ -55,7 +60,8 @@ pub fn reject(
     refuse(status, headers, body, out)
 }
 
-/// Appends a response that refuses the handshake, with whatever `headers` it is given.
+/// Appends a response that refuses the handshake. `headers` are not checked: they are the library's
+/// own, or passed [`check_headers`].
 fn refuse(
     status: u16,
     headers: &[(&str, &str)],
@@ -145,13 +151,15 @@ impl HandshakeError {
 
 /// Appends what `write` writes, and `body`: all of it or nothing.
 ///
-/// `write` runs twice, once to be counted and once into the room that was made for it.
+/// `write` runs twice, once to be counted and once into the room that was made for it, so it has to
+/// write the same both times.
 pub(super) fn emit(
     out: &mut (impl Output + ?Sized),
     body: &[u8],
     write: impl Fn(&mut dyn Write) -> fmt::Result,
 ) -> Result<(), Full> {
     let mut head = Count(0);
+    // Neither writer fails, so only `reserve` reports an output without room.
     write(&mut head).map_err(|_| Full)?;
     out.reserve(head.0.saturating_add(body.len()))?;
     write(&mut Append(out)).map_err(|_| Full)?;
@@ -159,7 +167,7 @@ pub(super) fn emit(
     Ok(())
 }
 
-/// Refuses the header lines that no caller may add.
+/// Validates the header lines that a caller adds. Whatever passes can be written as it is.
 pub(super) fn check_headers(form: Form, headers: &[(&str, &str)]) -> Result<(), HeadError> {
     for (index, (name, value)) in headers.iter().enumerate() {
         // RFC 9110 §5.1, §5.5: a CR or LF let through here would start a line of its own.
@@ -192,7 +200,7 @@ pub(super) fn write_headers<'a>(
     head.write_str("\r\n")
 }
 
-/// What a field says; it prints as that.
+/// The value of a field that is sent. It prints as it is written.
 #[derive(Clone, Copy)]
 pub(super) enum FieldValue<'a> {
     Text(&'a str),
@@ -208,7 +216,8 @@ impl<'a> From<&'a str> for FieldValue<'a> {
 }
 
 impl FieldValue<'_> {
-    /// Text is written as it is: to format it takes several times as long.
+    /// Writes the value. Text goes straight to `out`, because formatting it takes several times as
+    /// long.
     fn write(self, out: &mut dyn Write) -> fmt::Result {
         match self {
             FieldValue::Text(text) => out.write_str(text),
@@ -225,7 +234,7 @@ impl fmt::Display for FieldValue<'_> {
     }
 }
 
-/// Elements with a comma between two (RFC 9110 §5.6.1).
+/// Writes elements with a comma between two (RFC 9110 §5.6.1).
 fn write_list(
     out: &mut dyn Write,
     elements: impl Iterator<Item = impl fmt::Display>,
@@ -255,7 +264,7 @@ impl<O: Output + ?Sized> Write for Append<'_, O> {
     }
 }
 
-/// The usual words behind a status; they carry no meaning and may be missing (RFC 9112 §4).
+/// The usual words after a status. They carry no meaning and may be missing (RFC 9112 §4).
 const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
