@@ -62,8 +62,8 @@ impl<'a> AcceptOptions<'a> {
         self
     }
 
-    /// Sets the header lines to add, such as a Set-Cookie. In the response to an extended CONNECT their
-    /// names have to be in lower case.
+    /// Sets the header lines to add, such as a Set-Cookie. In the response to an extended CONNECT
+    /// their names have to be in lower case.
     #[must_use]
     pub const fn headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Self {
         self.headers = headers;
@@ -71,8 +71,8 @@ impl<'a> AcceptOptions<'a> {
     }
 }
 
-/// A response that opens a connection, in parts: what
-/// [`Request::response`](super::Request::response) gives to another HTTP stack.
+/// A response that opens a connection, in parts. [`Request::response`](super::Request::response)
+/// returns it for another HTTP stack to send.
 ///
 /// Once that stack has sent it, the bytes of the connection, or of the stream, are those of the
 /// WebSocket.
@@ -100,7 +100,7 @@ impl<'a> AcceptResponse<'a> {
         AcceptResponse { form, accept_key, subprotocol, deflate, headers }
     }
 
-    /// The status: 101, or 200 in response to a CONNECT.
+    /// Returns the status: 101, or 200 in response to a CONNECT.
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self.form {
@@ -110,11 +110,11 @@ impl<'a> AcceptResponse<'a> {
         }
     }
 
-    /// The header fields, those of [`AcceptOptions`] last.
+    /// Returns the header fields, those of [`AcceptOptions`] last.
     ///
-    /// In the response to a CONNECT all names are in lower case. A Sec-WebSocket-Accept is among them
-    /// if the request has one well-formed Sec-WebSocket-Key, because a gateway that translates from
-    /// HTTP/1.1 may wait for it.
+    /// In the response to a CONNECT all names are in lower case. A Sec-WebSocket-Accept is among
+    /// them if the request has one well-formed Sec-WebSocket-Key, because a gateway that translates
+    /// from HTTP/1.1 may wait for it.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let name = |field| self.form.name(field);
         // §4.2.2: what an acceptance consists of. RFC 8441 §5: a CONNECT has neither of these.
@@ -122,7 +122,7 @@ impl<'a> AcceptResponse<'a> {
             .then_some([("Upgrade", "websocket"), ("Connection", "Upgrade")]);
         let accept_key = self.accept_key.as_ref().map(|key| (name(Field::Accept), &**key));
         let subprotocol = self.subprotocol.map(|subprotocol| (name(Field::Protocol), subprotocol));
-        // §9.1: an extension that is not known is declined by not being named.
+        // §9.1: an extension that is not named is declined.
         let deflate = self.deflate.as_ref();
         let extensions = deflate.map(|(_, element)| (name(Field::Extensions), &**element));
         let upgrade = upgrade.into_iter().flatten();
@@ -133,7 +133,7 @@ impl<'a> AcceptResponse<'a> {
             .chain(self.headers.iter().copied())
     }
 
-    /// What the [`Connection`](crate::Connection) has to know.
+    /// Returns what was agreed, for the [`Connection`](crate::Connection).
     #[must_use]
     pub const fn agreed(&self) -> Agreed {
         match &self.deflate {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::output::Output;
 
-/// A client whose request was written, and that waits for the response (§4.1).
+/// A client's handshake from the request, which was written, to the response (§4.1).
 ///
 /// No [`Connection`](crate::Connection) exists before the response is valid, so nothing can be sent
 /// too early. `HEADERS` is how many header lines a response may have. Each takes a slot of four
@@ -77,10 +77,10 @@ impl<'o> ClientHandshake<'o> {
 }
 
 impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
-    /// Sets how many bytes a response's head may have, with the interim heads in front of it (§10.4).
+    /// Sets how many bytes a response's head may have, with the interim heads before it (§10.4).
     ///
-    /// With the length of the buffer that it is received in, the handshake fails before the buffer
-    /// would have to grow.
+    /// If this is the length of the buffer that the head is received in, the handshake fails before
+    /// the buffer would have to grow.
     #[must_use]
     pub const fn max_head(self, bytes: usize) -> Self {
         let ClientHandshake { scanner, criteria } = self;
@@ -94,18 +94,18 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
         ClientHandshake { scanner, criteria }
     }
 
-    /// Takes a response off the front of `input`. What stays there was sent behind it: the first
-    /// frames, or the body of a refusal.
+    /// Takes a response off the front of `input`. Bytes that stay there were sent after it: the
+    /// first frames, or the body of a refusal.
     ///
-    /// `None` means that the head is not whole, and `input` is as it was: keep the bytes, append
-    /// what arrives, and call again with all of them from the same first byte. Each byte is validated
-    /// once, however the head is split into reads. A buffer that is shorter than in the call before
-    /// counts as a new one and is read from its start. Interim responses (1xx) are skipped.
-    /// After an error the value starts over.
+    /// `None` means that the head was not fully received, and `input` is as it was. Keep the bytes,
+    /// append what arrives, and call again with all of them from the same first byte. Each byte is
+    /// validated once, however the head is split into reads. A buffer that is shorter than in the
+    /// call before counts as a new one and is read from its start. Interim responses (1xx) are
+    /// skipped. After an error the value starts over.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`] tells which rule the response breaks, and `input` is as it was. The client
+    /// [`HandshakeError`] says which rule the response breaks, and `input` is as it was. The client
     /// drops the transport: there is no connection that could be closed (§7.1.4).
     pub fn receive<'h>(
         &mut self,
@@ -115,7 +115,9 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
             let Some(head) = self.scanner.scan(input)? else {
                 return Ok(None);
             };
-            // Judged before it is taken, so that a bad response stays in the input.
+            // Validated before it is taken, so that a bad response stays in the input. While the
+            // parsed lines borrow the input, it cannot be taken; only what was agreed leaves the
+            // closure.
             let (line, block) = StatusLine::parse(head)?;
             let agreed = parse_headers::<HEADERS, _>(block, |lines| {
                 // RFC 9110 §15.2: an interim response other than a 101 announces the final one.
@@ -128,7 +130,7 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
                 self.scanner.skip();
                 continue;
             };
-            // The same headers once more, now borrowed from the caller's buffer.
+            // The same header lines again, now borrowed for as long as the caller's buffer lives.
             let (_, block) = split_line(self.scanner.take(input))?;
             let headers = Headers::new(block);
             return Ok(Some(Response::new(self.criteria.form(), line.status, agreed, headers)));

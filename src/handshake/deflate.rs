@@ -20,18 +20,18 @@ const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 /// An element of a response: the name and all four parameters fit.
 pub(super) type Element = ArrayString<128>;
 
-/// The parameters of one element, each at most once and with a value that it may have.
+/// The valid parameters of one element of Sec-WebSocket-Extensions.
 #[derive(Default)]
 struct Parameters {
     server_no_context_takeover: bool,
     client_no_context_takeover: bool,
     server_max_window_bits: Option<WindowBits>,
-    /// It may come without a value, as the largest that there is.
+    /// The parameter may come without a value, which allows the largest window.
     client_max_window_bits: Option<Option<WindowBits>>,
 }
 
 impl Parameters {
-    /// `None` if one is unknown, repeated or invalid (RFC 7692 §7.1).
+    /// Returns `None` if a parameter is unknown, repeated or invalid (RFC 7692 §7.1).
     fn parse(extension: &Extension<'_>) -> Option<Self> {
         let mut parameters = Parameters::default();
         for (name, value) in extension.params() {
@@ -65,7 +65,7 @@ impl Parameters {
     }
 }
 
-/// 8 to 15 in decimal, without leading zeros (RFC 7692 §7.1.2).
+/// Reads 8 to 15 in decimal, without leading zeros (RFC 7692 §7.1.2).
 fn window_bits(value: Value<'_>) -> Option<WindowBits> {
     let mut digits = value.chars();
     match (digits.next(), digits.next(), digits.next()) {
@@ -75,13 +75,13 @@ fn window_bits(value: Value<'_>) -> Option<WindowBits> {
     }
 }
 
-/// The server's side: the first of the client's offers that can be served, as what is agreed and as
+/// Chooses the first of the client's offers that the server can serve. Returns what is agreed, and
 /// the element that says so in the response.
 pub(super) fn choose<'h>(
     wanted: &Deflate,
     offers: impl Iterator<Item = Extension<'h>>,
 ) -> Option<(Deflate, Element)> {
-    // RFC 7692 §5: the client likes the first best. One that cannot be served is declined.
+    // RFC 7692 §5: the client prefers the first. One that cannot be served is declined.
     offers.filter(|offer| offer.name() == NAME).find_map(|offer| {
         let offer = Parameters::parse(&offer)?;
         let agreed = agree(wanted, &offer)?;
@@ -92,23 +92,23 @@ pub(super) fn choose<'h>(
     })
 }
 
-/// What comes of an offer, or `None` if it is declined.
+/// Returns the parameters that answer this offer, or `None` to decline it.
 fn agree(wanted: &Deflate, offer: &Parameters) -> Option<Deflate> {
     // RFC 7692 §7.1.2.1: as offered, or smaller.
     let server = smaller(wanted.server_max_window_bits, offer.server_max_window_bits);
     let client_limit = wanted.client_max_window_bits.filter(|&bits| bits < WindowBits::MAX);
     let client = match offer.client_max_window_bits {
-        // What the client says of itself, or less.
+        // The limit that the client sets itself, or a smaller one.
         Some(bits) => smaller(client_limit, bits),
-        // RFC 7692 §7.1.2.2: a client that has not offered it cannot be held to less.
+        // RFC 7692 §7.1.2.2: a client that has not offered a limit cannot be given one.
         None if client_limit.is_some() => return None,
         None => None,
     };
     Some(Deflate {
-        // RFC 7692 §7.1.1.1: what is asked for has to be done.
+        // RFC 7692 §7.1.1.1: the server has to do what the client asks for.
         server_no_context_takeover: wanted.server_no_context_takeover
             || offer.server_no_context_takeover,
-        // RFC 7692 §7.1.1.2: what the client says it will do, it is then held to.
+        // RFC 7692 §7.1.1.2: a client has to do what it announces.
         client_no_context_takeover: wanted.client_no_context_takeover
             || offer.client_no_context_takeover,
         server_max_window_bits: server,
@@ -123,17 +123,19 @@ fn smaller(a: Option<WindowBits>, b: Option<WindowBits>) -> Option<WindowBits> {
     }
 }
 
-/// The client's side: judges the server's choice by what was offered.
+/// Validates the server's choice by what the client offered, and returns what was agreed.
 pub(super) fn validate<'h>(
     offers: &[Deflate],
     mut chosen: impl Iterator<Item = Extension<'h>>,
 ) -> Result<Option<Deflate>, HandshakeError> {
     let Some(extension) = chosen.next() else { return Ok(None) };
-    // §4.1: no extension that was not offered. RFC 7692 §5: nor one twice, for want of bits.
+    // §4.1: no extension that was not offered. RFC 7692 §5: nor one twice, because the bits of a
+    // frame do not suffice.
     if extension.name() != NAME || offers.is_empty() || chosen.next().is_some() {
         return Err(HandshakeError::ExtensionNotOffered);
     }
-    // It does not say which offer it answers: what was promised in any that it may answer is kept.
+    // The response does not say which offer it answers, so the client keeps the promises of each
+    // that it may answer.
     let tighter = |one: Deflate, other: Deflate| Deflate {
         client_no_context_takeover: one.client_no_context_takeover
             || other.client_no_context_takeover,
@@ -146,9 +148,9 @@ pub(super) fn validate<'h>(
     agreed.map(Some).ok_or(HandshakeError::InvalidParameters)
 }
 
-/// What comes of a response to this offer, or `None` if it is not one.
+/// Returns what was agreed if the response answers this offer, or `None` if it does not fit.
 fn confirm(offer: &Deflate, response: &Parameters) -> Option<Deflate> {
-    // RFC 7692 §7.1.1.1: what was asked for has to be confirmed.
+    // RFC 7692 §7.1.1.1: the server has to confirm what it was asked for.
     if offer.server_no_context_takeover && !response.server_no_context_takeover {
         return None;
     }
@@ -173,14 +175,14 @@ fn confirm(offer: &Deflate, response: &Parameters) -> Option<Deflate> {
     })
 }
 
-/// It prints as an element of a client's list of offers.
+/// Prints as an element of a client's list of offers.
 pub(super) struct InOffer<'a>(pub(super) &'a Deflate);
 
 impl fmt::Display for InOffer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_element(f, self.0)?;
         match self.0.client_max_window_bits {
-            // The largest goes without saying.
+            // The largest is what no value means.
             Some(WindowBits::MAX) => write!(f, "; {CLIENT_MAX_WINDOW_BITS}"),
             Some(bits) => write!(f, "; {CLIENT_MAX_WINDOW_BITS}={}", bits.get()),
             None => Ok(()),
@@ -188,7 +190,7 @@ impl fmt::Display for InOffer<'_> {
     }
 }
 
-/// It prints as the element of a server's response.
+/// Prints as the element of a server's response.
 struct InResponse<'a>(&'a Deflate);
 
 impl fmt::Display for InResponse<'_> {
@@ -201,7 +203,7 @@ impl fmt::Display for InResponse<'_> {
     }
 }
 
-/// What both have in common.
+/// Writes what both elements have in common.
 fn write_element(f: &mut fmt::Formatter<'_>, deflate: &Deflate) -> fmt::Result {
     f.write_str(NAME)?;
     for (flag, name) in [

@@ -5,13 +5,13 @@ use core::{error, fmt};
 
 /// Why the opening handshake failed: the peer's fault (§4.1, §4.2, RFC 9112).
 ///
-/// A server answers it with [`respond`](HandshakeError::respond), or takes the same bytes, which are
-/// still in its buffer, for plain HTTP. A client drops the transport (§7.1.4).
+/// A server answers it with [`respond`](HandshakeError::respond), or takes the same bytes, which
+/// are still in its buffer, for plain HTTP. A client drops the transport (§7.1.4).
 ///
-/// In front of another HTTP stack, [`status`](HandshakeError::status) and
-/// [`headers`](HandshakeError::headers) are what that stack answers, over HTTP/2 and HTTP/3
+/// If another HTTP stack writes the response, give it [`status`](HandshakeError::status) and
+/// [`headers`](HandshakeError::headers) (HTTP/1.1), or
 /// [`connect_status`](HandshakeError::connect_status) and
-/// [`connect_headers`](HandshakeError::connect_headers).
+/// [`connect_headers`](HandshakeError::connect_headers) (HTTP/2 and HTTP/3).
 ///
 /// ```
 /// use websocket_proto::handshake::{FieldFault, HandshakeError, ServerHandshake};
@@ -35,27 +35,27 @@ use core::{error, fmt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// A control byte in the head: an LF without a CR before it, a CR without an LF after it (RFC 9112
-    /// §2.2), or another one, such as a NUL (RFC 9110 §5.5).
+    /// A control byte in the head: an LF without a CR before it, a CR without an LF after it (RFC
+    /// 9112 §2.2), or another one, such as a NUL (RFC 9110 §5.5).
     ///
     /// In a response, 0x15 is usually the first byte of a TLS alert: the port expects TLS, so use
-    /// `wss`. In a request, 0x16 is that of a TLS handshake: the client used `wss` on a port without
-    /// TLS.
+    /// `wss`. In a request, 0x16 is that of a TLS handshake: the client used `wss` on a port
+    /// without TLS.
     ControlByte(u8),
     /// The first line is neither a request line nor a status line (RFC 9112 §3, §4).
     MalformedLine,
-    /// A header line is malformed or folded, or has a space before its colon (RFC 9112 §5). Over HTTP/2
-    /// and HTTP/3: a header's name is not a token in lower case (RFC 9113 §8.2.1).
+    /// A header line is malformed or folded, or has a space before its colon (RFC 9112 §5). Over
+    /// HTTP/2 and HTTP/3: a header's name is not a token in lower case (RFC 9113 §8.2.1).
     MalformedHeader,
     /// The head is over the limit (§10.4).
     HeadTooLarge,
     /// The head has more header lines than there are slots for (§10.4).
     TooManyHeaders,
-    /// Something that is not an HTTP version (RFC 9112 §2.3). In a response it is usually the greeting
-    /// of another protocol, such as SSH or SMTP: the port is wrong.
+    /// Something that is not an HTTP version (RFC 9112 §2.3). In a response it is usually the
+    /// greeting of another protocol, such as SSH or SMTP: the port is wrong.
     InvalidHttpVersion,
-    /// HTTP/1.0, which has no Upgrade (§4.2.1); an extended CONNECT that is answered over HTTP/1 (RFC
-    /// 8441 §4).
+    /// HTTP/1.0, which has no Upgrade (§4.2.1); an extended CONNECT that is answered over HTTP/1
+    /// (RFC 8441 §4).
     OldHttpVersion,
     /// A major version of HTTP other than 1 (RFC 9112 §2.3).
     UnsupportedHttpVersion,
@@ -64,11 +64,11 @@ pub enum HandshakeError {
     MethodNotAllowed,
     /// The `:protocol` of a CONNECT is missing, or not `websocket` (RFC 8441 §5, RFC 9220 §3).
     UnsupportedProtocol,
-    /// Over HTTP/2 and HTTP/3: `:scheme`, `:authority` or `:path` is missing, or the scheme is neither
-    /// `http` nor `https` (RFC 8441 §4, §5).
+    /// Over HTTP/2 and HTTP/3: `:scheme`, `:authority` or `:path` is missing, or the scheme is
+    /// neither `http` nor `https` (RFC 8441 §4, §5).
     InvalidPseudoHeader,
-    /// Over HTTP/2 and HTTP/3: a header of HTTP/1.1, such as Connection or Upgrade (RFC 8441 §5, RFC
-    /// 9113 §8.2.2).
+    /// Over HTTP/2 and HTTP/3: a header of HTTP/1.1, such as Connection or Upgrade (RFC 8441 §5,
+    /// RFC 9113 §8.2.2).
     ForbiddenHeader,
     /// The request's target is neither a path nor an absolute URI of `http`, `https`, `ws` or `wss`
     /// (§4.2.1).
@@ -81,8 +81,8 @@ pub enum HandshakeError {
     /// Upgrade is malformed, or repeated in a response (§4.1, §4.2.1). If it does not name
     /// `websocket`, the fault is a [`Mismatch`](FieldFault::Mismatch).
     InvalidUpgrade(FieldFault),
-    /// Connection is missing or malformed (§4.1, §4.2.1). If it does not name `Upgrade`, the fault is a
-    /// [`Mismatch`](FieldFault::Mismatch).
+    /// Connection is missing or malformed (§4.1, §4.2.1). If it does not name `Upgrade`, the fault
+    /// is a [`Mismatch`](FieldFault::Mismatch).
     InvalidConnection(FieldFault),
     /// The request declares a body (RFC 9112 §6).
     BodyDeclared,
@@ -102,8 +102,8 @@ pub enum HandshakeError {
     /// A status below 200 that opens nothing: a 101 to a CONNECT (RFC 8441 §5), an interim response
     /// that another HTTP stack gave for the final one (RFC 9110 §15.2).
     InvalidStatus,
-    /// Sec-WebSocket-Accept is missing or repeated (§4.1). If it does not answer the key, the fault is a
-    /// [`Mismatch`](FieldFault::Mismatch).
+    /// Sec-WebSocket-Accept is missing or repeated (§4.1). If it does not answer the key, the fault
+    /// is a [`Mismatch`](FieldFault::Mismatch).
     InvalidAccept(FieldFault),
     /// The server chose a subprotocol that the client did not offer (§4.1).
     SubprotocolNotOffered,
@@ -115,8 +115,8 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// The HTTP status that answers the fault, over HTTP/1.1. Over HTTP/2 and HTTP/3 it is the
-    /// [`connect_status`](HandshakeError::connect_status).
+    /// Returns the HTTP status that answers the fault, over HTTP/1.1. Over HTTP/2 and HTTP/3 it is
+    /// the [`connect_status`](HandshakeError::connect_status).
     ///
     /// For the faults that only a response can have it is 502, what a gateway would tell its own
     /// client.
@@ -264,13 +264,13 @@ impl fmt::Display for FieldFault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// The name of the header at this index is not a token, or its value has a control byte (RFC 9110
-    /// §5.1, §5.5); over HTTP/2 and HTTP/3 also a name with an upper-case letter (RFC 9113 §8.2.1).
-    /// The index counts from 0 in the list that the caller gave.
+    /// The name of the header at this index is not a token, or its value has a control byte (RFC
+    /// 9110 §5.1, §5.5); over HTTP/2 and HTTP/3 also a name with an upper-case letter (RFC 9113
+    /// §8.2.1). The index counts from 0 in the list that the caller gave.
     InvalidHeader(usize),
     /// The header at this index is one that the handshake writes itself, such as Upgrade or any
-    /// Sec-WebSocket one (§4.1), or one that would need a Connection to go with it, such as Keep-Alive
-    /// (RFC 9110 §7.6.1). The index counts from 0 in the list that the caller gave.
+    /// Sec-WebSocket one (§4.1), or one that would need a Connection to go with it, such as
+    /// Keep-Alive (RFC 9110 §7.6.1). The index counts from 0 in the list that the caller gave.
     ProtectedHeader(usize),
     /// An origin that is empty, or not visible ASCII (RFC 6454 §7.1).
     InvalidOrigin,
@@ -284,9 +284,9 @@ pub enum HeadError {
     NotUpgrade,
     /// A status that cannot refuse a handshake: below 200 or above 599 (RFC 9110 §15).
     InvalidStatus,
-    /// A body behind a status that has none: 204, 205 or 304 (RFC 9110 §6.4.1, §15.3.6).
+    /// A body after a status that has none: 204, 205 or 304 (RFC 9110 §6.4.1, §15.3.6).
     UnexpectedBody,
-    /// The output has no room for the whole of it.
+    /// The output has no room for the whole head.
     Full,
 }
 

@@ -28,13 +28,13 @@ pub struct Extension<'h> {
 }
 
 impl<'h> Extension<'h> {
-    /// The extension's name.
+    /// Returns the extension's name.
     #[must_use]
     pub const fn name(&self) -> &'h str {
         self.name
     }
 
-    /// The parameters in their order: the name, and the value if there is one.
+    /// Returns the parameters in their order: the name, and the value if there is one.
     pub fn params(&self) -> impl Iterator<Item = (&'h str, Option<Value<'h>>)> + Clone + use<'h> {
         let mut cursor = Cursor(self.params);
         core::iter::from_fn(move || cursor.param().ok().flatten())
@@ -43,16 +43,16 @@ impl<'h> Extension<'h> {
 
 /// The value of an extension's parameter: a token, which may have come as a quoted string.
 ///
-/// It compares with text and prints as text in its unescaped form.
+/// A value compares with text and prints as text in its unescaped form.
 #[derive(Clone, Copy, Debug)]
 pub struct Value<'h> {
     escaped: &'h str,
 }
 
 impl<'h> Value<'h> {
-    /// The characters of the token, unescaped; all of them are ASCII.
+    /// Returns the characters of the token, unescaped. All of them are ASCII.
     pub fn chars(&self) -> impl Iterator<Item = char> + Clone + use<'h> {
-        // A backslash is no character of a token, so each one left is an escape.
+        // The characters of a token do not include the backslash, so each one here is an escape.
         self.escaped.chars().filter(|&character| character != '\\')
     }
 }
@@ -79,7 +79,7 @@ impl fmt::Display for Value<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Malformed;
 
-/// The extensions of one header line, up to the first that is malformed.
+/// Returns the extensions of one header line, up to the first that is malformed.
 pub(super) fn extensions(
     value: &[u8],
 ) -> impl Iterator<Item = Result<Extension<'_>, Malformed>> + Clone {
@@ -109,10 +109,10 @@ impl<'h> Cursor<'h> {
             return Ok(None);
         }
         let name = self.token()?;
-        let behind_name = self.0;
+        let after_name = self.0;
         while self.param()?.is_some() {}
-        let length = behind_name.len().saturating_sub(self.0.len());
-        let params = behind_name.get(..length).unwrap_or_default();
+        let length = after_name.len().saturating_sub(self.0.len());
+        let params = after_name.get(..length).unwrap_or_default();
         // Only a comma or the end of the line follows an element.
         if !self.0.is_empty() && !self.eat(',') {
             return Err(Malformed);
@@ -166,7 +166,7 @@ impl<'h> Cursor<'h> {
         Ok(token)
     }
 
-    /// Takes `mark`, and the whitespace in front of it, if it comes next.
+    /// Takes `mark`, and the whitespace before it, if it comes next.
     fn eat(&mut self, mark: char) -> bool {
         self.skip_whitespace();
         match self.0.strip_prefix(mark) {

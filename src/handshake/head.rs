@@ -133,7 +133,7 @@ impl Scanner {
         }
     }
 
-    /// Leaves the head that was found behind, without taking it: the next one is looked for.
+    /// Skips the head that was found, without taking it. The next scan looks for the one after it.
     pub(super) const fn skip(&mut self) {
         self.start = self.scanned;
         self.state = ScanState::Start;

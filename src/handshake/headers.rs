@@ -1,12 +1,13 @@
-//! The view of a block of header lines, and what its parts consist of: tokens and lists (RFC 9110 §5).
+//! The view of a block of header lines, and what its parts consist of: tokens and lists (RFC 9110
+//! §5).
 
 use core::{fmt, iter::FusedIterator, str};
 
 /// The header lines of a head that was received, in their order.
 ///
-/// A view of the caller's buffer: copying it copies two words. Names compare without regard to
-/// ASCII case (RFC 9110 §5.1). Values are bytes without the whitespace around them; what this
-/// crate does not know of is handed through as it came.
+/// This is a view of the caller's buffer, so copying it copies two words. Names compare without
+/// regard to ASCII case (RFC 9110 §5.1). Values are bytes without the whitespace around them.
+/// Fields that this crate does not know are kept as they came.
 #[derive(Clone, Copy)]
 pub struct Headers<'h> {
     block: &'h [u8],
@@ -18,12 +19,12 @@ impl<'h> Headers<'h> {
         Headers { block }
     }
 
-    /// Each line's name and value.
+    /// Returns each line's name and value.
     pub const fn iter(&self) -> HeaderLines<'h> {
         HeaderLines { rest: self.block }
     }
 
-    /// The value of the first line with this name.
+    /// Returns the value of the first line with this name.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&'h [u8]> {
         self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -61,8 +62,8 @@ impl<'h> Iterator for HeaderLines<'h> {
     // The block was validated: each line has its colon and its end, and the first that has no
     // colon is the blank one.
     fn next(&mut self) -> Option<Self::Item> {
-        let (line, rest) = split_behind(self.rest, b'\n')?;
-        let (name, value) = split_behind(line.strip_suffix(b"\r\n")?, b':')?;
+        let (line, rest) = split_after(self.rest, b'\n')?;
+        let (name, value) = split_after(line.strip_suffix(b"\r\n")?, b':')?;
         self.rest = rest;
         Some((str::from_utf8(name.strip_suffix(b":")?).ok()?, trim_ows(value)))
     }
@@ -70,7 +71,8 @@ impl<'h> Iterator for HeaderLines<'h> {
 
 impl FusedIterator for HeaderLines<'_> {}
 
-/// The elements of one line of a comma-separated list, without the empty ones (RFC 9110 §5.6.1).
+/// Returns the elements of one line of a comma-separated list, without the empty ones (RFC 9110
+/// §5.6.1).
 pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     value.split(|&byte| byte == b',').map(trim_ows).filter(|element| !element.is_empty())
 }
@@ -80,8 +82,8 @@ pub(super) fn is_empty_list(value: &[u8]) -> bool {
     elements(value).next().is_none()
 }
 
-/// Without the spaces and tabs around it (RFC 9110 §5.6.3). A line break is none of them: a parser
-/// that lets one through has not parsed lines.
+/// Returns `value` without the spaces and tabs around it (RFC 9110 §5.6.3). A line break stays,
+/// because a parser that lets one through has not parsed lines.
 pub(super) const fn trim_ows(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -113,7 +115,7 @@ static TOKEN: [bool; 256] = {
     table
 };
 
-/// Whether this names a protocol in Upgrade: a token, and a version behind a slash if it has one
+/// Whether this names a protocol in Upgrade: a token, and a version after a slash if it has one
 /// (RFC 9110 §7.8).
 pub(super) fn is_protocol(element: &[u8]) -> bool {
     element.splitn(2, |&byte| byte == b'/').all(is_token)
@@ -124,8 +126,8 @@ pub(super) fn is_field_value(value: &[u8]) -> bool {
     value.iter().all(|&byte| byte == b'\t' || !byte.is_ascii_control())
 }
 
-/// Splits behind the first `mark`, which stays at the end of the first half.
-fn split_behind(bytes: &[u8], mark: u8) -> Option<(&[u8], &[u8])> {
+/// Splits after the first `mark`, which stays at the end of the first half.
+fn split_after(bytes: &[u8], mark: u8) -> Option<(&[u8], &[u8])> {
     let at = bytes.iter().position(|&byte| byte == mark)?;
     bytes.split_at_checked(at.checked_add(1)?)
 }

@@ -27,7 +27,7 @@ pub fn nonce() -> Option<[u8; 16]> {
     getrandom::fill(&mut nonce).ok().map(|()| nonce)
 }
 
-/// The text of a Sec-WebSocket-Key (§4.1).
+/// Returns the text of a Sec-WebSocket-Key (§4.1).
 pub(super) fn encode_key(nonce: [u8; 16]) -> ArrayString<24> {
     let mut text = [0; 24];
     // The lengths fit: 16 bytes make 24 characters.
@@ -41,8 +41,8 @@ pub(super) fn is_key(text: &[u8]) -> bool {
     TOLERANT.decode_slice(text, &mut [0; 16]) == Ok(16)
 }
 
-/// The Sec-WebSocket-Accept that answers a key: made from the key's text, not from what it stands
-/// for (§4.2.2).
+/// Returns the Sec-WebSocket-Accept that answers a key. It is made from the key's text, not from
+/// the bytes that the text stands for (§4.2.2).
 pub(super) fn accept_key(key: &[u8]) -> ArrayString<28> {
     let mut text = [0; 28];
     // The lengths fit: 20 bytes make 28 characters.
@@ -50,7 +50,7 @@ pub(super) fn accept_key(key: &[u8]) -> ArrayString<28> {
     ArrayString::from_byte_string(&text).unwrap_or_default()
 }
 
-/// SHA-1 of the key and the GUID behind it.
+/// Returns the SHA-1 of the key followed by the GUID.
 #[cfg(not(feature = "sha1"))]
 fn hash(key: &[u8]) -> [u8; 20] {
     let mut hash = sha1_smol::Sha1::new();
@@ -59,7 +59,7 @@ fn hash(key: &[u8]) -> [u8; 20] {
     hash.digest().bytes()
 }
 
-/// SHA-1 of the key and the GUID behind it.
+/// Returns the SHA-1 of the key followed by the GUID.
 #[cfg(feature = "sha1")]
 fn hash(key: &[u8]) -> [u8; 20] {
     use sha1::Digest as _;

@@ -1,4 +1,4 @@
-//! What a client asks for (§4.1), whichever HTTP stack carries it.
+//! A client's request (§4.1), whichever HTTP stack carries it.
 
 use core::fmt::{self, Write};
 
@@ -23,7 +23,7 @@ use crate::agreed::Deflate;
 /// A server that has announced it never takes it back.
 pub const ENABLE_CONNECT_PROTOCOL: (u16, u32) = (0x8, 1);
 
-/// What a client offers to the server: nothing, unless told.
+/// The options of a client's request: origin, subprotocols, compression, further headers.
 ///
 /// ```
 /// use websocket_proto::{Deflate, handshake::Offer};
@@ -45,20 +45,20 @@ pub struct Offer<'o> {
 }
 
 impl<'o> Offer<'o> {
-    /// No origin, no subprotocols, no compression and no further headers.
+    /// Creates an offer without an origin, subprotocols, compression and further headers.
     #[must_use]
     pub const fn new() -> Self {
         Offer { absolute_form: false, origin: None, subprotocols: &[], deflate: &[], headers: &[] }
     }
 
-    /// The origin of the page that asks; a client that is not a browser needs none (§4.1).
+    /// Sets the origin of the page that asks. A client that is not a browser needs none (§4.1).
     #[must_use]
     pub const fn origin(mut self, origin: &'o str) -> Self {
         self.origin = Some(origin);
         self
     }
 
-    /// The subprotocols, the one that is liked best first. A server may choose one or none.
+    /// Sets the subprotocols, most preferred first. A server may choose one or none.
     #[must_use]
     pub const fn subprotocols(mut self, names: &'o [&'o str]) -> Self {
         self.subprotocols = names;
@@ -108,14 +108,15 @@ impl<'o> Offer<'o> {
         self
     }
 
-    /// Header lines to add, such as a Cookie or an Authorization. In an extended CONNECT their
-    /// names have to be in lower case.
+    /// Sets the header lines to add, such as a Cookie or an Authorization. In an extended CONNECT
+    /// their names have to be in lower case.
     #[must_use]
     pub const fn headers(mut self, headers: &'o [(&'o str, &'o str)]) -> Self {
         self.headers = headers;
         self
     }
 
+    /// Validates what the caller set, so that it can be written as it is.
     fn check(&self, form: Form) -> Result<(), HeadError> {
         if self.origin.is_some_and(|origin| !is_origin(origin.as_bytes())) {
             return Err(HeadError::InvalidOrigin);
@@ -131,8 +132,8 @@ impl<'o> Offer<'o> {
     }
 }
 
-/// A client's opening handshake in parts, for another HTTP stack to carry: what is asked, and what
-/// the answer is judged against.
+/// A client's opening handshake in parts, for another HTTP stack to carry: the request, and the
+/// validation of the response.
 ///
 /// A [`ClientHandshake`](super::ClientHandshake) does the same in the bytes of HTTP/1.1.
 ///
@@ -166,12 +167,12 @@ pub struct ClientRequest<'o> {
     target: Target<'o>,
     offer: Offer<'o>,
     form: Form,
-    /// The Sec-WebSocket-Key. A CONNECT has one only if the caller asked for it.
+    /// The Sec-WebSocket-Key. An Upgrade always has one, and a CONNECT only if the caller set it.
     key: Option<ArrayString<24>>,
 }
 
 impl<'o> ClientRequest<'o> {
-    /// An Upgrade of HTTP/1.1.
+    /// Creates an Upgrade of HTTP/1.1.
     ///
     /// `nonce` is 16 random bytes, drawn for this handshake and no other (§4.1), such as those of
     /// `handshake::nonce`.
@@ -191,15 +192,15 @@ impl<'o> ClientRequest<'o> {
         Ok(opening.key(nonce))
     }
 
-    /// An extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220). `enabled` says whether the
-    /// server has announced [`ENABLE_CONNECT_PROTOCOL`].
+    /// Creates an extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220). `enabled` says
+    /// whether the server has announced [`ENABLE_CONNECT_PROTOCOL`].
     ///
     /// # Errors
     ///
     /// - [`HeadError::ConnectNotEnabled`]: it has not, and another server would take the request
     ///   for a broken one.
-    /// - Those of [`upgrade`](ClientRequest::upgrade); [`HeadError::InvalidHeader`] also where the name of
-    ///   a header has an upper-case letter.
+    /// - Those of [`upgrade`](ClientRequest::upgrade); [`HeadError::InvalidHeader`] also where the
+    ///   name of a header has an upper-case letter.
     pub fn connect(
         target: &Target<'o>,
         offer: &Offer<'o>,
@@ -217,16 +218,16 @@ impl<'o> ClientRequest<'o> {
     /// Sets the 16 random bytes that are sent as the Sec-WebSocket-Key.
     ///
     /// An [`upgrade`](ClientRequest::upgrade) has a key already. A
-    /// [`connect`](ClientRequest::connect) needs none, because RFC 8441 §5 leaves the key out. Set one
-    /// for gateways that translate the request to HTTP/1.1 and do not make a key themselves. The
-    /// response to a CONNECT is not checked for an answer to the key.
+    /// [`connect`](ClientRequest::connect) needs none, because RFC 8441 §5 leaves the key out. Set
+    /// one for gateways that translate the request to HTTP/1.1 and do not make a key themselves.
+    /// The response to a CONNECT is not checked for an answer to the key.
     #[must_use]
     pub fn key(mut self, nonce: [u8; 16]) -> Self {
         self.key = Some(key::encode_key(nonce));
         self
     }
 
-    /// The method: GET, or CONNECT.
+    /// Returns the method: GET, or CONNECT.
     #[must_use]
     pub const fn method(&self) -> &'static str {
         match self.form {
@@ -235,7 +236,7 @@ impl<'o> ClientRequest<'o> {
         }
     }
 
-    /// The `:protocol` of a CONNECT.
+    /// Returns the `:protocol` of a CONNECT.
     #[must_use]
     pub const fn protocol(&self) -> Option<&'static str> {
         match self.form {
@@ -245,29 +246,30 @@ impl<'o> ClientRequest<'o> {
         }
     }
 
-    /// The scheme in terms of HTTP, as `:scheme` has it.
+    /// Returns the scheme in terms of HTTP, as `:scheme` has it.
     #[must_use]
     pub const fn scheme(&self) -> &'static str {
         // RFC 8441 §5: `https` for `wss`, `http` for `ws`.
         if self.target.secure() { "https" } else { "http" }
     }
 
-    /// The host, and the port if it is not the scheme's own, as Host and `:authority` have it.
+    /// Returns the host, and the port if it is not the scheme's own, as Host and `:authority` have
+    /// it.
     #[must_use]
     pub fn authority(&self) -> impl fmt::Display + use<'o> {
         self.target.authority()
     }
 
-    /// The path and the query, as the target of a GET and `:path` have it. A plain HTTP proxy
-    /// requires the whole URI, so put [`scheme`](ClientRequest::scheme) and
+    /// Returns the path and the query, as the target of a GET and `:path` have it. A plain HTTP
+    /// proxy requires the whole URI, so put [`scheme`](ClientRequest::scheme) and
     /// [`authority`](ClientRequest::authority) before it.
     #[must_use]
     pub const fn resource(&self) -> Resource<'o> {
         self.target.resource()
     }
 
-    /// The header fields, those of [`Offer`] last. In a CONNECT all names are in lower case, and
-    /// there is no Host.
+    /// Returns the header fields, those of [`Offer`] last. In a CONNECT all names are in lower
+    /// case, and there is no Host.
     pub fn headers(&self) -> impl Iterator<Item = (&str, impl fmt::Display)> {
         self.lines()
     }
@@ -284,6 +286,7 @@ impl<'o> ClientRequest<'o> {
         self.resource().write(out)
     }
 
+    /// The header fields in a type that writes itself without `fmt`.
     pub(super) fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
         // §4.1: what a request consists of. RFC 8441 §5: a CONNECT has neither of these.
         let upgrade = (self.form == Form::Upgrade).then(|| {
@@ -307,18 +310,18 @@ impl<'o> ClientRequest<'o> {
         upgrade.into_iter().flatten().chain(key).chain(version).chain(offers).chain(headers)
     }
 
-    /// Judges a response that the stack has received: its status, the version of HTTP (major,
+    /// Validates a response that the stack has received: its status, the version of HTTP (major,
     /// minor) and its header fields.
     ///
-    /// What opens the connection is a 101, or any 2xx to a CONNECT. A Sec-WebSocket-Accept in the
-    /// answer to a CONNECT is not checked (RFC 8441 §5), because a 2xx to an extended CONNECT proves by
-    /// itself that the server understood it.
+    /// A 101 opens the connection, and so does any 2xx to a CONNECT. A Sec-WebSocket-Accept in the
+    /// answer to a CONNECT is not checked (RFC 8441 §5), because a 2xx to an extended CONNECT
+    /// proves by itself that the server understood it.
     ///
     /// # Errors
-    ///
-    /// [`HandshakeError`] tells which rule the response breaks. The client drops the transport, or
-    /// resets the stream: there is no connection that could be closed (§7.1.4). An interim response,
-    /// which the stack should have kept to itself, is an [`InvalidStatus`](HandshakeError::InvalidStatus).
+    /// [`HandshakeError`] says which rule the response breaks. The client drops the transport, or
+    /// resets the stream: there is no connection that could be closed (§7.1.4). An interim
+    /// response, which the stack should have kept to itself, is an
+    /// [`InvalidStatus`](HandshakeError::InvalidStatus).
     pub fn validate<'h, H: Fields<'h>>(
         &self,
         status: u16,
@@ -329,6 +332,8 @@ impl<'o> ClientRequest<'o> {
         Ok(Response::new(self.form, status, agreed, headers))
     }
 
+    /// Returns what a response to this request has to fit. The key of a CONNECT is left out,
+    /// because its answer is not checked.
     pub(super) fn criteria(&self) -> Criteria<'o> {
         let key = self.key.as_ref().filter(|_| self.form == Form::Upgrade);
         let accept_key = key.map(|key| key::accept_key(key.as_bytes()));

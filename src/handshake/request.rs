@@ -47,8 +47,8 @@ pub struct Request<'h, H = Headers<'h>> {
 }
 
 impl<'h, H: Fields<'h>> Request<'h, H> {
-    /// A request that another stack received over HTTP/1.1: its method, the version of HTTP (major,
-    /// minor), its target and its header fields.
+    /// Creates a request from what another stack received over HTTP/1.1: its method, the version of
+    /// HTTP (major, minor), its target and its header fields.
     ///
     /// The target is that of the request line: a path with a query, or an absolute URI.
     ///
@@ -74,7 +74,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`] tells which rule the request breaks. The server answers with its
+    /// [`HandshakeError`] says which rule the request breaks. The server answers with its
     /// [`status`](HandshakeError::status) and its [`headers`](HandshakeError::headers), or takes
     /// the request for plain HTTP.
     pub fn upgrade(
@@ -86,8 +86,8 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         Request::from_line(RequestLine::upgrade(method, version, target)?, headers)
     }
 
-    /// A request that another stack received as an extended CONNECT, over HTTP/2 (RFC 8441 §5) or
-    /// HTTP/3 (RFC 9220 §3).
+    /// Creates a request from what another stack received as an extended CONNECT, over HTTP/2 (RFC
+    /// 8441 §5) or HTTP/3 (RFC 9220 §3).
     ///
     /// The server has to have announced
     /// [`ENABLE_CONNECT_PROTOCOL`](super::ENABLE_CONNECT_PROTOCOL). It serves the WebSocket on this
@@ -99,7 +99,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`] tells which rule the request breaks. The server answers with its
+    /// [`HandshakeError`] says which rule the request breaks. The server answers with its
     /// [`connect_status`](HandshakeError::connect_status) and its
     /// [`connect_headers`](HandshakeError::connect_headers).
     pub fn connect(pseudo: PseudoHeaders<'h>, headers: H) -> Result<Self, HandshakeError> {
@@ -117,13 +117,13 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         Ok(Request { line, headers, form: Form::Upgrade, accept_key: Some(accept_key) })
     }
 
-    /// The method: GET, or CONNECT.
+    /// Returns the method: GET, or CONNECT.
     #[must_use]
     pub const fn method(&self) -> &'h str {
         self.line.method
     }
 
-    /// The path and the query that are asked for. Where they lead nowhere, the answer is a 404.
+    /// Returns the path and the query that are asked for. Answer with a 404 if they lead nowhere.
     ///
     /// A request target is not held to every rule of RFC 3986: browsers leave characters such as
     /// `|` and `[` as they are.
@@ -132,15 +132,15 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         self.line.resource
     }
 
-    /// The host, with a port if one was sent, that the client believes to talk to.
+    /// Returns the host that the client believes to talk to, with a port if one was sent.
     #[must_use]
     pub fn host(&self) -> &'h str {
         // RFC 9112 §3.2.2, RFC 9113 §8.3.1: the authority of the target goes before Host.
         self.line.authority.or_else(|| self.text(Field::Host)).unwrap_or_default()
     }
 
-    /// The origin of the page whose script asks, as its browser tells; other clients may send none,
-    /// or any (§10.2). See [`is_same_origin`](Request::is_same_origin).
+    /// Returns the origin of the page whose script asks, as its browser reports it. Other clients
+    /// may send none, or any (§10.2). See [`is_same_origin`](Request::is_same_origin).
     #[must_use]
     pub fn origin(&self) -> Option<&'h str> {
         self.text(Field::Origin)
@@ -218,7 +218,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         allowed.iter().filter_map(|text| Origin::parse(text)).any(|other| origin.is_same(other))
     }
 
-    /// The subprotocols that the client offers, the one it likes best first (§4.2.1).
+    /// Returns the subprotocols that the client offers, most preferred first (§4.2.1).
     ///
     /// A name that the client offers twice is returned twice.
     #[doc(alias = "Sec-WebSocket-Protocol")]
@@ -252,28 +252,28 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         supported.find(|name| self.subprotocols().any(|offered| offered == *name))
     }
 
-    /// The extensions that the client offers, the one it likes best first (§9.1).
+    /// Returns the extensions that the client offers, most preferred first (§9.1).
     #[doc(alias = "Sec-WebSocket-Extensions")]
     #[doc(alias = "permessage-deflate")]
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'h>> + use<'h, H> {
         self.headers.clone().values(Field::Extensions).flat_map(extension::extensions).flatten()
     }
 
-    /// All header fields.
+    /// Returns all header fields.
     #[must_use]
     pub fn headers(&self) -> H {
         self.headers.clone()
     }
 
-    /// The value of the first header field with this name. HTTP/2 and HTTP/3 may cut a Cookie into
-    /// several fields (RFC 9113 §8.2.3): [`headers`](Request::headers) has them all.
+    /// Returns the value of the first header field with this name. HTTP/2 and HTTP/3 may split a
+    /// Cookie into several fields (RFC 9113 §8.2.3): [`headers`](Request::headers) has them all.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'h [u8]> {
         self.headers.clone().value_of(name)
     }
 
-    /// The response that opens the connection, for another stack to write: of HTTP/1.1 (§4.2.2), or
-    /// of HTTP/2 and HTTP/3 (RFC 8441 §5).
+    /// Returns the response that opens the connection, for another stack to write: of HTTP/1.1
+    /// (§4.2.2), or of HTTP/2 and HTTP/3 (RFC 8441 §5).
     ///
     /// # Errors
     ///
@@ -300,8 +300,9 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         Ok(AcceptResponse::new(options, self.form, self.accept_key, deflate))
     }
 
-    /// Appends the 101 that opens the connection (§4.2.2). Frames may follow at once: the result
-    /// goes into the [`Connection`](crate::Connection), with what stayed in the input.
+    /// Appends the 101 that opens the connection (§4.2.2), and returns what was agreed, for the
+    /// [`Connection`](crate::Connection). Frames may follow at once: the bytes that stayed in the
+    /// input are the first of the connection.
     ///
     /// # Errors
     ///
@@ -530,7 +531,7 @@ impl<'h> RequestFields<'h> {
         if !self.subprotocols.is_valid() {
             return Err(HandshakeError::InvalidSubprotocol(FieldFault::Malformed));
         }
-        // §9.1: the whole list has to be well formed, whatever of it is of use.
+        // §9.1: the whole list has to be well formed, also extensions that are not known here.
         if !self.extensions.is_valid() {
             return Err(HandshakeError::InvalidExtensions);
         }

@@ -75,25 +75,25 @@ pub struct Accepted<'h, H = Headers<'h>> {
 }
 
 impl<'h, H: Fields<'h>> Accepted<'h, H> {
-    /// What the [`Connection`](crate::Connection) has to know.
+    /// Returns what was agreed, for the [`Connection`](crate::Connection).
     #[must_use]
     pub const fn agreed(&self) -> Agreed {
         self.agreed
     }
 
-    /// The subprotocol that the server chose among those offered; `None` if it chose none.
+    /// Returns the subprotocol that the server chose among those offered; `None` if it chose none.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&'h str> {
         let mut lines = self.headers.clone().values(Field::Protocol);
         lines.find(|line| !is_empty_list(line)).and_then(|name| str::from_utf8(name).ok())
     }
 
-    /// The extensions in use, in the order in which they handle data (§9.1).
+    /// Returns the extensions in use, in the order in which they handle data (§9.1).
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'h>> + use<'h, H> {
         self.headers.clone().values(Field::Extensions).flat_map(extension::extensions).flatten()
     }
 
-    /// All header fields, such as a Set-Cookie.
+    /// Returns all header fields, such as a Set-Cookie.
     #[must_use]
     pub fn headers(&self) -> H {
         self.headers.clone()
@@ -120,19 +120,19 @@ pub struct Refused<'h, H = Headers<'h>> {
 }
 
 impl<'h, H: Fields<'h>> Refused<'h, H> {
-    /// The status code, 200 or above.
+    /// Returns the status code, 200 or above.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
     }
 
-    /// All header fields, such as a Location or a WWW-Authenticate.
+    /// Returns all header fields, such as a Location or a WWW-Authenticate.
     #[must_use]
     pub fn headers(&self) -> H {
         self.headers.clone()
     }
 
-    /// The versions of the protocol that the server says it supports (§4.4).
+    /// Returns the versions of the protocol that the server says it supports (§4.4).
     pub fn versions(&self) -> impl Iterator<Item = u8> + use<'h, H> {
         self.headers.clone().values(Field::Version).flat_map(elements).filter_map(parse_version)
     }

@@ -8,7 +8,7 @@ use super::{
     request::Request,
 };
 
-/// A server that waits for the head of a request (§4.2).
+/// A server's handshake until the head of the request was fully received (§4.2).
 ///
 /// `HEADERS` is how many header lines a request may have. Each takes a slot of four words on the
 /// stack while the head is parsed.
@@ -49,10 +49,10 @@ impl ServerHandshake {
 }
 
 impl<const HEADERS: usize> ServerHandshake<HEADERS> {
-    /// Sets how many bytes a head may have, with the empty lines in front of it (§10.4).
+    /// Sets how many bytes a head may have, with the empty lines before it (§10.4).
     ///
-    /// With the length of the buffer that it is received in, the handshake fails before the buffer
-    /// would have to grow.
+    /// If this is the length of the buffer that the head is received in, the handshake fails before
+    /// the buffer would have to grow.
     #[must_use]
     pub const fn max_head(self, bytes: usize) -> Self {
         ServerHandshake { scanner: self.scanner.limit(bytes) }
@@ -71,19 +71,19 @@ impl<const HEADERS: usize> ServerHandshake<HEADERS> {
         ServerHandshake { scanner: self.scanner }
     }
 
-    /// Takes a request off the front of `input`. What stays there was sent behind it and belongs
-    /// to the connection.
+    /// Takes a request off the front of `input`. Bytes that stay there were sent after it and
+    /// belong to the connection.
     ///
-    /// `None` means that the head is not whole, and `input` is as it was: keep the bytes, append
-    /// what arrives, and call again with all of them from the same first byte. Each byte is validated
-    /// once, however the head is split into reads. A buffer that is shorter than in the call before
-    /// counts as a new one and is read from its start. After a request, and after an error, the value
-    /// starts over.
+    /// `None` means that the head was not fully received, and `input` is as it was. Keep the bytes,
+    /// append what arrives, and call again with all of them from the same first byte. Each byte is
+    /// validated once, however the head is split into reads. A buffer that is shorter than in the
+    /// call before counts as a new one and is read from its start. After a request, and after an
+    /// error, the value starts over.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`] tells which rule the request breaks, and `input` is as it was: the server
-    /// sends the [`respond`](HandshakeError::respond), or takes the request for plain HTTP.
+    /// [`HandshakeError`] says which rule the request breaks, and `input` is as it was. The server
+    /// answers with [`respond`](HandshakeError::respond), or takes the request for plain HTTP.
     pub fn receive<'h>(
         &mut self,
         input: &mut &'h mut [u8],
@@ -91,12 +91,15 @@ impl<const HEADERS: usize> ServerHandshake<HEADERS> {
         let Some(head) = self.scanner.scan(input)? else {
             return Ok(None);
         };
-        // Judged before it is taken, so that a bad request stays in the input.
+        // Validated before it is taken, so that a bad request stays in the input. While the parsed
+        // lines borrow the input, it cannot be taken; only the answer to the key leaves the
+        // closure.
         let (line, block) = RequestLine::parse(head)?;
         let accept_key = parse_headers::<HEADERS, _>(block, |lines| {
             Request::from_line(line, lines).map(|request| request.accept_key)
         })?;
-        // The same lines once more, now borrowed from the caller's buffer.
+        // The same lines again, now borrowed for as long as the caller's buffer lives. They are
+        // valid, so this cannot fail.
         let (line, block) = RequestLine::parse(self.scanner.take(input))?;
         Ok(Some(Request { line, headers: Headers::new(block), form: Form::Upgrade, accept_key }))
     }

@@ -96,8 +96,8 @@ const UPGRADE_REQUIRED: [(&str, &str); 3] =
 const SUPPORTED_VERSION: (&str, &str) = ("Sec-WebSocket-Version", "13");
 
 impl HandshakeError {
-    /// The header fields that belong to the [`status`](Self::status), for another stack to write
-    /// over HTTP/1.1.
+    /// Returns the header fields that belong to the [`status`](Self::status), for another stack to
+    /// write over HTTP/1.1.
     #[must_use]
     pub const fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
@@ -112,7 +112,7 @@ impl HandshakeError {
         }
     }
 
-    /// The status that answers the fault over HTTP/2 and HTTP/3.
+    /// Returns the status that answers the fault over HTTP/2 and HTTP/3.
     #[must_use]
     pub const fn connect_status(self) -> u16 {
         match self.status() {
@@ -122,7 +122,7 @@ impl HandshakeError {
         }
     }
 
-    /// The header fields that belong to the [`connect_status`](Self::connect_status).
+    /// Returns the header fields that belong to the [`connect_status`](Self::connect_status).
     #[must_use]
     pub const fn connect_headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
@@ -135,9 +135,9 @@ impl HandshakeError {
         }
     }
 
-    /// Appends the response that the fault of a request is owed, in the bytes of HTTP/1.1: its
-    /// [`status`](Self::status), and the [`headers`](Self::headers) that belong to that. What
-    /// happens next is as with [`reject`].
+    /// Appends the response to a request with this fault, in the bytes of HTTP/1.1: its
+    /// [`status`](Self::status), and the [`headers`](Self::headers) that belong to it. Go on as
+    /// after [`reject`].
     ///
     /// # Errors
     ///
