@@ -49,7 +49,7 @@ impl CloseCode {
     pub const SERVICE_RESTART: Self = Self::known(1012);
     /// 1013: the service is overloaded: try again later.
     pub const TRY_AGAIN_LATER: Self = Self::known(1013);
-    /// 1014: a gateway got no valid answer from the server behind it.
+    /// 1014: a gateway got no valid answer from its upstream server.
     pub const BAD_GATEWAY: Self = Self::known(1014);
     /// 3000: the endpoint needs authorisation that is missing.
     pub const UNAUTHORIZED: Self = Self::known(3000);
@@ -76,7 +76,7 @@ impl CloseCode {
         }
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0.get()
@@ -183,7 +183,7 @@ impl CloseFrame {
         }
     }
 
-    /// Creates a body to send with as much of `reason` as fits, cut between two code points.
+    /// Creates a body to send with as much of `reason` as fits, split between two code points.
     ///
     /// ```
     /// use websocket_proto::{CloseCode, CloseFrame};
@@ -198,37 +198,39 @@ impl CloseFrame {
         CloseFrame { code, reason: ArrayString::from(fitting).unwrap_or_default() }
     }
 
-    /// The code.
+    /// Returns the code.
     #[must_use]
     pub const fn code(&self) -> CloseCode {
         self.code
     }
 
-    /// The reason, often empty.
+    /// Returns the reason, often empty.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// Judges as much of a received body as has arrived; `whole` tells that nothing is missing.
-    /// `None` is the empty body, or one of which too little is here.
-    pub(crate) fn decode(body: &[u8], whole: bool) -> Result<Option<Self>, Violation> {
-        // §5.5.1: a body starts with a code of two bytes; the header has told if there are none.
+    /// Validates as much of a received body as has arrived. `complete` says that nothing is
+    /// missing. Returns `None` for an empty body, and for one of which too little is here.
+    pub(crate) fn decode(body: &[u8], complete: bool) -> Result<Option<Self>, Violation> {
+        // §5.5.1: a body starts with a code of two bytes. A body of one byte was refused with its
+        // header.
         let Some((code, reason)) = body.split_first_chunk() else { return Ok(None) };
         let code = u16::from_be_bytes(*code);
         let code = CloseCode::new(code).ok_or(Violation::InvalidCloseCode(code))?;
-        // §8.1: the reason is UTF-8; a code point that is still incomplete may get its end.
+        // §8.1: the reason is UTF-8. The rest of an incomplete code point may still arrive.
         match str::from_utf8(reason) {
-            Err(error) if whole || error.error_len().is_some() => {
+            Err(error) if complete || error.error_len().is_some() => {
                 Err(Violation::InvalidCloseReason)
             }
             Err(_) => Ok(None),
+            // A control frame has at most 125 bytes, so the reason is never truncated here.
             Ok(reason) => Ok(Some(CloseFrame::truncated(code, reason))),
         }
     }
 }
 
-/// The code, and the reason in quotes if there is one, with control characters escaped.
+/// Writes the code, and the reason in quotes if there is one, with control characters escaped.
 impl fmt::Display for CloseFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason() {

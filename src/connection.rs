@@ -276,6 +276,7 @@ impl<R: Role> Connection<R> {
         let first = self.sender.first_byte(message, last)?;
         let frame = Frame { first, payload: data.as_bytes() };
         self.sender.emit_data(frame, &mut self.role, out)?;
+        // Only now, so that an error leaves the message as it was.
         self.sender.sent(message, last);
         Ok(())
     }
@@ -368,6 +369,7 @@ impl<R: Role> Connection<R> {
         self.closing.record_attempt();
         let frame = Frame::control(Opcode::Close, &body);
         self.sender.emit(Some(frame), &mut self.role, out)?;
+        // Only now, so that a Close for which there was no room stays owed.
         self.closing.record_sent(code);
         Ok(())
     }

@@ -12,10 +12,10 @@ use crate::{
     role::Server,
 };
 
-/// A whole message as it goes over the wire of every server connection.
+/// A message that was encoded once, for any number of server connections.
 ///
-/// A server's frames are not masked (§5.1), so the same bytes serve all peers. Only server
-/// connections take it: a client masks each frame with a key of its own.
+/// A server's frames are not masked (§5.1), so the same bytes serve all peers. A client connection
+/// takes no such message, because it masks each frame with its own key.
 ///
 /// ```
 /// use websocket_proto::{Agreed, Config, Connection, Data, Prepared, Server};
@@ -23,7 +23,7 @@ use crate::{
 /// let message = Prepared::new(Data::Text("hello, all"));
 /// let connections = [(); 3].map(|()| Connection::new(Server, &Config::new(), Agreed::new()));
 /// for connection in &connections {
-///     // No copy: all get the same bytes, to be written behind what is waiting to be written.
+///     // No copy: all get the same bytes. Write them after the output that waits.
 ///     let frame = connection.prepared(&message)?;
 ///     assert_eq!(frame, b"\x81\x0Ahello, all");
 /// }
@@ -47,8 +47,8 @@ impl Prepared {
 
     /// Compresses a message once for all connections that can read it: those that have agreed on
     /// compression without context takeover for the server, and on a window no smaller than
-    /// `window` (RFC 7692 §7.1). It is compressed however short it is. Others get the message as it
-    /// is:
+    /// `window` (RFC 7692 §7.1). A short message is compressed, too. Send the plain message to the
+    /// other connections:
     ///
     /// ```
     /// # #[cfg(feature = "deflate")] {
@@ -88,14 +88,15 @@ impl Prepared {
     }
 
     fn encode(kind: Kind, window: Option<WindowBits>, payload: &[u8]) -> Self {
-        // RFC 7692 §6: RSV1 tells that it is compressed.
+        // RFC 7692 §6: RSV1 means that the message is compressed.
         let first = first_byte(true, window.is_some(), kind.into());
         let header = FrameHeader::encode(first, payload.len(), None);
         Prepared { kind, window, frame: [&header, payload].concat() }
     }
 }
 
-/// The frame, for a queue that was let [`prepared`](Connection::prepared) and writes later.
+/// Returns the frame, for a queue that writes it after [`prepared`](Connection::prepared) allowed
+/// it.
 impl AsRef<[u8]> for Prepared {
     fn as_ref(&self) -> &[u8] {
         &self.frame
@@ -103,9 +104,9 @@ impl AsRef<[u8]> for Prepared {
 }
 
 impl Connection<Server> {
-    /// The bytes of a prepared message, if it may be sent now. The caller writes them, in full and
-    /// behind all output so far. A Pong that is owed does not go in front of them: call
-    /// [`transmit`](Connection::transmit) before.
+    /// Returns the bytes of a prepared message, if it may be sent now. Write them in full, after
+    /// all output so far. An owed Pong is not sent first: call [`transmit`](Connection::transmit)
+    /// before.
     ///
     /// # Errors
     ///
@@ -114,7 +115,8 @@ impl Connection<Server> {
     pub fn prepared<'p>(&self, message: &'p Prepared) -> Result<&'p [u8], SendError> {
         self.check_message(message.kind)?;
         if let Some(window) = message.window {
-            // RFC 7692 §7.1.1.1: with context takeover it would move the peer's window and not ours.
+            // RFC 7692 §7.1.1.1: with context takeover it would move the peer's window and not
+            // ours.
             let context = Context::agreed(self.agreed(), false);
             if !context.is_some_and(|context| !context.takeover && window <= context.window) {
                 return Err(SendError::NotAgreed);

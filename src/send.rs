@@ -10,13 +10,13 @@ use crate::{
 
 #[derive(Debug)]
 pub(crate) struct Sender {
-    /// The Pong that is owed: the answer to the latest Ping (§5.5.3).
+    /// The owed Pong: the answer to the latest Ping (§5.5.3).
     pong: Option<ControlPayload>,
-    /// The fragmented message that is open, if one is.
+    /// The fragmented message whose last fragment was not sent, if there is one.
     message: Option<Open>,
 }
 
-/// What a fragmented message is, from its first frame on.
+/// A fragmented message. All its frames have to agree with the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Open {
     pub(crate) kind: Kind,
@@ -30,7 +30,8 @@ impl Open {
     }
 }
 
-/// The masking keys of what is to be appended, and the promise that there is room for it.
+/// The masking keys of frames that will be appended. Only [`Sender::reserve`] makes them, so to
+/// have them means that there is room for the frames.
 pub(crate) struct Keys {
     pong: Option<[u8; 4]>,
     frame: Option<[u8; 4]>,
@@ -61,9 +62,9 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// How much glibc always copies with vectors. More it may copy by `rep movsb`, which some processors
-/// (Zen 4 for one) do at a sixteenth of the speed where the destination lies 1 to 15 bytes more than a
-/// multiple of 4 KiB behind the source, as the output of an echo often does.
+/// The most bytes that glibc always copies with vectors. It may copy more by `rep movsb`. Some
+/// processors, such as Zen 4, run that at a sixteenth of the speed if the destination lies 1 to 15
+/// bytes more than a multiple of 4 KiB after the source, as the output of an echo often does.
 pub(crate) const PART: usize = 2 << 10;
 
 #[inline(never)]
@@ -71,7 +72,7 @@ fn append_long(payload: &[u8], out: &mut (impl Output + ?Sized)) {
     payload.chunks(PART).for_each(|part| out.append(part));
 }
 
-/// The bytes on the wire of a frame with a payload of `length`.
+/// Returns the bytes on the wire of a frame with a payload of `length`.
 #[inline]
 const fn size<R: Role>(length: usize) -> usize {
     let header = match length {
@@ -87,7 +88,7 @@ impl Sender {
         Sender { pong: None, message: None }
     }
 
-    /// §5.5.3: only the latest Ping needs an answer, so one place is enough for any number.
+    /// §5.5.3: only the latest Ping needs an answer, so one slot suffices for any number of them.
     pub(crate) const fn owe_pong(&mut self, payload: ControlPayload) {
         self.pong = Some(payload);
     }
@@ -101,15 +102,15 @@ impl Sender {
         self.pong.is_some()
     }
 
-    /// Whether the next fragment belongs to a message that is open, and whether that is compressed.
+    /// Returns the message that the next fragment belongs to, if it is not the first of its own.
     #[cfg(feature = "alloc")]
     pub(crate) const fn open(&self) -> Option<Open> {
         self.message
     }
 
-    /// The first byte of the next data frame. §5.4: the first frame of a message tells its kind,
-    /// all others continue it, the last has FIN. RFC 7692 §6: RSV1 on the first tells that the
-    /// message is compressed.
+    /// Returns the first byte of the next data frame. §5.4: the first frame of a message has its
+    /// kind, all others continue it, the last has FIN. RFC 7692 §6: RSV1 on the first means that
+    /// the message is compressed.
     #[inline]
     pub(crate) fn first_byte(&self, message: Open, last: bool) -> Result<u8, SendError> {
         let opcode = match self.message {
@@ -120,7 +121,7 @@ impl Sender {
         Ok(first_byte(last, message.compressed && self.message.is_none(), opcode))
     }
 
-    /// The first byte of a message in one frame, which no other may be open for (§5.4).
+    /// Returns the first byte of a message in one frame, unless another message is open (§5.4).
     #[inline]
     pub(crate) fn whole_first_byte(&self, kind: Kind) -> Result<u8, SendError> {
         match self.message {
@@ -129,13 +130,13 @@ impl Sender {
         }
     }
 
-    /// Notes that a fragment was sent.
+    /// Records that a fragment was sent.
     #[inline]
     pub(crate) fn sent(&mut self, message: Open, last: bool) {
         self.message = (!last).then_some(message);
     }
 
-    /// Appends the Pong that is owed and then a data frame: both or nothing.
+    /// Appends the owed Pong and then a data frame: both or nothing.
     #[inline]
     pub(crate) fn emit_data<R: Role>(
         &mut self,
@@ -143,6 +144,7 @@ impl Sender {
         role: &mut R,
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
+        // The usual case is inlined into the caller: one frame and no Pong.
         if self.owes_pong() {
             return self.emit(Some(frame), role, out);
         }
@@ -151,7 +153,7 @@ impl Sender {
         Ok(())
     }
 
-    /// Appends the Pong that is owed and then `frame`: both or nothing.
+    /// Appends the owed Pong and then `frame`: both or nothing.
     #[inline(never)]
     pub(crate) fn emit<R: Role>(
         &mut self,
@@ -164,8 +166,9 @@ impl Sender {
         Ok(())
     }
 
-    /// Makes room for the Pong that is owed and for a frame with a payload of at most `length`
-    /// bytes, and draws the keys of both. What comes behind it cannot fail.
+    /// Makes room for the owed Pong and for a frame with a payload of at most `length` bytes, and
+    /// draws the keys of both. All that can fail is done here, so that a failed call changes
+    /// nothing.
     pub(crate) fn reserve<R: Role>(
         &self,
         length: Option<usize>,
@@ -175,7 +178,7 @@ impl Sender {
         let pong = self.pong.as_ref().map(|payload| payload.len());
         let size = |length: Option<usize>| length.map_or(0, size::<R>);
         out.reserve(size(pong).saturating_add(size(length)))?;
-        // §5.3: a fresh key for every frame; all are drawn before a byte is written.
+        // §5.3: a fresh key for every frame. All are drawn before a byte is written.
         let mut key = |length: Option<usize>| match length {
             Some(_) => role.mask_key(),
             None => Ok(None),
@@ -183,7 +186,8 @@ impl Sender {
         Ok(Keys { pong: key(pong)?, frame: key(length)? })
     }
 
-    /// Appends the Pong that is owed and then `frame`, for which room was made.
+    /// Appends the owed Pong and then `frame`, for which room was made. Neither changes between
+    /// `reserve` and this call, so `keys` fit.
     pub(crate) fn append(
         &mut self,
         keys: Keys,

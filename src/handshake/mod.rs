@@ -28,7 +28,7 @@
 //!         }
 //!         let mut input = &mut buffer[..filled];
 //!         match handshake.receive(&mut input) {
-//!             Ok(None) => {} // not whole yet: read on
+//!             Ok(None) => {} // not fully received yet: read on
 //!             Ok(Some(request)) => {
 //!                 // Without this, any web page may use the cookies of its visitors here.
 //!                 if request.origin().is_some() && !request.is_same_origin() {
@@ -39,7 +39,7 @@
 //!                     request.accept(&AcceptOptions::new(), &mut out).map_err(io::Error::other)?;
 //!                 stream.write_all(&out)?;
 //!                 let connection = Connection::new(Server, &Config::new(), agreed);
-//!                 // `input` now holds what came behind the request: the first frames.
+//!                 // `input` now holds the bytes after the request: the first frames.
 //!                 # let _ = (connection, input);
 //!                 return Ok(());
 //!             }
@@ -82,7 +82,7 @@
 //! let nonce = *b"the sample nonce"; // from `handshake::nonce()` or another source of randomness
 //! let mut out = Vec::new();
 //! let mut handshake = ClientHandshake::start(&target, &offer, nonce, &mut out)?;
-//! // Write `out`, then read until the response is whole:
+//! // Write `out`, then read until the response was fully received:
 //! let mut buffer = [0; 8192];
 //! handshake = handshake.max_head(buffer.len());
 //! let mut filled = 0;
@@ -93,7 +93,7 @@
 //!     }
 //!     let mut input = &mut buffer[..filled];
 //!     match handshake.receive(&mut input)? {
-//!         None => {} // not whole yet: read on
+//!         None => {} // not fully received yet: read on
 //!         Some(Response::Accepted(response)) => break response.agreed(),
 //!         Some(Response::Refused(response)) => panic!("HTTP status {}", response.status()),
 //!     }
@@ -120,11 +120,12 @@
 //! On a stream, [`NextStep::ShutdownWrite`](crate::NextStep::ShutdownWrite) stands for END_STREAM
 //! (a FIN in HTTP/3), and so does [`Drop`](crate::NextStep::Drop) after a clean close; `Drop` after
 //! anything else is a RST_STREAM with CANCEL (H3_REQUEST_CANCELLED). What the peer does in the same
-//! words is [`receive_eof`](crate::Connection::receive_eof) and [`abort`](crate::Connection::abort).
-//! `examples/hyper.rs` and `examples/h2.rs` show all of it. For stacks on the crate `http`, such as
-//! those two, the feature `http` converts whole requests and responses: `Request::from_parts`,
-//! `AcceptResponse::into_response`, `HandshakeError::into_response`, `ClientRequest::to_request`
-//! and `ClientRequest::validate_response`.
+//! words is [`receive_eof`](crate::Connection::receive_eof) and
+//! [`abort`](crate::Connection::abort). `examples/hyper.rs` and `examples/h2.rs` show all of it.
+//! For stacks on the crate `http`, such as those two, the feature `http` converts whole requests
+//! and responses: `Request::from_parts`, `AcceptResponse::into_response`,
+//! `HandshakeError::into_response`, `ClientRequest::to_request` and
+//! `ClientRequest::validate_response`.
 //!
 //! ```
 //! use websocket_proto::handshake::{AcceptOptions, HeadError, PseudoHeaders, Request};
