@@ -434,7 +434,7 @@ struct RequestFields<'h> {
     connection: List,
     /// Whether a field declares a body.
     body: bool,
-    /// Whether a Content-Length is there, whatever it says.
+    /// Whether there is a Content-Length, also one of 0.
     length: bool,
     key: Single<'h>,
     version: Single<'h>,
@@ -464,7 +464,7 @@ impl<'h> RequestFields<'h> {
                     let elements = extension::extensions(value);
                     fields.extensions.record_validated(elements.map(|element| element.is_ok()));
                 }
-                // RFC 9110 §5.1: what is not known is not looked at.
+                // RFC 9110 §5.1: unknown fields are ignored.
                 Some(Field::Accept | Field::KeepAlive | Field::ProxyConnection | Field::Te)
                 | None => {}
             }
