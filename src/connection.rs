@@ -10,13 +10,13 @@ use crate::{
     closing::{ClosingHandshake, Closure, NextStep, State},
     config::Config,
     error::{Failure, SendError},
-    event::{Binary, Data, Event, Kind, MAX_CONTROL, Place, Repr, Text},
-    frame::{FrameHeader, Opcode},
+    event::{Binary, ControlPayload, Data, Event, Kind, MAX_CONTROL, Position, Repr, Text},
+    frame::{FrameHeader, Opcode, Open},
     mask,
     output::Output,
-    receive::{Receiver, Whole},
+    receive::{Received, Receiver, Whole, close_frame},
     role::{Client, MaskSource, Role, Server, sealed::Role as _},
-    send::{Frame, Open, Sender},
+    send::{Frame, Sender},
 };
 
 /// A WebSocket connection after its opening handshake, as one side sees it.
@@ -53,7 +53,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Connection<R> {
     role: R,
-    receiver: Receiver,
+    receiver: Receiver<R>,
     sender: Sender,
     closing: ClosingHandshake,
     /// A wrapping count of the bytes taken off inputs. [`Deadlines`](crate::Deadlines) only
@@ -73,7 +73,7 @@ impl<R: Role> Connection<R> {
         Connection {
             role,
             receiver: Receiver::new(config, agreed),
-            sender: Sender::new(),
+            sender: Sender::new(config.auto_pong),
             closing: ClosingHandshake::new(),
             received: 0,
             begun: 0,
@@ -94,69 +94,77 @@ impl<R: Role> Connection<R> {
     #[doc(alias = "next")]
     #[inline]
     pub fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
-        let (text, last) = match self.whole_message(input) {
+        let (text, last) = match self.receive_whole(input) {
             Some(Whole::Binary(data)) => {
-                return Some(Event::Binary(Binary::new(data, Place::WHOLE)));
+                return Some(Event::Binary(Binary { data, position: Position::WHOLE }));
             }
             Some(Whole::Text(text)) => (text, true),
             Some(Whole::Invalid(front)) if !front.is_empty() => (front, false),
             _ => {
-                let mut event = self.receive_staged(input);
-                if let Some(Event::Binary(data)) = &mut event {
-                    data.unmask();
-                }
-                return event;
+                let received = self.receive_piece(input)?;
+                return Some(received.into_event(|| self.take_control()));
             }
         };
-        Some(Event::Text(Text { text: Repr::Slice(text), place: Place { first: true, last } }))
+        let position = Position { first: true, last };
+        Some(Event::Text(Text { text: Repr::Slice(text), position }))
     }
 
-    /// The straight path of [`receive`](Connection::receive).
+    /// The straight path of [`receive`](Connection::receive): see [`Receiver::receive_whole`].
     #[inline]
-    pub(crate) fn whole_message<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Whole<'i>> {
+    pub(crate) fn receive_whole<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Whole<'i>> {
         let before = input.len();
-        let whole = self.receiver.whole_message(!R::CLIENT, input);
+        let whole = self.receiver.receive_whole(input);
         self.received = self.received.wrapping_add(before.wrapping_sub(input.len()) as u32);
         whole
     }
 
-    /// Leaves the input as it is if it is the front of a message that will lie whole in `capacity` bytes;
-    /// tells whether it is.
+    /// Returns whether `input` begins a message that the caller is to keep there until it is fully
+    /// received, in `capacity` bytes at most: see [`Receiver::leave`].
     pub(crate) fn leave(&mut self, input: &[u8], capacity: usize) -> bool {
-        let again = self.receiver.left() > 0;
-        let leave = self.receiver.leave(!R::CLIENT, input, capacity);
+        let again = self.receiver.in_input() > 0;
+        let leave = self.receiver.leave(input, capacity);
         if leave && !again {
             self.begun = self.begun.wrapping_add(1);
         }
         leave
     }
 
-    /// The way of all other input. A piece of a binary message is not unmasked yet.
+    /// The general path: returns what comes next, and records what it means for this connection. The
+    /// payload of a control frame is taken with [`take_control`](Connection::take_control).
     #[inline(never)]
-    pub(crate) fn receive_staged<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
+    pub(crate) fn receive_piece<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Received<'i>> {
         // A message ends with an event, so at most one begins in a call.
         if self.receiver.is_between_messages() && !input.is_empty() {
             self.begun = self.begun.wrapping_add(1);
         }
         let before = input.len();
-        let event = self.receiver.receive(!R::CLIENT, input);
+        let received = self.receiver.receive(input);
         self.received = self.received.wrapping_add(before.wrapping_sub(input.len()) as u32);
-        let event = event?;
-        match &event {
+        let received = received?;
+        match received {
             // §5.5.2: a Ping is answered with a Pong of the same payload.
-            Event::Ping(payload) if self.receiver.auto_pong() => self.sender.owe_pong(*payload),
+            Received::Ping => self.sender.record_ping(*self.receiver.control()),
             // The payload of a Ping that `Deadlines` asked for.
-            Event::Pong(payload) => {
-                self.pong_token = match **payload {
+            Received::Pong => {
+                self.pong_token = match **self.receiver.control() {
                     [0, 0, high, low] => NonZeroU16::new(u16::from_be_bytes([high, low])),
                     _ => None,
                 };
             }
-            Event::Close(close) => self.closed_by_peer(close.as_ref().map(CloseFrame::code)),
-            Event::Failed(failure) => self.fail(*failure),
+            Received::Close => {
+                let close = close_frame(self.receiver.control());
+                self.closed_by_peer(close.as_ref().map(CloseFrame::code));
+            }
+            Received::Failed(failure) => self.fail(failure),
             _ => {}
         }
-        Some(event)
+        Some(received)
+    }
+
+    /// Takes the payload of the control frame that [`receive_piece`](Connection::receive_piece) has
+    /// just returned.
+    pub(crate) fn take_control(&mut self) -> ControlPayload {
+        self.receiver.take_control()
     }
 
     /// Reports the end of the peer's stream (§7.1.4): a read of zero bytes, or END_STREAM.
@@ -489,7 +497,7 @@ impl<R: Role> Connection<R> {
     #[inline]
     #[must_use]
     pub const fn received(&self) -> u32 {
-        self.received.wrapping_add(self.receiver.left())
+        self.received.wrapping_add(self.receiver.in_input())
     }
 
     /// The message that has begun and has not ended, if there is one: a number that tells it from
@@ -586,13 +594,13 @@ mod tests {
         let mut connection = Connection::new(Client(|| [0; 4]), &config, Agreed::new());
         let mut buffer = *b"\x82\x01b\x81\x02hi";
         let mut input = &mut buffer[..];
-        assert!(matches!(connection.whole_message(&mut input), Some(Whole::Binary([b'b']))));
+        assert!(matches!(connection.receive_whole(&mut input), Some(Whole::Binary([b'b']))));
         // As long as the limit and the input allow.
-        assert!(matches!(connection.whole_message(&mut input), Some(Whole::Text("hi"))));
+        assert!(matches!(connection.receive_whole(&mut input), Some(Whole::Text("hi"))));
         // Neither is a fragment, nor what is too long, for it.
         for mut buffer in [*b"\x02\x01c\x00", *b"\x82\x03ab"] {
             let mut input = &mut buffer[..];
-            assert!(connection.whole_message(&mut input).is_none());
+            assert!(connection.receive_whole(&mut input).is_none());
             assert_eq!(input.len(), 4);
         }
     }

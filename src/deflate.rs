@@ -8,10 +8,10 @@ use crate::{
     connection::Connection,
     error::SendError,
     event::Data,
-    frame::first_byte,
+    frame::{Open, first_byte},
     output::Output,
     role::Role,
-    send::{Frame, Open},
+    send::Frame,
 };
 
 /// A compressor to raw DEFLATE (RFC 1951), for a [`Deflater`].

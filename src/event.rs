@@ -11,7 +11,6 @@ use arrayvec::ArrayString;
 use crate::{
     close::CloseFrame,
     error::{Failure, SendError},
-    mask,
 };
 
 /// The longest payload of a control frame (§5.5).
@@ -132,15 +131,15 @@ impl<'a> From<&'a [u8]> for Data<'a> {
     }
 }
 
-/// Where in its message a piece stands.
+/// The position of a piece in its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     pub(crate) first: bool,
     pub(crate) last: bool,
 }
 
-impl Place {
-    pub(crate) const WHOLE: Self = Place { first: true, last: true };
+impl Position {
+    pub(crate) const WHOLE: Self = Position { first: true, last: true };
 
     pub(crate) const fn is_whole(self) -> bool {
         self.first && self.last
@@ -168,7 +167,7 @@ impl Place {
 #[derive(Debug)]
 pub struct Text<'i> {
     pub(crate) text: Repr<'i>,
-    pub(crate) place: Place,
+    pub(crate) position: Position,
 }
 
 #[derive(Debug)]
@@ -183,13 +182,13 @@ impl Text<'_> {
     /// Whether this is the first piece of its message.
     #[must_use]
     pub const fn is_first(&self) -> bool {
-        self.place.first
+        self.position.first
     }
 
     /// Whether this is the last piece of its message.
     #[must_use]
     pub const fn is_last(&self) -> bool {
-        self.place.last
+        self.position.last
     }
 }
 
@@ -220,7 +219,7 @@ impl AsRef<[u8]> for Text<'_> {
 /// Equal if the text and the position in the message are.
 impl PartialEq for Text<'_> {
     fn eq(&self, other: &Self) -> bool {
-        **self == **other && self.place == other.place
+        **self == **other && self.position == other.position
     }
 }
 
@@ -240,47 +239,29 @@ impl Eq for Text<'_> {}
 /// }
 /// ```
 #[doc(alias("fragment", "chunk"))]
+#[derive(Debug)]
 pub struct Binary<'i> {
     pub(crate) data: &'i mut [u8],
-    /// What is still to be done to it before a caller sees it: zeros once it is unmasked.
-    pub(crate) key: [u8; 4],
-    pub(crate) place: Place,
+    pub(crate) position: Position,
 }
 
 impl<'i> Binary<'i> {
-    /// A piece that is not masked.
-    pub(crate) const fn new(data: &'i mut [u8], place: Place) -> Self {
-        Binary { data, key: [0; 4], place }
-    }
-
-    /// Unmasks it where it lies.
-    pub(crate) fn unmask(&mut self) {
-        mask::unmask(self.data, self.key);
-        self.key = [0; 4];
-    }
-
     /// Whether this is the first piece of its message.
     #[must_use]
     pub const fn is_first(&self) -> bool {
-        self.place.first
+        self.position.first
     }
 
     /// Whether this is the last piece of its message.
     #[must_use]
     pub const fn is_last(&self) -> bool {
-        self.place.last
+        self.position.last
     }
 
     /// The bytes, for as long as the input is lent.
     #[must_use]
     pub const fn into_bytes(self) -> &'i mut [u8] {
         self.data
-    }
-}
-
-impl fmt::Debug for Binary<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Binary").field("data", &self.data).field("place", &self.place).finish()
     }
 }
 
@@ -315,7 +296,7 @@ impl AsMut<[u8]> for Binary<'_> {
 /// Equal if the bytes and the position in the message are.
 impl PartialEq for Binary<'_> {
     fn eq(&self, other: &Self) -> bool {
-        **self == **other && self.place == other.place
+        **self == **other && self.position == other.position
     }
 }
 
@@ -342,18 +323,28 @@ impl Eq for Binary<'_> {}
 pub struct Compressed<'i> {
     pub(crate) data: &'i mut [u8],
     pub(crate) kind: Kind,
-    pub(crate) place: Place,
+    pub(crate) position: Position,
     /// The message, as the inflater that began with this piece counts them; 0 before.
     #[cfg(feature = "alloc")]
     pub(crate) serial: u32,
 }
 
-impl Compressed<'_> {
-    /// All of it was inflated.
+impl<'i> Compressed<'i> {
+    pub(crate) const fn new(data: &'i mut [u8], kind: Kind, position: Position) -> Self {
+        Compressed {
+            data,
+            kind,
+            position,
+            #[cfg(feature = "alloc")]
+            serial: 0,
+        }
+    }
+
+    /// Marks all of it as inflated.
     #[cfg(feature = "alloc")]
-    pub(crate) fn end(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.data = &mut [];
-        self.place.last = false;
+        self.position.last = false;
     }
 
     /// The kind of the message once it is inflated.
@@ -365,13 +356,13 @@ impl Compressed<'_> {
     /// Whether this is the first piece of its message.
     #[must_use]
     pub const fn is_first(&self) -> bool {
-        self.place.first
+        self.position.first
     }
 
     /// Whether this is the last piece of its message.
     #[must_use]
     pub const fn is_last(&self) -> bool {
-        self.place.last
+        self.position.last
     }
 }
 
@@ -392,7 +383,7 @@ impl AsRef<[u8]> for Compressed<'_> {
 /// Equal if the compressed bytes, the kind and the position in the message are.
 impl PartialEq for Compressed<'_> {
     fn eq(&self, other: &Self) -> bool {
-        **self == **other && self.kind == other.kind && self.place == other.place
+        **self == **other && self.kind == other.kind && self.position == other.position
     }
 }
 

@@ -69,6 +69,20 @@ impl From<Kind> for Opcode {
     }
 }
 
+/// What the first frame of a message says about all its fragments (§5.4, RFC 7692 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Open {
+    pub(crate) kind: Kind,
+    pub(crate) compressed: bool,
+}
+
+impl Open {
+    /// A message that is not compressed.
+    pub(crate) const fn plain(kind: Kind) -> Self {
+        Open { kind, compressed: false }
+    }
+}
+
 /// The header of a received frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {

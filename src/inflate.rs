@@ -8,7 +8,7 @@ use crate::{
     connection::Connection,
     deflate::TAIL,
     error::{Failure, InternalError, Violation},
-    event::{Binary, Compressed, Event, Kind, Place, Repr, Text},
+    event::{Binary, Compressed, Event, Kind, Position, Repr, Text},
     message::Message,
     role::Role,
     utf8,
@@ -346,7 +346,7 @@ impl<D: Decompress> Inflater<D> {
             Err(failure) => Err(failure),
         };
         Some(event.unwrap_or_else(|failure| {
-            piece.end();
+            piece.finish();
             connection.fail(failure);
             Event::Failed(failure)
         }))
@@ -357,16 +357,16 @@ impl<D: Decompress> Inflater<D> {
         &mut self,
         connection: &Connection<R>,
         piece: &mut Compressed<'_>,
-    ) -> Result<Option<(usize, Place)>, Failure> {
-        let spent = piece.data.is_empty() && !piece.place.last;
+    ) -> Result<Option<(usize, Position)>, Failure> {
+        let spent = piece.data.is_empty() && !piece.position.last;
         let drained = self.fault.is_none() && !self.full;
         if spent && (drained || piece.serial != self.serial) {
             return Ok(None);
         }
         if piece.serial == 0 {
-            self.begin(connection, piece.data.len(), piece.place, true)?;
+            self.begin(connection, piece.data.len(), piece.position, true)?;
             piece.serial = self.serial;
-            piece.place.first = false;
+            piece.position.first = false;
         } else if piece.serial != self.serial {
             // Another message was begun in between.
             return Err(InternalError::WrongConnection.into());
@@ -386,10 +386,10 @@ impl<D: Decompress> Inflater<D> {
             let (consumed, drained) = self.step(piece.data, room, connection.max_message());
             let (_, rest) = mem::take(&mut piece.data).split_at_mut(consumed);
             piece.data = rest;
-            let mut last = drained && piece.place.last;
+            let mut last = drained && piece.position.last;
             if last {
                 self.finish();
-                piece.end();
+                piece.finish();
             }
             last &= self.fault.is_none();
             self.done = match piece.kind {
@@ -398,7 +398,7 @@ impl<D: Decompress> Inflater<D> {
                 _ => self.filled,
             };
             if self.done > 0 || last {
-                return Ok(Some((self.done, Place { first: self.gone == 0, last })));
+                return Ok(Some((self.done, Position { first: self.gone == 0, last })));
             }
             self.check_fault()?;
             if drained {
@@ -414,21 +414,21 @@ impl<D: Decompress> Inflater<D> {
     }
 
     /// The event for the front of the buffer. Text that is none comes after what is in front of it.
-    fn event(&mut self, kind: Kind, length: usize, place: Place) -> Result<Event<'_>, Failure> {
+    fn event(&mut self, kind: Kind, length: usize, place: Position) -> Result<Event<'_>, Failure> {
         let data = self.buffer.get_mut(..length).unwrap_or_default();
         if kind == Kind::Binary {
-            return Ok(Event::Binary(Binary::new(data, place)));
+            return Ok(Event::Binary(Binary { data, position: place }));
         }
         let data: &[u8] = data;
         match utf8::validate(data) {
-            Ok(text) => Ok(Event::Text(Text { text: Repr::Slice(text), place })),
+            Ok(text) => Ok(Event::Text(Text { text: Repr::Slice(text), position: place })),
             Err(valid) => {
                 self.full = false;
                 self.fault = (valid > 0).then_some(Violation::InvalidUtf8.into());
                 let text = data.get(..valid).and_then(|text| utf8::validate(text).ok());
                 let text = text.filter(|text| !text.is_empty()).ok_or(Violation::InvalidUtf8)?;
-                let place = Place { last: false, ..place };
-                Ok(Event::Text(Text { text: Repr::Slice(text), place }))
+                let place = Position { last: false, ..place };
+                Ok(Event::Text(Text { text: Repr::Slice(text), position: place }))
             }
         }
     }
@@ -438,7 +438,7 @@ impl<D: Decompress> Inflater<D> {
         &mut self,
         connection: &Connection<R>,
         length: usize,
-        place: Place,
+        place: Position,
         in_pieces: bool,
     ) -> Result<(), Failure> {
         let context = Context::agreed(connection.agreed(), !R::CLIENT);
@@ -521,7 +521,7 @@ impl<D: Decompress> Inflater<D> {
         connection: &Connection<R>,
         input: &[u8],
         kind: Kind,
-        place: Place,
+        place: Position,
     ) -> Result<bool, Failure> {
         let whole = self.gather_piece(connection, input, kind, place);
         self.over = !matches!(whole, Ok(false));
@@ -533,7 +533,7 @@ impl<D: Decompress> Inflater<D> {
         connection: &Connection<R>,
         mut input: &[u8],
         kind: Kind,
-        place: Place,
+        place: Position,
     ) -> Result<bool, Failure> {
         self.begin(connection, input.len(), place, false)?;
         loop {

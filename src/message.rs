@@ -12,11 +12,11 @@ use crate::{
     close::CloseFrame,
     connection::Connection,
     error::{Failure, InternalError, Violation},
-    event::{Compressed, ControlPayload, Data, Event, Kind, Place, Repr},
+    event::{Compressed, ControlPayload, Data, Kind, Position, Repr},
     frame::compressed_limit,
     mask,
     output::Full,
-    receive::Whole,
+    receive::{Received, Whole, close_frame},
     role::Role,
     utf8,
 };
@@ -391,7 +391,7 @@ impl<S: Storage> Messages<S> {
             self.clear_whole();
         }
         if self.holds == Holds::Nothing {
-            match connection.whole_message(input) {
+            match connection.receive_whole(input) {
                 Some(Whole::Text(text)) => return Some(Message::Text(text)),
                 Some(Whole::Binary(data)) => return Some(Message::Binary(data)),
                 // What is valid of a message that is not is of no use as a whole one.
@@ -400,11 +400,11 @@ impl<S: Storage> Messages<S> {
                 None => {}
             }
         }
-        self.receive_staged(connection, codec, input)
+        self.receive_pieces(connection, codec, input)
     }
 
     #[inline(never)]
-    fn receive_staged<'m, 'i: 'm, R: Role>(
+    fn receive_pieces<'m, 'i: 'm, R: Role>(
         &'m mut self,
         connection: &mut Connection<R>,
         mut codec: impl Codec<'m>,
@@ -412,9 +412,9 @@ impl<S: Storage> Messages<S> {
     ) -> Option<Message<'m>> {
         let limit = connection.max_message();
         loop {
-            let gathered = match connection.receive_staged(input)? {
-                Event::Text(text) => {
-                    let place = text.place;
+            let gathered = match connection.receive_piece(input)? {
+                Received::Text(text) => {
+                    let place = text.position;
                     match text.text {
                         Repr::Slice(text)
                             if place.is_whole() && matches!(self.holds, Holds::Nothing) =>
@@ -429,19 +429,18 @@ impl<S: Storage> Messages<S> {
                         gathered => gathered,
                     }
                 }
-                Event::Binary(mut data) => {
-                    let place = data.place;
+                Received::Masked { data, key, position: place } => {
                     if place.is_whole() && matches!(self.holds, Holds::Nothing) {
-                        data.unmask();
-                        return Some(Message::Binary(data.data));
+                        mask::unmask(data, key);
+                        return Some(Message::Binary(data));
                     }
-                    let push = |storage: &mut S| storage.push_data(data.data, data.key, limit);
+                    let push = |storage: &mut S| storage.push_data(data, key, limit);
                     match self.gather(connection, Holds::Part(Kind::Binary), place, push) {
                         Ok(()) if place.last => return Some(Message::Binary(self.storage.data())),
                         gathered => gathered,
                     }
                 }
-                Event::Compressed(piece) => {
+                Received::Compressed(piece) => {
                     let kind = piece.kind;
                     match self.inflate(connection, &mut codec, piece) {
                         // The connection has failed if this is an error, and this has ended.
@@ -453,14 +452,14 @@ impl<S: Storage> Messages<S> {
                         Err(failure) => Err(failure),
                     }
                 }
-                Event::Ping(payload) => return Some(Message::Ping(payload)),
-                Event::Pong(payload) => return Some(Message::Pong(payload)),
-                Event::Close(close) => {
+                Received::Ping => return Some(Message::Ping(connection.take_control())),
+                Received::Pong => return Some(Message::Pong(connection.take_control())),
+                Received::Close => {
                     // §5.4: the message that is open is never finished.
                     self.clear();
-                    return Some(Message::Close(close));
+                    return Some(Message::Close(close_frame(&connection.take_control())));
                 }
-                Event::Failed(failure) => Err(failure),
+                Received::Failed(failure) => Err(failure),
             };
             if let Err(failure) = gathered {
                 return Some(self.fail(connection, failure));
@@ -486,7 +485,7 @@ impl<S: Storage> Messages<S> {
         codec: &mut impl Codec<'m>,
         piece: Compressed<'_>,
     ) -> Result<bool, Failure> {
-        let Compressed { data, kind, place, .. } = piece;
+        let Compressed { data, kind, position: place, .. } = piece;
         if codec.takes_pieces() || place.is_whole() && self.holds == Holds::Nothing {
             return codec.inflate(connection, data, kind, place);
         }
@@ -497,7 +496,7 @@ impl<S: Storage> Messages<S> {
         let push = |storage: &mut S| storage.push_data(data, [0; 4], most);
         self.gather(connection, Holds::Compressed(kind), place, push)?;
         if place.last {
-            codec.inflate(connection, self.storage.data(), kind, Place::WHOLE)
+            codec.inflate(connection, self.storage.data(), kind, Position::WHOLE)
         } else {
             Ok(false)
         }
@@ -508,16 +507,16 @@ impl<S: Storage> Messages<S> {
         &mut self,
         connection: &Connection<R>,
         part: Holds,
-        place: Place,
+        position: Position,
         push: impl FnOnce(&mut S) -> Result<(), Full>,
     ) -> Result<(), Failure> {
-        let fits = if place.first { Holds::Nothing } else { part };
+        let fits = if position.first { Holds::Nothing } else { part };
         push(&mut self.storage).map_err(|Full| Violation::MessageTooBig)?;
         // What is gathered is what this connection delivered, or it began on another one.
         if self.holds != fits || self.storage.len() as u64 != connection.delivered() {
             return Err(InternalError::WrongConnection.into());
         }
-        self.holds = if place.last { Holds::Whole } else { part };
+        self.holds = if position.last { Holds::Whole } else { part };
         Ok(())
     }
 
@@ -546,7 +545,7 @@ trait Codec<'m> {
         connection: &Connection<R>,
         data: &[u8],
         kind: Kind,
-        place: Place,
+        position: Position,
     ) -> Result<bool, Failure>;
 
     /// The whole message.
@@ -566,7 +565,7 @@ impl<'m> Codec<'m> for NoCodec {
         _: &Connection<R>,
         _: &[u8],
         _: Kind,
-        _: Place,
+        _: Position,
     ) -> Result<bool, Failure> {
         Err(InternalError::NoInflater.into())
     }
@@ -587,9 +586,9 @@ impl<'m, D: Decompress> Codec<'m> for &'m mut Inflater<D> {
         connection: &Connection<R>,
         data: &[u8],
         kind: Kind,
-        place: Place,
+        position: Position,
     ) -> Result<bool, Failure> {
-        self.gather(connection, data, kind, place)
+        self.gather(connection, data, kind, position)
     }
 
     fn message(self, kind: Kind) -> Result<Message<'m>, Failure> {

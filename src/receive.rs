@@ -5,16 +5,18 @@
 //! stages, which keep what a read has cut: part of a header or of a control payload in `carry`, a
 //! code point in `cut`, the place in the frame in `remaining` and `key`.
 
-use core::mem;
+use core::{marker::PhantomData, mem};
 
 use crate::{
     agreed::Agreed,
     close::CloseFrame,
     config::Config,
-    error::Violation,
-    event::{Binary, Compressed, ControlPayload, Event, Kind, Place, Repr, Text},
-    frame::{Expected, Header, MAX_HEADER, Opcode, Short, first_byte},
-    mask, utf8,
+    error::{Failure, Violation},
+    event::{Binary, Compressed, ControlPayload, Event, Kind, Position, Repr, Text},
+    frame::{Expected, Header, MAX_HEADER, Opcode, Open, Short, first_byte},
+    mask,
+    role::Role,
+    utf8,
 };
 
 /// The first byte of a whole text message.
@@ -22,85 +24,130 @@ const WHOLE_TEXT: u8 = first_byte(true, false, Opcode::Text);
 /// The first byte of a whole binary message.
 const WHOLE_BINARY: u8 = first_byte(true, false, Opcode::Binary);
 
+/// The receiving half of one side, `R`.
 #[derive(Debug)]
-pub(crate) struct Receiver {
-    /// Payload bytes of the current frame that have not arrived, or how many of the next frame's bytes
-    /// were left in the input.
+pub(crate) struct Receiver<R> {
+    stage: Stage,
+    /// Payload bytes of the current frame that have not arrived.
     remaining: u64,
+    /// The bytes received of a split header, or of the payload of a control frame. Outside these two
+    /// stages, the payload of the control frame that was reported last, until
+    /// [`take_control`](Receiver::take_control) takes it.
+    carry: ControlPayload,
+    /// The bytes received of a split code point, which the next piece of text completes.
+    partial: utf8::Cut,
+    /// The message of which more fragments follow.
+    open: Option<Open>,
     /// Payload bytes of the current message that were delivered in pieces.
     delivered: u64,
     /// The most payload bytes that a message may have.
     limit: u64,
-    /// The key of the current frame, rotated to meet its next byte.
-    key: [u8; 4],
-    stage: Stage,
-    /// Part of a header, or of a control payload.
-    carry: ControlPayload,
-    /// The code point that ends the text so far, where it is not whole.
-    cut: utf8::Cut,
-    message: Message,
     agreed: Agreed,
-    auto_pong: bool,
+    role: PhantomData<R>,
 }
 
 /// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// A header.
+    /// A frame header.
     Header,
-    /// A header too, that of a message of which the front was left in the input.
-    Left,
-    /// The payload of a data frame; `fin` tells whether the message ends with it.
-    Data { fin: bool },
-    /// The payload of a control frame.
-    Control(Opcode),
-    /// Nothing: text was found to be invalid behind a piece of it that goes out first.
+    /// A frame header whose first `seen` bytes are still in the caller's input: see
+    /// [`leave`](Receiver::leave).
+    InInput { seen: u32 },
+    /// The payload of a data frame.
+    Data(DataFrame),
+    /// The payload of a control frame; `key` fits its next byte.
+    Control { opcode: Opcode, key: [u8; 4] },
+    /// Nothing: invalid text follows the valid piece that was just delivered. The next call reports
+    /// it.
     InvalidText,
-    /// Nothing: what still comes is swallowed.
-    Over,
+    /// Nothing: after a Close or a failure, all input is discarded.
+    Stopped,
 }
 
-/// The message that is being received, or was the last one.
-#[derive(Clone, Copy, Debug)]
-struct Message {
-    /// Whether fragments are still to come.
-    open: bool,
-    kind: Kind,
-    compressed: bool,
+/// A data frame whose payload is being received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct DataFrame {
+    /// Whether it is the last of its message.
+    fin: bool,
+    message: Open,
+    /// The masking key, rotated to fit the next byte.
+    key: [u8; 4],
 }
 
-/// A message that lay whole in the input, unmasked.
+/// A message that was fully received in one frame, unmasked.
 pub(crate) enum Whole<'i> {
     Text(&'i str),
     Binary(&'i mut [u8]),
-    /// It should be text, but only this much of its front is. The stages tell the rest.
+    /// Text that is not UTF-8, with its valid prefix. The next call reports the error.
     Invalid(&'i str),
 }
 
-impl Receiver {
+/// What the next bytes are. The value is small, because every layer moves it: the payload of a
+/// control frame, 125 bytes, stays in the [`Receiver`] until it is taken.
+pub(crate) enum Received<'i> {
+    Text(Text<'i>),
+    /// A piece of a binary message that is still masked. [`Connection::receive`] unmasks it in place,
+    /// [`Messages`] while it copies, which saves a pass over the payload.
+    ///
+    /// [`Connection::receive`]: crate::Connection::receive
+    /// [`Messages`]: crate::Messages
+    Masked {
+        data: &'i mut [u8],
+        key: [u8; 4],
+        position: Position,
+    },
+    Compressed(Compressed<'i>),
+    Ping,
+    Pong,
+    Close,
+    Failed(Failure),
+}
+
+impl<'i> Received<'i> {
+    /// Returns the public event. `control` is called for the payload of a control frame.
+    pub(crate) fn into_event(self, control: impl FnOnce() -> ControlPayload) -> Event<'i> {
+        match self {
+            Received::Text(text) => Event::Text(text),
+            Received::Masked { data, key, position } => {
+                mask::unmask(data, key);
+                Event::Binary(Binary { data, position })
+            }
+            Received::Compressed(piece) => Event::Compressed(piece),
+            Received::Ping => Event::Ping(control()),
+            Received::Pong => Event::Pong(control()),
+            Received::Close => Event::Close(close_frame(&control())),
+            Received::Failed(failure) => Event::Failed(failure),
+        }
+    }
+}
+
+/// Returns the Close frame with this body, which the receiver has validated as it arrived.
+pub(crate) fn close_frame(body: &[u8]) -> Option<CloseFrame> {
+    CloseFrame::decode(body, true).unwrap_or_default()
+}
+
+impl<R: Role> Receiver<R> {
+    /// Whether the peer has to mask its frames (§5.1): a client has to, a server must not.
+    const MASKED: bool = !R::CLIENT;
+
     pub(crate) const fn new(config: &Config, agreed: Agreed) -> Self {
         Receiver {
+            stage: Stage::Header,
             remaining: 0,
+            carry: ControlPayload::EMPTY,
+            partial: utf8::Cut::EMPTY,
+            open: None,
             delivered: 0,
             limit: config.max_message,
-            key: [0; 4],
-            stage: Stage::Header,
-            carry: ControlPayload::EMPTY,
-            cut: utf8::Cut::EMPTY,
-            message: Message { open: false, kind: Kind::Binary, compressed: false },
             agreed,
-            auto_pong: config.auto_pong,
+            role: PhantomData,
         }
     }
 
-    /// From now on everything is swallowed.
+    /// Discards all further input.
     pub(crate) const fn stop(&mut self) {
-        self.stage = Stage::Over;
-    }
-
-    /// Whether a received Ping makes a Pong owed.
-    pub(crate) const fn auto_pong(&self) -> bool {
-        self.auto_pong
+        self.stage = Stage::Stopped;
     }
 
     /// What the opening handshake agreed.
@@ -113,11 +160,11 @@ impl Receiver {
         self.limit
     }
 
-    /// How many bytes have come in and were left in the input.
+    /// The number of bytes that have arrived and are still in the caller's input.
     #[inline]
-    pub(crate) const fn left(&self) -> u32 {
+    pub(crate) const fn in_input(&self) -> u32 {
         match self.stage {
-            Stage::Left => self.remaining as u32,
+            Stage::InInput { seen } => seen,
             _ => 0,
         }
     }
@@ -126,12 +173,12 @@ impl Receiver {
     /// messages. A header or a control frame that has begun there counts as a message of no bytes.
     pub(crate) fn in_progress(&self) -> Option<u64> {
         match self.stage {
-            Stage::Over => None,
-            Stage::Left => Some(self.remaining),
-            Stage::Data { .. } | Stage::InvalidText => Some(self.delivered),
-            Stage::Header | Stage::Control(_) if self.message.open => Some(self.delivered),
+            Stage::Stopped => None,
+            Stage::InInput { seen } => Some(seen.into()),
+            Stage::Data(_) | Stage::InvalidText => Some(self.delivered),
+            Stage::Header | Stage::Control { .. } if self.open.is_some() => Some(self.delivered),
             Stage::Header if self.carry.is_empty() => None,
-            Stage::Header | Stage::Control(_) => Some(0),
+            Stage::Header | Stage::Control { .. } => Some(0),
         }
     }
 
@@ -140,18 +187,28 @@ impl Receiver {
         self.delivered
     }
 
-    /// The straight path: a message in one frame of up to 64 KiB that lies whole at the front of
-    /// `input`. Where it gives `None`, [`receive`](Receiver::receive) goes on.
+    /// The payload of the control frame that was just reported.
+    pub(crate) const fn control(&self) -> &ControlPayload {
+        &self.carry
+    }
+
+    /// Takes the payload of the control frame that was just reported. It has to be taken before the
+    /// next call of [`receive`](Receiver::receive), because its memory is used for split headers.
+    pub(crate) fn take_control(&mut self) -> ControlPayload {
+        let payload = self.carry;
+        self.carry.clear();
+        payload
+    }
+
+    /// The straight path: returns an uncompressed message of up to 64 KiB in one frame that lies
+    /// fully at the front of `input`. For all other input it returns `None` and consumes nothing;
+    /// [`receive`](Receiver::receive) then finds out what it is.
     #[inline]
-    pub(crate) fn whole_message<'i>(
-        &mut self,
-        masked: bool,
-        input: &mut &'i mut [u8],
-    ) -> Option<Whole<'i>> {
+    pub(crate) fn receive_whole<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Whole<'i>> {
         if !self.is_between_messages() {
             return None;
         }
-        let Short { first, header, length, key } = Short::decode(input, masked)?;
+        let Short { first, header, length, key } = Short::decode(input, Self::MASKED)?;
         if !matches!(first, WHOLE_TEXT | WHOLE_BINARY)
             || length as u64 > self.limit
             || input.len() < header + length
@@ -161,7 +218,7 @@ impl Receiver {
         let (frame, rest) = mem::take(input).split_at_mut_checked(header + length)?;
         *input = rest;
         let (_, payload) = frame.split_at_mut_checked(header)?;
-        if masked {
+        if Self::MASKED {
             mask::apply(payload, key);
         }
         if first == WHOLE_BINARY {
@@ -169,110 +226,102 @@ impl Receiver {
         }
         Some(match utf8::validate(payload) {
             Ok(text) => Whole::Text(text),
-            Err(valid) => Whole::Invalid(self.invalid_message(payload, valid)),
+            Err(valid) => Whole::Invalid(self.invalid_prefix(payload, valid)),
         })
     }
 
-    /// Leaves the input as it is if it is the front of a message that will lie whole in `capacity` bytes:
-    /// in one frame, not compressed, cut by the end of the input. Tells whether it is.
+    /// Returns whether `input` begins an uncompressed single-frame message that fits in `capacity`
+    /// bytes but has not fully arrived. Consumes nothing, and remembers how many bytes were there.
     #[inline(never)]
-    pub(crate) fn leave(&mut self, masked: bool, input: &[u8], capacity: usize) -> bool {
-        if self.stage == Stage::Left {
+    pub(crate) fn leave(&mut self, input: &[u8], capacity: usize) -> bool {
+        if let Stage::InInput { .. } = self.stage {
             self.stage = Stage::Header;
         }
         if !self.is_between_messages() || !matches!(input, [WHOLE_TEXT | WHOLE_BINARY, ..]) {
             return false;
         }
-        let whole = match Header::decode(input, self.expected(masked)) {
+        let length = match Header::decode(input, self.expected()) {
             Ok(Some((header, length))) => header.length.saturating_add(length as u64),
+            // The header is split: the least that can be said is that it has room.
             Ok(None) => MAX_HEADER as u64,
             Err(_) => return false,
         };
-        let leave = whole <= capacity as u64 && whole > input.len() as u64;
+        let leave = length <= capacity as u64 && length > input.len() as u64;
         if leave {
-            self.stage = Stage::Left;
-            self.remaining = input.len() as u64;
+            self.stage = Stage::InInput { seen: input.len() as u32 };
         }
         leave
     }
 
     #[inline]
     pub(crate) fn is_between_messages(&self) -> bool {
-        self.stage == Stage::Header && !self.message.open && self.carry.is_empty()
+        matches!(self.stage, Stage::Header) && self.open.is_none() && self.carry.is_empty()
     }
 
-    /// A message of text of which only the first `valid` bytes are UTF-8: these. What is wrong is
-    /// found by the next step.
+    /// Returns the valid prefix of text that is not UTF-8 and makes the next call report
+    /// [`Violation::InvalidUtf8`].
     #[cold]
-    fn invalid_message<'i>(&mut self, data: &'i [u8], valid: usize) -> &'i str {
+    fn invalid_prefix<'i>(&mut self, data: &'i [u8], valid: usize) -> &'i str {
         self.stage = Stage::InvalidText;
         data.get(..valid).and_then(|text| utf8::validate(text).ok()).unwrap_or_default()
     }
 
-    /// The next event, by way of the stages; a piece of a binary message is not unmasked yet. Behind
-    /// a Close or a failure it is the connection that [stops](Receiver::stop) this.
-    pub(crate) fn receive<'i>(
-        &mut self,
-        masked: bool,
-        input: &mut &'i mut [u8],
-    ) -> Option<Event<'i>> {
-        match self.next(masked, input) {
-            Ok(event) => event,
+    /// The general path: returns what the next bytes of `input` are, or `None` when all of them were
+    /// taken. The connection [stops](Receiver::stop) this after a Close or a failure.
+    pub(crate) fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Received<'i>> {
+        match self.next(input) {
+            Ok(received) => received,
             Err(violation) => {
                 mem::take(input);
-                Some(Event::Failed(violation.into()))
+                Some(Received::Failed(violation.into()))
             }
         }
     }
 
-    fn next<'i>(
-        &mut self,
-        masked: bool,
-        input: &mut &'i mut [u8],
-    ) -> Result<Option<Event<'i>>, Violation> {
+    fn next<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Received<'i>>, Violation> {
         loop {
-            let event = match self.stage {
-                Stage::Header => match self.header(masked, input)? {
+            let received = match self.stage {
+                Stage::Header => match self.header(input)? {
                     Some(header) => {
                         self.begin(header);
                         None
                     }
                     None => return Ok(None),
                 },
-                Stage::Left => {
+                Stage::InInput { .. } => {
                     self.stage = Stage::Header;
                     None
                 }
-                Stage::Data { .. } | Stage::Control(_)
+                Stage::Data(_) | Stage::Control { .. }
                     if self.remaining > 0 && input.is_empty() =>
                 {
                     return Ok(None);
                 }
-                Stage::Data { fin } => self.data(fin, input)?,
-                Stage::Control(opcode) => self.control(opcode, input)?,
+                Stage::Data(frame) => self.data(frame, input)?,
+                Stage::Control { opcode, key } => self.receive_control(opcode, key, input)?,
                 Stage::InvalidText => return Err(Violation::InvalidUtf8),
                 // §7.1.7: nothing is read after a failure; §5.5.1: nor after the peer's Close.
-                Stage::Over => {
+                Stage::Stopped => {
                     mem::take(input);
                     return Ok(None);
                 }
             };
-            if event.is_some() {
-                return Ok(event);
+            if received.is_some() {
+                return Ok(received);
             }
         }
     }
 
     /// The next header, or `None` when the input ends before it does.
-    fn header(&mut self, masked: bool, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
-        let expected = self.expected(masked);
+    fn header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
+        let expected = self.expected();
         if self.carry.is_empty() {
             if let Some((header, length)) = Header::decode(input, expected)? {
                 take(input, length);
                 return Ok(Some(header));
             }
         }
-        // The header is cut. It is at most 14 bytes, each judged as it comes.
+        // The header is split. It has at most 14 bytes; each is validated as it arrives.
         while !input.is_empty() {
             self.carry.extend(take(input, 1));
             if let Some((header, _)) = Header::decode(&self.carry, expected)? {
@@ -283,166 +332,157 @@ impl Receiver {
         Ok(None)
     }
 
-    /// What the next header is judged against.
-    fn expected(&self, masked: bool) -> Expected {
-        // Between two frames, what has arrived was delivered but for a code point that is cut.
-        let Message { open, compressed, .. } = self.message;
-        let arrived = if open { self.delivered.saturating_add(self.cut.len() as u64) } else { 0 };
+    /// What the next header is validated against.
+    fn expected(&self) -> Expected {
+        // Between two frames, all payload bytes were delivered but those of a split code point.
+        let arrived = self.delivered.saturating_add(self.partial.len() as u64);
         Expected {
-            mask: masked,
+            mask: Self::MASKED,
             compression: self.agreed.deflate.is_some(),
-            continuation: open,
-            compressed: open && compressed,
-            arrived,
+            continuation: self.open.is_some(),
+            compressed: self.open.is_some_and(|message| message.compressed),
+            arrived: if self.open.is_some() { arrived } else { 0 },
             limit: self.limit,
         }
     }
 
     fn begin(&mut self, header: Header) {
-        self.key = header.key;
-        self.remaining = header.length;
-        let kind = match header.opcode {
+        let Header { fin, rsv1, opcode, length, key } = header;
+        self.remaining = length;
+        let kind = match opcode {
             Opcode::Close | Opcode::Ping | Opcode::Pong => {
-                self.stage = Stage::Control(header.opcode);
+                self.stage = Stage::Control { opcode, key };
                 return;
             }
-            Opcode::Continuation => None,
-            Opcode::Text => Some(Kind::Text),
-            Opcode::Binary => Some(Kind::Binary),
+            Opcode::Text => Kind::Text,
+            Opcode::Binary | Opcode::Continuation => Kind::Binary,
         };
-        self.stage = Stage::Data { fin: header.fin };
-        // §5.4: a continuation has the kind of the first fragment.
-        if let Some(kind) = kind {
+        // §5.4: a continuation has the kind of the first fragment. Where no message is open, there is
+        // no continuation: `Header::decode` refuses it.
+        let message = self.open.unwrap_or_else(|| {
             self.delivered = 0;
-            self.message = Message { open: true, kind, compressed: header.rsv1 };
-        }
+            Open { kind, compressed: rsv1 }
+        });
         // §5.4: FIN ends the message.
-        self.message.open = !header.fin;
+        self.open = (!fin).then_some(message);
+        self.stage = Stage::Data(DataFrame { fin, message, key });
     }
 
-    /// Takes up to `most` payload bytes of the current frame, and the key that unmasks them.
-    fn payload<'i>(&mut self, most: usize, input: &mut &'i mut [u8]) -> (&'i mut [u8], [u8; 4]) {
+    /// Takes up to `most` payload bytes of the current frame, and unmasks nothing.
+    fn payload<'i>(&mut self, most: usize, input: &mut &'i mut [u8]) -> &'i mut [u8] {
         let payload = take(input, most.min(usize::try_from(self.remaining).unwrap_or(usize::MAX)));
-        let key = self.key;
-        // §5.3: the key goes on with the next byte of the frame, wherever that comes.
-        self.key = mask::rotate(key, payload.len());
         self.remaining = self.remaining.saturating_sub(payload.len() as u64);
-        (payload, key)
+        payload
     }
 
     fn data<'i>(
         &mut self,
-        fin: bool,
+        frame: DataFrame,
         input: &mut &'i mut [u8],
-    ) -> Result<Option<Event<'i>>, Violation> {
-        let joining = self.cut.missing();
-        let (data, key) = self.payload(if joining > 0 { joining } else { usize::MAX }, input);
+    ) -> Result<Option<Received<'i>>, Violation> {
+        let DataFrame { fin, message, key } = frame;
+        // A split code point is completed by itself, because its bytes are in two inputs.
+        let missing = self.partial.missing();
+        let data = self.payload(if missing > 0 { missing } else { usize::MAX }, input);
         let last = fin && self.remaining == 0;
-        if self.remaining == 0 {
-            self.stage = Stage::Header;
-        }
+        self.stage = match self.remaining {
+            0 => Stage::Header,
+            // §5.3: the key continues with the next byte of the frame, in whatever read that comes.
+            _ => Stage::Data(DataFrame { key: mask::rotate(key, data.len()), ..frame }),
+        };
         // §5.4: an empty fragment changes nothing.
         if data.is_empty() && !last {
             return Ok(None);
         }
-        let Message { kind, compressed, .. } = self.message;
+        let Open { kind, compressed } = message;
         if kind == Kind::Binary && !compressed {
-            // Unmasked by who hands it on, or while it is copied.
-            let place = self.place(data.len(), last);
-            return Ok(Some(Event::Binary(Binary { data, key, place })));
+            let position = self.position(data.len(), last);
+            return Ok(Some(Received::Masked { data, key, position }));
         }
         mask::unmask(data, key);
-        if joining > 0 {
+        if missing > 0 {
             return self.joined_text(data, last);
         }
         if compressed {
-            let place = self.place(data.len(), last);
-            return Ok(Some(Event::Compressed(Compressed {
-                data,
-                kind,
-                place,
-                #[cfg(feature = "alloc")]
-                serial: 0,
-            })));
+            let position = self.position(data.len(), last);
+            return Ok(Some(Received::Compressed(Compressed::new(data, kind, position))));
         }
         self.text(data, last)
     }
 
-    /// A piece of text behind a whole code point.
-    fn text<'i>(&mut self, data: &'i [u8], last: bool) -> Result<Option<Event<'i>>, Violation> {
-        // §5.6: a message ends with a whole code point; the cut one is judged with the rest.
-        let (whole, cut) = if last { (data, [].as_slice()) } else { utf8::split_cut(data) };
+    /// A piece of text that begins with a whole code point.
+    fn text<'i>(&mut self, data: &'i [u8], last: bool) -> Result<Option<Received<'i>>, Violation> {
+        // §5.6: a message ends with a whole code point. One that is split is validated with its rest.
+        let (whole, partial) = if last { (data, [].as_slice()) } else { utf8::split_cut(data) };
         let text = match utf8::validate(whole) {
             Ok(text) => text,
-            Err(valid) => return Ok(self.invalid_text(whole, valid)),
+            Err(valid) => {
+                let text = self.invalid_prefix(whole, valid);
+                return Ok((!text.is_empty()).then(|| self.piece(Repr::Slice(text), false)));
+            }
         };
-        self.cut.hold(cut);
+        self.partial.hold(partial);
         if text.is_empty() && !last {
             return Ok(None);
         }
-        Ok(Some(self.text_event(Repr::Slice(text), last)))
+        Ok(Some(self.piece(Repr::Slice(text), last)))
     }
 
-    /// The rest of a cut code point, or more of it.
-    fn joined_text<'i>(&mut self, rest: &[u8], last: bool) -> Result<Option<Event<'i>>, Violation> {
-        match self.cut.extend(rest) {
-            Ok(Some(text)) => Ok(Some(self.text_event(Repr::Joined(text), last))),
+    /// The rest of a split code point, or more of it.
+    fn joined_text<'i>(
+        &mut self,
+        rest: &[u8],
+        last: bool,
+    ) -> Result<Option<Received<'i>>, Violation> {
+        match self.partial.extend(rest) {
+            Ok(Some(text)) => Ok(Some(self.piece(Repr::Joined(text), last))),
             Ok(None) if !last => Ok(None),
             // §8.1: an impossible byte, or a message that ends inside a code point.
             _ => Err(Violation::InvalidUtf8),
         }
     }
 
-    /// Text of which only the first `valid` bytes are UTF-8: they are a piece, if there are any,
-    /// and what is wrong is found by the next step.
-    #[cold]
-    fn invalid_text<'i>(&mut self, data: &'i [u8], valid: usize) -> Option<Event<'i>> {
-        self.stage = Stage::InvalidText;
-        let text = utf8::validate(data.get(..valid)?).ok().filter(|text| !text.is_empty())?;
-        Some(self.text_event(Repr::Slice(text), false))
-    }
-
-    fn text_event<'i>(&mut self, text: Repr<'i>, last: bool) -> Event<'i> {
+    fn piece<'i>(&mut self, text: Repr<'i>, last: bool) -> Received<'i> {
         let length = match &text {
             Repr::Slice(text) => text.len(),
             Repr::Joined(text) => text.len(),
         };
-        Event::Text(Text { text, place: self.place(length, last) })
+        Received::Text(Text { text, position: self.position(length, last) })
     }
 
-    /// Where the piece stands that is now delivered, of `length` bytes. A piece is never empty but
-    /// for the last, so the first is the one with nothing in front of it.
-    fn place(&mut self, length: usize, last: bool) -> Place {
+    /// The position of the next piece, which has `length` bytes. Only the last piece can be empty, so
+    /// the first is the one delivered at offset 0.
+    fn position(&mut self, length: usize, last: bool) -> Position {
         let first = self.delivered == 0;
         self.delivered = self.delivered.saturating_add(length as u64);
-        Place { first, last }
+        Position { first, last }
     }
 
-    // Not inlined: its copies of a payload stay off the stack of data.
-    #[inline(never)]
-    fn control<'i>(
+    /// Collects the payload of a control frame in `carry`, which is empty when this is first called:
+    /// a header is cleared from there once it is complete.
+    fn receive_control<'i>(
         &mut self,
         opcode: Opcode,
+        key: [u8; 4],
         input: &mut &'i mut [u8],
-    ) -> Result<Option<Event<'i>>, Violation> {
-        let (data, key) = self.payload(usize::MAX, input);
+    ) -> Result<Option<Received<'i>>, Violation> {
+        let data = self.payload(usize::MAX, input);
         mask::unmask(data, key);
         self.carry.extend(data);
-        let whole = self.remaining == 0;
-        let close = match opcode {
-            // §5.5.1: judged as it comes, like all text.
-            Opcode::Close => CloseFrame::decode(&self.carry, whole)?,
-            _ => None,
-        };
-        if !whole {
+        let complete = self.remaining == 0;
+        if opcode == Opcode::Close {
+            // §5.5.1: validated as it arrives, like all text.
+            CloseFrame::decode(&self.carry, complete)?;
+        }
+        if !complete {
+            self.stage = Stage::Control { opcode, key: mask::rotate(key, data.len()) };
             return Ok(None);
         }
-        let payload = mem::replace(&mut self.carry, ControlPayload::EMPTY);
         self.stage = Stage::Header;
         Ok(Some(match opcode {
-            Opcode::Ping => Event::Ping(payload),
-            Opcode::Pong => Event::Pong(payload),
-            _ => Event::Close(close),
+            Opcode::Ping => Received::Ping,
+            Opcode::Pong => Received::Pong,
+            _ => Received::Close,
         }))
     }
 }

@@ -3,30 +3,36 @@
 use crate::{
     error::SendError,
     event::{ControlPayload, Kind},
-    frame::{Opcode, encode, first_byte},
+    frame::{Opcode, Open, encode, first_byte},
     output::Output,
     role::Role,
 };
 
 #[derive(Debug)]
 pub(crate) struct Sender {
-    /// The owed Pong: the answer to the latest Ping (§5.5.3).
-    pong: Option<ControlPayload>,
+    pong: Pong,
     /// The fragmented message whose last fragment was not sent, if there is one.
     message: Option<Open>,
 }
 
-/// A fragmented message. All its frames have to agree with the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Open {
-    pub(crate) kind: Kind,
-    pub(crate) compressed: bool,
+/// The answer to the latest received Ping (§5.5.2). Only the latest needs one (§5.5.3), so this has
+/// room for one payload.
+#[derive(Debug)]
+enum Pong {
+    /// The caller answers Pings itself.
+    Manual,
+    /// No Ping waits for an answer.
+    Sent,
+    /// The Ping with this payload waits for its answer.
+    Owed(ControlPayload),
 }
 
-impl Open {
-    /// A message that is not compressed.
-    pub(crate) const fn plain(kind: Kind) -> Self {
-        Open { kind, compressed: false }
+impl Pong {
+    const fn owed(&self) -> Option<&ControlPayload> {
+        match self {
+            Pong::Owed(payload) => Some(payload),
+            Pong::Manual | Pong::Sent => None,
+        }
     }
 }
 
@@ -84,22 +90,28 @@ const fn size<R: Role>(length: usize) -> usize {
 }
 
 impl Sender {
-    pub(crate) const fn new() -> Self {
-        Sender { pong: None, message: None }
+    /// Creates the sending half; `auto_pong` is whether received Pings are answered.
+    pub(crate) const fn new(auto_pong: bool) -> Self {
+        Sender { pong: if auto_pong { Pong::Sent } else { Pong::Manual }, message: None }
     }
 
-    /// §5.5.3: only the latest Ping needs an answer, so one slot suffices for any number of them.
-    pub(crate) const fn owe_pong(&mut self, payload: ControlPayload) {
-        self.pong = Some(payload);
+    /// Records a received Ping with this payload.
+    pub(crate) const fn record_ping(&mut self, payload: ControlPayload) {
+        if !matches!(self.pong, Pong::Manual) {
+            self.pong = Pong::Owed(payload);
+        }
     }
 
+    /// Drops the Pong that is owed.
     pub(crate) const fn forget_pong(&mut self) {
-        self.pong = None;
+        if self.owes_pong() {
+            self.pong = Pong::Sent;
+        }
     }
 
     #[inline]
     pub(crate) const fn owes_pong(&self) -> bool {
-        self.pong.is_some()
+        matches!(self.pong, Pong::Owed(_))
     }
 
     /// Returns the message that the next fragment belongs to, if it is not the first of its own.
@@ -175,7 +187,7 @@ impl Sender {
         role: &mut R,
         out: &mut (impl Output + ?Sized),
     ) -> Result<Keys, SendError> {
-        let pong = self.pong.as_ref().map(|payload| payload.len());
+        let pong = self.pong.owed().map(|payload| payload.len());
         let size = |length: Option<usize>| length.map_or(0, size::<R>);
         out.reserve(size(pong).saturating_add(size(length)))?;
         // §5.3: a fresh key for every frame. All are drawn before a byte is written.
@@ -194,12 +206,12 @@ impl Sender {
         frame: Option<Frame<'_>>,
         out: &mut (impl Output + ?Sized),
     ) {
-        let pong = self.pong.take();
-        let pong = pong.as_ref().map(|payload| Frame::control(Opcode::Pong, payload));
+        let pong = self.pong.owed().map(|payload| Frame::control(Opcode::Pong, payload));
         for (frame, key) in [(pong, keys.pong), (frame, keys.frame)] {
             if let Some(frame) = frame {
                 frame.append(key, out);
             }
         }
+        self.forget_pong();
     }
 }

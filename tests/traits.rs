@@ -597,13 +597,13 @@ fn data_is_made_from_text_and_from_bytes() {
 }
 
 #[test]
-fn a_piece_shows_its_bytes_unmasked_and_no_key() {
+fn a_piece_shows_its_bytes_unmasked() {
     let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
     let mut bytes = *b"\x02\x82\x37\xFA\x21\x3D\x56\x98";
     let piece = connection.receive(&mut &mut bytes[..]);
     assert_eq!(
         format!("{piece:?}"),
-        "Some(Binary(Binary { data: [97, 98], place: Place { first: true, last: false } }))"
+        "Some(Binary(Binary { data: [97, 98], position: Position { first: true, last: false } }))"
     );
 }
 
