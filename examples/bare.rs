@@ -9,7 +9,7 @@
 use core::ops::Range;
 use websocket_proto::handshake::{AcceptOptions, ServerHandshake};
 use websocket_proto::{
-    Agreed, Closure, Config, Connection, Lent, Message, Messages, NextStep, Server, SliceOutput,
+    Agreed, Closure, Config, Connection, Message, Messages, NextStep, Server, SliceOutput,
 };
 
 /// The longest message that is taken.
@@ -24,8 +24,7 @@ const READ: usize = 64;
 
 /// All that lives while the connection is open fits in 1 KiB.
 const _: () = assert!(
-    size_of::<Connection<Server>>() + size_of::<Messages<Lent<'_>>>() + MESSAGE + OUT + READ
-        <= 1024
+    size_of::<Connection<Server>>() + size_of::<Messages<'_>>() + MESSAGE + OUT + READ <= 1024
 );
 
 /// A byte stream to one peer, such as a socket of a TCP stack.
@@ -64,7 +63,7 @@ pub fn serve(link: &mut impl Link) -> Option<Closure> {
 fn shake_hands(
     link: &mut impl Link,
     connection: &mut Connection<Server>,
-    messages: &mut Messages<Lent<'_>>,
+    messages: &mut Messages<'_>,
 ) -> Option<()> {
     let mut head = [0; HEAD];
     let leftover = answer(link, &mut head)?;
@@ -102,7 +101,7 @@ fn answer(link: &mut impl Link, head: &mut [u8; HEAD]) -> Option<Range<usize>> {
 fn echo(
     link: &mut impl Link,
     connection: &mut Connection<Server>,
-    messages: &mut Messages<Lent<'_>>,
+    messages: &mut Messages<'_>,
     mut input: &mut [u8],
 ) {
     let mut memory = [0; OUT];

@@ -136,7 +136,7 @@ enum Phase {
     },
     Open {
         connection: Box<Connection<Server>>,
-        messages: Messages,
+        messages: Messages<'static>,
     },
     /// An HTTP response is the last that this client gets. It ends as a connection does.
     Answered(NextStep),

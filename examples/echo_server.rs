@@ -184,7 +184,7 @@ enum Phase {
     },
     Open {
         connection: Box<Connection<Server>>,
-        messages: Messages,
+        messages: Messages<'static>,
         codecs: codecs::Own,
     },
     /// An HTTP response is the last that this peer gets. It ends as a connection does.

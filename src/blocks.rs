@@ -21,7 +21,7 @@
 
 use arrayvec::ArrayVec;
 
-use crate::deflate::TAIL;
+use crate::codec::TAIL;
 
 /// How many bytes of input are read. Longer blocks make up for a copy of the window.
 const SHORT: usize = 64;

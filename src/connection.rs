@@ -1,6 +1,6 @@
 //! One connection: the receiving half, the sending half, and the closing handshake between them.
 
-use core::num::NonZeroU16;
+use core::{mem, num::NonZeroU16};
 
 use arrayvec::ArrayVec;
 
@@ -105,7 +105,7 @@ impl<R: Role> Connection<R> {
                 return Some(received.into_event(|| self.take_control()));
             }
         };
-        let position = Position { first: true, last };
+        let position = Position { offset: 0, last };
         Some(Event::Text(Text { text: Repr::Slice(text), position }))
     }
 
@@ -139,26 +139,28 @@ impl<R: Role> Connection<R> {
         }
         let before = input.len();
         let received = self.receiver.receive(input);
-        self.received = self.received.wrapping_add(before.wrapping_sub(input.len()) as u32);
-        let received = received?;
-        match received {
+        match &received {
             // §5.5.2: a Ping is answered with a Pong of the same payload.
-            Received::Ping => self.sender.record_ping(*self.receiver.control()),
+            Some(Received::Ping) => self.sender.record_ping(*self.receiver.control()),
             // The payload of a Ping that `Deadlines` asked for.
-            Received::Pong => {
+            Some(Received::Pong) => {
                 self.pong_token = match **self.receiver.control() {
                     [0, 0, high, low] => NonZeroU16::new(u16::from_be_bytes([high, low])),
                     _ => None,
                 };
             }
-            Received::Close => {
+            Some(Received::Close) => {
                 let close = close_frame(self.receiver.control());
                 self.closed_by_peer(close.as_ref().map(CloseFrame::code));
             }
-            Received::Failed(failure) => self.fail(failure),
+            Some(Received::Failed(failure)) => {
+                mem::take(input);
+                self.fail(*failure);
+            }
             _ => {}
         }
-        Some(received)
+        self.received = self.received.wrapping_add(before.wrapping_sub(input.len()) as u32);
+        received
     }
 
     /// Takes the payload of the control frame that [`receive_piece`](Connection::receive_piece) has
@@ -470,11 +472,6 @@ impl<R: Role> Connection<R> {
     /// The most bytes that a received message may have.
     pub(crate) const fn max_message(&self) -> u64 {
         self.receiver.limit()
-    }
-
-    /// The bytes of the current message that were delivered in pieces so far.
-    pub(crate) const fn delivered(&self) -> u64 {
-        self.receiver.delivered()
     }
 
     /// §5.5.1, §6.1: data goes only while the connection is open.

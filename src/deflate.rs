@@ -5,6 +5,7 @@ use core::fmt;
 
 use crate::{
     agreed::{Context, WindowBits},
+    codec::{Compress, TAIL},
     connection::Connection,
     error::SendError,
     event::Data,
@@ -13,59 +14,6 @@ use crate::{
     role::Role,
     send::Frame,
 };
-
-/// A compressor to raw DEFLATE (RFC 1951), for a [`Deflater`].
-///
-/// `ZlibCompress` of the feature `deflate` is one. Implement this trait to bring another.
-///
-/// ```
-/// use websocket_proto::{Compress, Deflater, WindowBits};
-///
-/// /// Stores its input in blocks that are not compressed.
-/// struct Store;
-///
-/// impl Compress for Store {
-///     fn reset(&mut self, _: WindowBits) {}
-///     fn bound(&self, length: usize) -> usize {
-///         length + 5 * (length / 0xFFFF + 2)
-///     }
-///     fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
-///         let mut stored = Vec::new();
-///         for block in input.chunks(0xFFFF).chain([&[][..]]) {
-///             let length = u16::try_from(block.len()).ok()?;
-///             stored.push(0x00);
-///             stored.extend([length.to_le_bytes(), (!length).to_le_bytes()].concat());
-///             stored.extend(block);
-///         }
-///         output.get_mut(..stored.len())?.copy_from_slice(&stored);
-///         Some(stored.len())
-///     }
-/// }
-///
-/// let deflater = Deflater::shared(Store);
-/// assert_eq!(deflater.bound(10), 20);
-/// ```
-#[doc(alias("codec", "deflate", "zlib", "permessage-deflate"))]
-pub trait Compress {
-    /// Resets the compressor. Later output must not refer to earlier input, and no match may reach
-    /// back farther than `window`. A compressor that cannot use so small a window may emit literals
-    /// only.
-    fn reset(&mut self, window: WindowBits);
-
-    /// Returns the most bytes that [`compress`](Compress::compress) can produce from `length`
-    /// bytes.
-    #[must_use]
-    fn bound(&self, length: usize) -> usize;
-
-    /// Compresses all of `input`, which is not empty, into the front of `output`, and returns how
-    /// many bytes it wrote. `output` has at least [`bound`](Compress::bound) bytes.
-    ///
-    /// No block is final, and the last is an empty stored one, as a "sync flush" leaves it: the
-    /// output ends with `00 00 FF FF` (RFC 7692 §7.2.1). Returns `None` if the compressor failed;
-    /// the next call is then [`reset`](Compress::reset).
-    #[doc(alias = "flush")]
-    fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize>;
-}
 
 /// Compresses the messages that connections send, with a codec and a buffer (RFC 7692 §7.2.1).
 ///
@@ -105,9 +53,6 @@ pub struct Deflater<C> {
     /// Room for a compressed payload, all of it initialised.
     scratch: Vec<u8>,
 }
-
-/// What an empty stored block ends with, and what a message leaves out of it (RFC 7692 §7.2.1).
-pub(crate) const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
 impl<C: Compress> Deflater<C> {
     /// Creates a deflater for any number of connections, which compresses each message by itself.

@@ -134,15 +134,21 @@ impl<'a> From<&'a [u8]> for Data<'a> {
 /// The position of a piece in its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
-    pub(crate) first: bool,
+    /// How many bytes of the message were delivered before this piece. Only the last piece can be
+    /// empty, so the first is the one at offset 0.
+    pub(crate) offset: u64,
     pub(crate) last: bool,
 }
 
 impl Position {
-    pub(crate) const WHOLE: Self = Position { first: true, last: true };
+    pub(crate) const WHOLE: Self = Position { offset: 0, last: true };
+
+    pub(crate) const fn is_first(self) -> bool {
+        self.offset == 0
+    }
 
     pub(crate) const fn is_whole(self) -> bool {
-        self.first && self.last
+        self.is_first() && self.last
     }
 }
 
@@ -182,7 +188,7 @@ impl Text<'_> {
     /// Whether this is the first piece of its message.
     #[must_use]
     pub const fn is_first(&self) -> bool {
-        self.position.first
+        self.position.is_first()
     }
 
     /// Whether this is the last piece of its message.
@@ -249,7 +255,7 @@ impl<'i> Binary<'i> {
     /// Whether this is the first piece of its message.
     #[must_use]
     pub const fn is_first(&self) -> bool {
-        self.position.first
+        self.position.is_first()
     }
 
     /// Whether this is the last piece of its message.
@@ -356,7 +362,7 @@ impl<'i> Compressed<'i> {
     /// Whether this is the first piece of its message.
     #[must_use]
     pub const fn is_first(&self) -> bool {
-        self.position.first
+        self.position.is_first()
     }
 
     /// Whether this is the last piece of its message.

@@ -80,10 +80,10 @@
 //! [`Messages`](crate::Messages) joins them: for everything else. Use one `Messages` per connection.
 //!
 //! **One buffer, or one for each connection.** Since nothing stays in the input, one read buffer serves all
-//! connections, and a message that a read has cut is gathered by a second copy. Where connections are few
-//! or messages are long, a buffer of its own for each connection saves that copy:
-//! [`Messages::receive_in_place`](crate::Messages::receive_in_place) leaves there what will lie whole in it.
-//! Its text is judged once it is whole, not as it comes.
+//! connections, and a message that arrives in several reads is joined by a second copy. If connections are
+//! few or messages are long, a buffer for each connection saves that copy: with
+//! [`Messages::in_place`](crate::Messages::in_place) a message stays there until it is complete, compressed
+//! or not. Its text is then validated when it is complete, not as it arrives.
 //!
 //! # Wrapping it for an async runtime
 //!

@@ -13,6 +13,8 @@ mod agreed;
 mod blocks;
 mod close;
 mod closing;
+#[cfg(feature = "alloc")]
+mod codec;
 mod config;
 mod connection;
 mod deadline;
@@ -25,6 +27,7 @@ pub mod guide;
 pub mod handshake;
 #[cfg(feature = "alloc")]
 mod inflate;
+mod join;
 mod mask;
 mod message;
 mod output;
@@ -33,6 +36,7 @@ mod prepared;
 mod receive;
 mod role;
 mod send;
+mod storage;
 mod utf8;
 #[cfg(feature = "deflate")]
 mod zlib;
@@ -40,19 +44,22 @@ mod zlib;
 pub use agreed::{Agreed, Deflate, WindowBits};
 pub use close::{CloseCode, CloseFrame};
 pub use closing::{Closure, Initiator, NextStep, State};
+#[cfg(feature = "alloc")]
+pub use codec::{Compress, Decompress, InflateError, Progress};
 pub use config::Config;
 pub use connection::Connection;
 pub use deadline::{Deadlines, Limit, Overdue};
 #[cfg(feature = "alloc")]
-pub use deflate::{Compress, Deflater};
+pub use deflate::Deflater;
 pub use error::{Failure, InternalError, SendError, Violation};
 pub use event::{Binary, Compressed, ControlPayload, Data, Event, Kind, Text};
 pub use frame::FrameHeader;
 #[cfg(feature = "alloc")]
-pub use inflate::{Decompress, InflateError, Inflater, Progress};
+pub use inflate::Inflater;
+pub use join::Messages;
+pub use message::Message;
 #[cfg(feature = "alloc")]
 pub use message::OwnedMessage;
-pub use message::{Heap, Lent, Message, Messages, Storage};
 pub use output::{Full, Output, SliceOutput};
 #[cfg(feature = "alloc")]
 pub use prepared::Prepared;

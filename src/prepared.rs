@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 
 use crate::{
     agreed::{Context, WindowBits},
+    codec::Compress,
     connection::Connection,
-    deflate::{Compress, Deflater},
+    deflate::Deflater,
     error::SendError,
     event::{Data, Kind},
     frame::{FrameHeader, first_byte},

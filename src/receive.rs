@@ -7,6 +7,8 @@
 
 use core::{marker::PhantomData, mem};
 
+use arrayvec::ArrayString;
+
 use crate::{
     agreed::Agreed,
     close::CloseFrame,
@@ -86,7 +88,16 @@ pub(crate) enum Whole<'i> {
 /// What the next bytes are. The value is small, because every layer moves it: the payload of a
 /// control frame, 125 bytes, stays in the [`Receiver`] until it is taken.
 pub(crate) enum Received<'i> {
-    Text(Text<'i>),
+    /// A piece of a text message.
+    Text {
+        text: &'i str,
+        position: Position,
+    },
+    /// A piece of a text message that is one code point, which arrived in two inputs.
+    CodePoint {
+        text: ArrayString<4>,
+        position: Position,
+    },
     /// A piece of a binary message that is still masked. [`Connection::receive`] unmasks it in place,
     /// [`Messages`] while it copies, which saves a pass over the payload.
     ///
@@ -108,7 +119,12 @@ impl<'i> Received<'i> {
     /// Returns the public event. `control` is called for the payload of a control frame.
     pub(crate) fn into_event(self, control: impl FnOnce() -> ControlPayload) -> Event<'i> {
         match self {
-            Received::Text(text) => Event::Text(text),
+            Received::Text { text, position } => {
+                Event::Text(Text { text: Repr::Slice(text), position })
+            }
+            Received::CodePoint { text, position } => {
+                Event::Text(Text { text: Repr::Joined(text), position })
+            }
             Received::Masked { data, key, position } => {
                 mask::unmask(data, key);
                 Event::Binary(Binary { data, position })
@@ -180,11 +196,6 @@ impl<R: Role> Receiver<R> {
             Stage::Header if self.carry.is_empty() => None,
             Stage::Header | Stage::Control { .. } => Some(0),
         }
-    }
-
-    /// How many bytes of the current message were delivered in pieces.
-    pub(crate) const fn delivered(&self) -> u64 {
-        self.delivered
     }
 
     /// The payload of the control frame that was just reported.
@@ -268,25 +279,19 @@ impl<R: Role> Receiver<R> {
 
     /// The general path: returns what the next bytes of `input` are, or `None` when all of them were
     /// taken. The connection [stops](Receiver::stop) this after a Close or a failure.
+    ///
+    /// All functions down to the pieces return the same type, so that a value is made where it is
+    /// returned from and not moved again.
     pub(crate) fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Received<'i>> {
-        match self.next(input) {
-            Ok(received) => received,
-            Err(violation) => {
-                mem::take(input);
-                Some(Received::Failed(violation.into()))
-            }
-        }
-    }
-
-    fn next<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Option<Received<'i>>, Violation> {
         loop {
             let received = match self.stage {
-                Stage::Header => match self.header(input)? {
-                    Some(header) => {
+                Stage::Header => match self.header(input) {
+                    Ok(Some(header)) => {
                         self.begin(header);
                         None
                     }
-                    None => return Ok(None),
+                    Ok(None) => return None,
+                    Err(violation) => failed(violation),
                 },
                 Stage::InInput { .. } => {
                     self.stage = Stage::Header;
@@ -295,19 +300,19 @@ impl<R: Role> Receiver<R> {
                 Stage::Data(_) | Stage::Control { .. }
                     if self.remaining > 0 && input.is_empty() =>
                 {
-                    return Ok(None);
+                    return None;
                 }
-                Stage::Data(frame) => self.data(frame, input)?,
-                Stage::Control { opcode, key } => self.receive_control(opcode, key, input)?,
-                Stage::InvalidText => return Err(Violation::InvalidUtf8),
+                Stage::Data(frame) => self.data(frame, input),
+                Stage::Control { opcode, key } => self.receive_control(opcode, key, input),
+                Stage::InvalidText => failed(Violation::InvalidUtf8),
                 // §7.1.7: nothing is read after a failure; §5.5.1: nor after the peer's Close.
                 Stage::Stopped => {
                     mem::take(input);
-                    return Ok(None);
+                    return None;
                 }
             };
             if received.is_some() {
-                return Ok(received);
+                return received;
             }
         }
     }
@@ -375,11 +380,7 @@ impl<R: Role> Receiver<R> {
         payload
     }
 
-    fn data<'i>(
-        &mut self,
-        frame: DataFrame,
-        input: &mut &'i mut [u8],
-    ) -> Result<Option<Received<'i>>, Violation> {
+    fn data<'i>(&mut self, frame: DataFrame, input: &mut &'i mut [u8]) -> Option<Received<'i>> {
         let DataFrame { fin, message, key } = frame;
         // A split code point is completed by itself, because its bytes are in two inputs.
         let missing = self.partial.missing();
@@ -392,12 +393,12 @@ impl<R: Role> Receiver<R> {
         };
         // §5.4: an empty fragment changes nothing.
         if data.is_empty() && !last {
-            return Ok(None);
+            return None;
         }
         let Open { kind, compressed } = message;
         if kind == Kind::Binary && !compressed {
             let position = self.position(data.len(), last);
-            return Ok(Some(Received::Masked { data, key, position }));
+            return Some(Received::Masked { data, key, position });
         }
         mask::unmask(data, key);
         if missing > 0 {
@@ -405,57 +406,46 @@ impl<R: Role> Receiver<R> {
         }
         if compressed {
             let position = self.position(data.len(), last);
-            return Ok(Some(Received::Compressed(Compressed::new(data, kind, position))));
+            return Some(Received::Compressed(Compressed::new(data, kind, position)));
         }
         self.text(data, last)
     }
 
     /// A piece of text that begins with a whole code point.
-    fn text<'i>(&mut self, data: &'i [u8], last: bool) -> Result<Option<Received<'i>>, Violation> {
+    fn text<'i>(&mut self, data: &'i [u8], last: bool) -> Option<Received<'i>> {
         // §5.6: a message ends with a whole code point. One that is split is validated with its rest.
         let (whole, partial) = if last { (data, [].as_slice()) } else { utf8::split_cut(data) };
-        let text = match utf8::validate(whole) {
-            Ok(text) => text,
-            Err(valid) => {
-                let text = self.invalid_prefix(whole, valid);
-                return Ok((!text.is_empty()).then(|| self.piece(Repr::Slice(text), false)));
-            }
+        let (text, last) = match utf8::validate(whole) {
+            Ok(text) => (text, last),
+            // Nothing but the error comes after an invalid byte.
+            Err(valid) => (self.invalid_prefix(whole, valid), false),
         };
         self.partial.hold(partial);
         if text.is_empty() && !last {
-            return Ok(None);
+            return None;
         }
-        Ok(Some(self.piece(Repr::Slice(text), last)))
+        let position = self.position(text.len(), last);
+        Some(Received::Text { text, position })
     }
 
     /// The rest of a split code point, or more of it.
-    fn joined_text<'i>(
-        &mut self,
-        rest: &[u8],
-        last: bool,
-    ) -> Result<Option<Received<'i>>, Violation> {
+    fn joined_text<'i>(&mut self, rest: &[u8], last: bool) -> Option<Received<'i>> {
         match self.partial.extend(rest) {
-            Ok(Some(text)) => Ok(Some(self.piece(Repr::Joined(text), last))),
-            Ok(None) if !last => Ok(None),
+            Ok(Some(text)) => {
+                let position = self.position(text.len(), last);
+                Some(Received::CodePoint { text, position })
+            }
+            Ok(None) if !last => None,
             // §8.1: an impossible byte, or a message that ends inside a code point.
-            _ => Err(Violation::InvalidUtf8),
+            _ => failed(Violation::InvalidUtf8),
         }
     }
 
-    fn piece<'i>(&mut self, text: Repr<'i>, last: bool) -> Received<'i> {
-        let length = match &text {
-            Repr::Slice(text) => text.len(),
-            Repr::Joined(text) => text.len(),
-        };
-        Received::Text(Text { text, position: self.position(length, last) })
-    }
-
-    /// The position of the next piece, which has `length` bytes. Only the last piece can be empty, so
-    /// the first is the one delivered at offset 0.
+    /// The position of the next piece, which has `length` bytes.
     fn position(&mut self, length: usize, last: bool) -> Position {
-        let first = self.delivered == 0;
+        let offset = self.delivered;
         self.delivered = self.delivered.saturating_add(length as u64);
-        Position { first, last }
+        Position { offset, last }
     }
 
     /// Collects the payload of a control frame in `carry`, which is empty when this is first called:
@@ -465,26 +455,33 @@ impl<R: Role> Receiver<R> {
         opcode: Opcode,
         key: [u8; 4],
         input: &mut &'i mut [u8],
-    ) -> Result<Option<Received<'i>>, Violation> {
+    ) -> Option<Received<'i>> {
         let data = self.payload(usize::MAX, input);
         mask::unmask(data, key);
         self.carry.extend(data);
         let complete = self.remaining == 0;
         if opcode == Opcode::Close {
             // §5.5.1: validated as it arrives, like all text.
-            CloseFrame::decode(&self.carry, complete)?;
+            if let Err(violation) = CloseFrame::decode(&self.carry, complete) {
+                return failed(violation);
+            }
         }
         if !complete {
             self.stage = Stage::Control { opcode, key: mask::rotate(key, data.len()) };
-            return Ok(None);
+            return None;
         }
         self.stage = Stage::Header;
-        Ok(Some(match opcode {
+        Some(match opcode {
             Opcode::Ping => Received::Ping,
             Opcode::Pong => Received::Pong,
             _ => Received::Close,
-        }))
+        })
     }
+}
+
+#[cold]
+fn failed<'i>(violation: Violation) -> Option<Received<'i>> {
+    Some(Received::Failed(violation.into()))
 }
 
 /// Takes up to `most` bytes off the front of `input`.

@@ -9,8 +9,7 @@ use zlib_rs::{DeflateConfig, DeflateFlush, InflateFlush, Status, Strategy};
 use crate::{
     agreed::WindowBits,
     blocks::reopen,
-    deflate::Compress,
-    inflate::{Decompress, InflateError, Progress},
+    codec::{Compress, Decompress, InflateError, Progress},
     output::has_memory,
     send::PART,
 };

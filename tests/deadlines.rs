@@ -313,13 +313,13 @@ fn t64_a_message_of_which_a_byte_comes_every_19_seconds_is_ended() {
 #[test]
 fn t64_a_message_that_is_left_in_the_input_is_ended_too() {
     let mut world = World::new();
-    let mut messages = Messages::new();
+    let mut messages = Messages::new().in_place(1 << 16);
     let frame = mask(&frame(0x82, &[7; 100]));
     for length in 1..100 {
         world.now += 1;
         let mut front = frame[..length].to_vec();
         let mut input = &mut front[..];
-        assert!(messages.receive_in_place(&mut world.connection, &mut input, 1 << 16).is_none());
+        assert!(messages.receive(&mut world.connection, &mut input).is_none());
         assert_eq!(input.len(), length);
         world.turn("", true);
         if world.connection.state() != State::Open {
@@ -367,7 +367,7 @@ fn t64_a_busy_peer_that_is_always_within_a_message_is_never_too_slow() {
             (0..3).flat_map(|between| (1..one.len()).map(move |cut| (between, cut)))
         {
             let (mut pieces, mut whole, mut in_place) = (World::new(), World::new(), World::new());
-            let (mut messages, mut others) = (Messages::new(), Messages::new());
+            let (mut messages, mut others) = (Messages::new(), Messages::new().in_place(4096));
             let mut read = one[..cut].to_vec();
             let mut left = Vec::new();
             for _ in 0..15 {
@@ -382,9 +382,7 @@ fn t64_a_busy_peer_that_is_always_within_a_message_is_never_too_slow() {
                 while messages.receive(&mut whole.connection, &mut input).is_some() {}
                 let mut bytes = [left, read].concat();
                 let mut input = &mut bytes[..];
-                while others.receive_in_place(&mut in_place.connection, &mut input, 4096).is_some()
-                {
-                }
+                while others.receive(&mut in_place.connection, &mut input).is_some() {}
                 left = input.to_vec();
                 for world in [&mut pieces, &mut whole, &mut in_place] {
                     world.turn("", true);

@@ -6,8 +6,8 @@ mod common;
 
 use common::{cuts, hex};
 use websocket_proto::{
-    Agreed, Client, Config, Connection, Deflate, Failure, Lent, Message, Messages, Role, Server,
-    Storage, Violation,
+    Agreed, Client, Config, Connection, Deflate, Failure, Message, Messages, Role, Server,
+    Violation,
 };
 
 fn client() -> Connection<Client<common::Keys>> {
@@ -22,7 +22,7 @@ fn show(message: &Message<'_>) -> String {
     }
 }
 
-fn drive<S: Storage>(messages: &mut Messages<S>, chunks: &[&[u8]]) -> Vec<String> {
+fn drive(messages: &mut Messages<'_>, chunks: &[&[u8]]) -> Vec<String> {
     let (mut connection, mut seen) = (client(), Vec::new());
     for chunk in chunks {
         let mut buffer = chunk.to_vec();
@@ -93,7 +93,7 @@ fn drive_in_place(
     capacity: usize,
     chunks: &[&[u8]],
 ) -> Vec<String> {
-    let (mut messages, mut seen) = (Messages::new(), Vec::new());
+    let (mut messages, mut seen) = (Messages::new().in_place(capacity), Vec::new());
     let (mut buffer, mut total) = (Vec::new(), 0);
     for chunk in chunks {
         let mut rest = *chunk;
@@ -103,12 +103,12 @@ fn drive_in_place(
             buffer.extend_from_slice(now);
             (rest, total) = (later, total + now.len());
             let mut input = &mut buffer[..];
-            while let Some(message) = messages.receive_in_place(connection, &mut input, capacity) {
+            while let Some(message) = messages.receive(connection, &mut input) {
                 seen.push(show(&message));
             }
             // What is left has come in, and is counted once, however often it is looked at.
             assert_eq!(connection.received() as usize, total);
-            assert!(messages.receive_in_place(connection, &mut input, capacity).is_none());
+            assert!(messages.receive(connection, &mut input).is_none());
             assert_eq!(connection.received() as usize, total);
             let left = input.len();
             buffer.drain(..buffer.len() - left);
@@ -153,10 +153,10 @@ fn t62_messages_are_the_same_where_they_may_be_left_in_the_input() {
 #[test]
 fn t60_what_will_lie_whole_in_the_buffer_is_left_in_the_input() {
     let left = |bytes: &str, capacity| {
-        let (mut connection, mut messages) = (client(), Messages::new());
+        let (mut connection, mut messages) = (client(), Messages::new().in_place(capacity));
         let mut bytes = hex(bytes);
         let mut input = &mut bytes[..];
-        assert!(messages.receive_in_place(&mut connection, &mut input, capacity).is_none());
+        assert!(messages.receive(&mut connection, &mut input).is_none());
         !input.is_empty()
     };
     // A frame of 7 bytes, and fronts of it; a header of which all is missing but the first byte.
@@ -174,26 +174,20 @@ fn t60_what_will_lie_whole_in_the_buffer_is_left_in_the_input() {
     // Between fragments there is a message to be gathered already, and the next frame belongs to it.
     assert!(!left("02 00 / 80 05 01 02 03 04", 100));
 
-    // Where it is whole it is handed through, and `receive` takes it just so.
-    for in_place in [true, false] {
-        let (mut connection, mut messages) = (client(), Messages::new());
-        let mut bytes = hex("81 05 48 65 6C 6C 6F");
-        let capacity = bytes.len();
-        let start = bytes.as_ptr();
-        let mut input = &mut bytes[..4];
-        assert!(messages.receive_in_place(&mut connection, &mut input, capacity).is_none());
-        let mut input = &mut bytes[..];
-        let message = match in_place {
-            true => messages.receive_in_place(&mut connection, &mut input, capacity),
-            false => messages.receive(&mut connection, &mut input),
-        };
-        match message {
-            Some(Message::Text("Hello")) => {}
-            other => panic!("{other:?}"),
-        }
-        assert_eq!(input.as_ptr(), start.wrapping_add(capacity));
-        assert_eq!(connection.received(), 7);
+    // When it is fully received, it is returned from there.
+    let mut bytes = hex("81 05 48 65 6C 6C 6F");
+    let (mut connection, mut messages) = (client(), Messages::new().in_place(bytes.len()));
+    let (start, end) = (bytes.as_ptr(), bytes.as_ptr_range().end);
+    let mut input = &mut bytes[..4];
+    assert!(messages.receive(&mut connection, &mut input).is_none());
+    assert_eq!(input.as_ptr(), start);
+    let mut input = &mut bytes[..];
+    match messages.receive(&mut connection, &mut input) {
+        Some(Message::Text("Hello")) => {}
+        other => panic!("{other:?}"),
     }
+    assert_eq!(input.as_ptr(), end.cast_mut());
+    assert_eq!(connection.received(), 7);
 }
 
 #[test]
@@ -203,9 +197,10 @@ fn t60_a_long_message_that_lies_whole_in_the_input_is_taken() {
             let wire = common::mask(&common::frame(first, &vec![b'a'; length]));
             for capacity in [wire.len(), usize::MAX] {
                 let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
-                let (mut messages, mut bytes) = (Messages::new(), wire.clone());
+                let mut messages = Messages::new().in_place(capacity);
+                let mut bytes = wire.clone();
                 let mut input = &mut bytes[..];
-                match messages.receive_in_place(&mut connection, &mut input, capacity) {
+                match messages.receive(&mut connection, &mut input) {
                     Some(Message::Text(text)) => assert_eq!(text.len(), length),
                     Some(Message::Binary(data)) => assert!(*data == vec![b'a'; length]),
                     other => panic!("{length}: {other:?}"),
@@ -220,10 +215,10 @@ fn t60_a_long_message_that_lies_whole_in_the_input_is_taken() {
 fn what_was_left_in_the_input_comes_again_by_any_way() {
     // By whichever call the bytes come again, they count once, and the next ones do.
     for way in 0..3 {
-        let (mut connection, mut messages) = (client(), Messages::new());
+        let (mut connection, mut messages) = (client(), Messages::new().in_place(100));
         let mut bytes = hex("82 05 61 62 63 64");
         let mut input = &mut bytes[..];
-        assert!(messages.receive_in_place(&mut connection, &mut input, 100).is_none());
+        assert!(messages.receive(&mut connection, &mut input).is_none());
         assert_eq!(connection.received(), 6);
         let mut bytes = hex("82 05 61 62 63 64 65 / 8A 04 00 00 00 01");
         let (mut front, mut behind) = bytes.split_at_mut(7);
@@ -237,11 +232,11 @@ fn what_was_left_in_the_input_comes_again_by_any_way() {
         assert_eq!(connection.received(), 13);
     }
     // Behind a Close nothing is left, whatever it looks like.
-    let (mut connection, mut messages) = (client(), Messages::new());
+    let (mut connection, mut messages) = (client(), Messages::new().in_place(100));
     let mut bytes = hex("88 00 / 82 05 61");
     let mut input = &mut bytes[..];
-    assert!(messages.receive_in_place(&mut connection, &mut input, 100).is_some());
-    assert!(messages.receive_in_place(&mut connection, &mut input, 100).is_none());
+    assert!(messages.receive(&mut connection, &mut input).is_some());
+    assert!(messages.receive(&mut connection, &mut input).is_none());
     assert!(input.is_empty());
 }
 
@@ -263,7 +258,7 @@ fn t51_long_binary_messages_are_unmasked_while_they_are_gathered() {
     }
 }
 
-fn gathered<S: Storage>(mut messages: Messages<S>, wire: &[u8], read: usize) -> Vec<u8> {
+fn gathered(mut messages: Messages<'_>, wire: &[u8], read: usize) -> Vec<u8> {
     let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
     for chunk in wire.chunks(read) {
         let mut buffer = chunk.to_vec();
@@ -347,9 +342,9 @@ fn pieces_of_two_connections_are_never_mixed() {
     }
 }
 
-fn failing_in_the_middle<S: Storage>(
-    mut messages: Messages<S>,
-    mut others: Messages<S>,
+fn failing_in_the_middle(
+    mut messages: Messages<'_>,
+    mut others: Messages<'_>,
     one: &str,
     two: &str,
 ) {
@@ -374,7 +369,7 @@ fn a_compressed_message_needs_a_codec_first() {
 
 #[test]
 fn messages_over_lent_storage_can_be_named() {
-    fn named(messages: Messages<Lent<'_>>) -> String {
+    fn named(messages: Messages<'_>) -> String {
         format!("{messages:?}")
     }
     let mut memory = [0; 9];

@@ -18,7 +18,7 @@ use websocket_proto::{
 /// One side: its connection, what it has received, what is on the wire to the other side.
 struct Side<R> {
     connection: Connection<R>,
-    messages: Messages,
+    messages: Messages<'static>,
     received: Vec<String>,
     wire: Vec<u8>,
 }

@@ -603,7 +603,7 @@ fn a_piece_shows_its_bytes_unmasked() {
     let piece = connection.receive(&mut &mut bytes[..]);
     assert_eq!(
         format!("{piece:?}"),
-        "Some(Binary(Binary { data: [97, 98], position: Position { first: true, last: false } }))"
+        "Some(Binary(Binary { data: [97, 98], position: Position { offset: 0, last: false } }))"
     );
 }
 
@@ -666,8 +666,8 @@ fn every_public_type_is_send_and_sync_and_owned_ones_are_static() {
         PseudoHeaders, Refused, Request, Resource, Response, Target, Value,
     };
     use websocket_proto::{
-        Binary, Closure, Compress, Compressed, Deadlines, Decompress, Deflater, FrameHeader, Heap,
-        Inflater, Initiator, Lent, NextStep, Prepared, SliceOutput, State, Text, WindowBits,
+        Binary, Closure, Compress, Compressed, Deadlines, Decompress, Deflater, FrameHeader,
+        Inflater, Initiator, NextStep, Prepared, SliceOutput, State, Text, WindowBits,
     };
 
     fn shared<T: Send + Sync>() {}
@@ -692,7 +692,6 @@ fn every_public_type_is_send_and_sync_and_owned_ones_are_static() {
     owned::<Deflate>();
     owned::<FrameHeader>();
     owned::<Full>();
-    owned::<Heap>();
     owned::<InflateError>();
     owned::<Initiator>();
     owned::<Kind>();
@@ -718,9 +717,8 @@ fn every_public_type_is_send_and_sync_and_owned_ones_are_static() {
     shared::<Compressed<'_>>();
     shared::<Data<'_>>();
     shared::<Event<'_>>();
-    shared::<Lent<'_>>();
     shared::<Message<'_>>();
-    shared::<Messages<Lent<'_>>>();
+    shared::<Messages<'_>>();
     shared::<SliceOutput<'_>>();
     shared::<Text<'_>>();
 

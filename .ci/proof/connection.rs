@@ -16,7 +16,7 @@ use unknown::{AnyOutput, Hashed, any, buffer, bytes, compare, display, see, text
 use websocket_proto::{
     Agreed, Binary, Client, CloseCode, CloseFrame, Closure, Compressed, Config, Connection,
     ControlPayload, Data, Deadlines, Deflate, Event, Failure, FrameHeader, Full, Initiator,
-    InternalError, Kind, Lent, Limit, MaskSource, Message, Messages, NextStep, Output, Overdue,
+    InternalError, Kind, Limit, MaskSource, Message, Messages, NextStep, Output, Overdue,
     Role, SendError, Server, SliceOutput, State, Text, Violation, WindowBits,
 };
 
@@ -117,15 +117,9 @@ fn receive<R: Role>(connection: &mut Connection<R>) {
 }
 
 fn messages<R: Role>(connection: &mut Connection<R>) {
-    let mut messages: Messages<Lent<'_>> = any(Messages::lent(buffer()));
+    let mut messages: Messages<'_> = any(Messages::lent(buffer()).in_place(any(0)));
     let mut input = buffer();
     while let Some(message) = Messages::receive(&mut messages, connection, &mut input) {
-        see_message(message);
-    }
-    let capacity = any(0);
-    while let Some(message) =
-        Messages::receive_in_place(&mut messages, connection, &mut input, capacity)
-    {
         see_message(message);
     }
     see(input);

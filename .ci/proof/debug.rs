@@ -15,7 +15,7 @@ use websocket_proto::handshake::{
 use websocket_proto::{
     Agreed, Binary, Client, CloseCode, CloseFrame, Closure, Compressed, Config, Connection,
     ControlPayload, Data, Deadlines, Deflate, Event, Failure, FrameHeader, Full, Initiator,
-    InternalError, Kind, Lent, Limit, Message, Messages, NextStep, Overdue, SendError, Server,
+    InternalError, Kind, Limit, Message, Messages, NextStep, Overdue, SendError, Server,
     SliceOutput, State, Text, Violation, WindowBits,
 };
 
@@ -40,10 +40,9 @@ extern "C" fn main() -> i32 {
     debug::<Full>();
     debug::<Initiator>();
     debug::<Kind>();
-    debug::<Lent<'_>>();
     debug::<Limit>();
     debug::<Message<'_>>();
-    debug::<Messages<Lent<'_>>>();
+    debug::<Messages<'_>>();
     debug::<NextStep>();
     debug::<Overdue>();
     debug::<SendError>();

@@ -72,16 +72,13 @@ impl Compress for AnyCodec {
 
 fn drive<R: Role>(connection: &mut Connection<R>) {
     let mut out: Vec<u8> = any(Vec::new());
-    let mut messages = any(Messages::keeping(any(0)));
+    let mut messages = any(Messages::keeping(any(0)).in_place(any(0)));
     let mut own = any(Inflater::own(AnyCodec));
-    let mut shared = any(Inflater::shared(AnyCodec)).keeping(any(0));
+    let mut shared = any(Inflater::shared(AnyCodec));
     let mut deflater = any(Deflater::own(AnyCodec)).threshold(any(0));
     let mut input = buffer();
     while any(true) {
         while let Some(message) = messages.receive(connection, &mut input) {
-            see(message);
-        }
-        while let Some(message) = messages.receive_in_place(connection, &mut input, any(0)) {
             see(message);
         }
         for inflater in [&mut own, &mut shared] {

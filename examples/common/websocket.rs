@@ -75,7 +75,7 @@ pub struct WebSocket<R: Role, S> {
     input: Range<usize>,
     /// When the latest read ended.
     read: Instant,
-    messages: Messages,
+    messages: Messages<'static>,
     sender: Sender<R>,
     writer: JoinHandle<()>,
 }

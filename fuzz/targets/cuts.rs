@@ -38,15 +38,13 @@ fn messages<R: Role>(
     capacity: Option<usize>,
     chunks: &[&[u8]],
 ) -> (Vec<String>, bool) {
-    let (mut messages, mut seen, mut buffer) = (Messages::new(), Vec::new(), Vec::new());
+    let mut messages = Messages::new().in_place(capacity.unwrap_or(0));
+    let (mut seen, mut buffer) = (Vec::new(), Vec::new());
     for chunk in chunks {
         for read in chunk.chunks(capacity.map_or(1000, |capacity| capacity / 2)) {
             buffer.extend_from_slice(read);
             let mut input = &mut buffer[..];
-            while let Some(message) = match capacity {
-                Some(capacity) => messages.receive_in_place(connection, &mut input, capacity),
-                None => messages.receive(connection, &mut input),
-            } {
+            while let Some(message) = messages.receive(connection, &mut input) {
                 seen.push(format!("{message:?}"));
             }
             let left = input.len();

@@ -21,7 +21,7 @@ use libfuzzer_sys::fuzz_target;
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Config, Connection, Data, Deflate, Deflater, Inflater,
     Initiator, Kind, MaskSource, Message, Messages, NextStep, Prepared, Role, SendError, Server,
-    SliceOutput, State, Storage, WindowBits, ZlibCompress, ZlibDecompress,
+    SliceOutput, State, WindowBits, ZlibCompress, ZlibDecompress,
 };
 
 #[derive(Arbitrary, Clone, Debug)]
@@ -123,9 +123,9 @@ impl Codecs {
     }
 }
 
-struct Side<R, S> {
+struct Side<R> {
     connection: Connection<R>,
-    messages: Messages<S>,
+    messages: Messages<'static>,
     /// Its own, or also those of the other side.
     codecs: Rc<RefCell<Codecs>>,
     /// How many masking keys it has; a server needs none.
@@ -139,7 +139,7 @@ struct Side<R, S> {
     pongs: VecDeque<Vec<u8>>,
 }
 
-impl<R: Role, S: Storage> Side<R, S>
+impl<R: Role> Side<R>
 where
     Connection<R>: OwnFrame,
 {
@@ -147,7 +147,7 @@ where
         role: R,
         keys: Rc<Cell<usize>>,
         agreed: Agreed,
-        messages: Messages<S>,
+        messages: Messages<'static>,
         codecs: Rc<RefCell<Codecs>>,
     ) -> Self {
         Side {
@@ -274,7 +274,7 @@ where
     }
 
     /// Brings some bytes from the other side, which may not be read any more.
-    fn deliver<P, T>(&mut self, other: &mut Side<P, T>, count: usize) {
+    fn deliver<P>(&mut self, other: &mut Side<P>, count: usize) {
         let count = count.min(other.wire.len());
         let mut bytes: Vec<u8> = other.wire.drain(..count).collect();
         let mut input = &mut bytes[..];
@@ -313,7 +313,7 @@ where
         self.transmit();
     }
 
-    fn eof<P, T>(&mut self, other: &Side<P, T>) {
+    fn eof<P>(&mut self, other: &Side<P>) {
         if other.wire.is_empty() {
             self.connection.receive_eof();
         }

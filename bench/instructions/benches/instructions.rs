@@ -54,7 +54,7 @@ fn greek(length: usize) -> String {
 /// A connection, and what it receives or sends.
 struct Case<R> {
     connection: Connection<R>,
-    messages: Messages,
+    messages: Messages<'static>,
     payload: String,
     binary: bool,
     bytes: Vec<u8>,
@@ -183,7 +183,7 @@ fn receive_split(mut case: Case<Server>) -> Case<Server> {
 /// A connection that receives compressed messages, and the memory of a read.
 struct Inflated {
     connection: Connection<Server>,
-    messages: Messages,
+    messages: Messages<'static>,
     inflater: Inflater<ZlibDecompress>,
     read: usize,
     bytes: Vec<u8>,

@@ -66,7 +66,7 @@ fn receive_in_place<R: Role, S>(
     mut read: impl FnMut(&mut S),
 ) {
     let mut connection = Connection::new(role, &Config::new(), Agreed::new());
-    let mut messages = Messages::new();
+    let mut messages = Messages::new().in_place(LIMIT);
     let mut buffer = vec![0; BUFFER];
     let (mut start, mut end) = (0, 0);
     for bytes in reads(&load.wire) {
@@ -81,7 +81,7 @@ fn receive_in_place<R: Role, S>(
         buffer[end..end + bytes.len()].copy_from_slice(bytes);
         end += bytes.len();
         let mut input = &mut buffer[start..end];
-        while let Some(received) = messages.receive_in_place(&mut connection, &mut input, LIMIT) {
+        while let Some(received) = messages.receive(&mut connection, &mut input) {
             message(state, &mut connection, received);
         }
         start = end - input.len();

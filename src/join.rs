@@ -1,0 +1,533 @@
+//! Joining: pieces of messages in, whole messages out (§5.4, §6.2).
+//!
+//! # The modes
+//!
+//! Where a message lies when it is returned depends on how it arrived. [`Messages`] tries the ways
+//! that copy nothing first:
+//!
+//! 1. **In the input.** The frame is a whole message and was fully received. This is the straight
+//!    path: [`Messages::receive`] asks the receiver once and touches no state.
+//! 2. **In the input, later.** The frame would be such a message, but its end has not arrived. With
+//!    [`Messages::in_place`] its bytes stay where they are until the caller has appended the rest.
+//! 3. **In the storage.** The message came in several pieces: in several frames, in several reads, or
+//!    out of an inflater in several steps. Each piece is copied, and unmasked while it is copied.
+//! 4. **In the inflater.** The message was compressed and inflates to one piece.
+//!
+//! ```text
+//!                 input                          storage
+//!   read 1   ┌────────┬────────────┐
+//!            │ header │ payload ···│ ─────────▶ ┌────────────┐
+//!            └────────┴────────────┘            │            │
+//!   read 2   ┌─────────────┬────────┐           ├────────────┴──┐
+//!            │ ··· payload │ header │ ────────▶ │            ···│ = the message
+//!            └─────────────┴────────┘           └───────────────┘
+//! ```
+//!
+//! Compressed pieces take one more step. The inflater turns each into ordinary pieces, which are
+//! stored by the same function as those of a plain message. A shared inflater serves another
+//! connection between two calls, so it can only inflate a message in one go: until then its
+//! compressed bytes are collected in memory of their own.
+//!
+//! # The wrong connection
+//!
+//! Nothing binds a `Messages` to its connection. If a caller mixes two up in the middle of a
+//! message, the storage would join halves of two messages. So each piece is compared with what was
+//! stored before: the storage has to hold exactly as many bytes as the piece's offset says, of the
+//! same kind. The connection counts the offset, or the inflater if the message is compressed. A
+//! difference fails the connection.
+//!
+//! # Faults
+//!
+//! A fault never overtakes the messages before it, because those were returned by earlier calls.
+//! Pieces of the message that is faulty itself are dropped: half a message is of no use here.
+
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+use core::{mem, ops::ControlFlow};
+
+#[cfg(feature = "alloc")]
+use crate::{
+    codec::Decompress,
+    event::{Compressed, Position},
+    frame::compressed_limit,
+    inflate::Inflater,
+    storage::{Heap, growth},
+};
+use crate::{
+    connection::Connection,
+    error::{Failure, InternalError, Violation},
+    event::{Data, Kind},
+    mask,
+    message::Message,
+    output::Full,
+    receive::{Received, Whole, close_frame},
+    role::Role,
+    storage::Storage,
+};
+
+/// Joins the pieces of one connection into whole messages.
+///
+/// A message that the input holds completely is handed through without a copy. Others are joined in
+/// memory that is reused: on the heap ([`Messages::new`]), or in a buffer that the caller lends
+/// ([`Messages::lent`]). They can also [stay in the input](Messages::in_place) until they are
+/// complete.
+///
+/// One `Messages` belongs to one connection. When it is handed to another in the middle of a
+/// message, it compares the kind and the length of what it has joined with what that connection has
+/// delivered; where they differ it fails that connection ([`InternalError::WrongConnection`]) instead
+/// of mixing the two. A compressed message fails it too, unless there is a codec for it: see
+/// `receive_inflated` (feature `alloc`).
+///
+/// ```
+/// use websocket_proto::{Agreed, Client, Config, Connection, Message, Messages};
+///
+/// let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+/// let mut messages = Messages::new();
+/// let mut buffer = *b"\x01\x03Hel\x80\x02lo"; // two fragments
+/// let mut input = &mut buffer[..];
+/// match messages.receive(&mut connection, &mut input) {
+///     Some(Message::Text(text)) => assert_eq!(text, "Hello"),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
+///
+/// A type that keeps one on the heap has the field `messages: Messages<'static>`.
+#[doc(alias("stream", "defragment", "reassemble", "continuation", "buffer"))]
+#[derive(Debug)]
+pub struct Messages<'b> {
+    storage: Storage<'b>,
+    /// The compressed bytes of a message for a shared inflater.
+    #[cfg(feature = "alloc")]
+    compressed: Vec<u8>,
+    holds: Holds,
+    /// How many bytes a message may have that stays in the input; 0 for none.
+    in_place: usize,
+}
+
+/// What the memory holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    Nothing,
+    /// The pieces so far of a message of this kind.
+    Pieces(Kind),
+    /// The compressed bytes so far of a message of this kind.
+    #[cfg(feature = "alloc")]
+    Compressed(Kind),
+    /// A message that was returned. The next call clears it.
+    Returned,
+}
+
+/// What was received, complete. This is small, because it is moved through several layers: the
+/// payload of a control frame is still in the connection.
+enum Complete<'i> {
+    /// A message in the input.
+    InInput(Data<'i>),
+    /// A message in the storage.
+    Stored(Kind),
+    Other(Other),
+}
+
+/// What was received and is not a data message.
+enum Other {
+    Ping,
+    Pong,
+    Close,
+    Failed(Failure),
+}
+
+/// What came of a compressed piece.
+#[cfg(feature = "alloc")]
+enum Inflated {
+    /// The message is not complete.
+    Incomplete,
+    /// The message is complete, in the storage.
+    Stored,
+    /// The message is complete, in the inflater.
+    InInflater,
+}
+
+#[cfg(feature = "alloc")]
+impl Messages<'static> {
+    /// Creates a value that joins messages on the heap. An idle one has at most 64 KiB of it, and
+    /// none before the first message that has to be joined.
+    #[must_use]
+    pub const fn new() -> Self {
+        Messages::keeping(64 << 10)
+    }
+
+    /// Creates a value that joins messages on the heap, and gives memory back between messages when
+    /// it has grown above `keep` bytes.
+    #[must_use]
+    pub const fn keeping(keep: usize) -> Self {
+        Messages::with_storage(Storage::Heap(Heap::new(keep)))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Default for Messages<'static> {
+    fn default() -> Self {
+        Messages::new()
+    }
+}
+
+impl<'b> Messages<'b> {
+    /// Creates a value that joins messages in `buffer`. A message that arrives in several reads or
+    /// fragments and does not fit there fails the connection with [`Violation::MessageTooBig`]. Set
+    /// [`Config::max_message`](crate::Config::max_message) to the length of `buffer` to have such a
+    /// message refused by its header already.
+    ///
+    /// ```
+    /// use websocket_proto::Messages;
+    ///
+    /// let mut memory = [0; 1024]; // the longest message that arrives in several reads
+    /// let messages: Messages<'_> = Messages::lent(&mut memory);
+    /// # let _ = messages;
+    /// ```
+    #[must_use]
+    pub const fn lent(buffer: &'b mut [u8]) -> Self {
+        Messages::with_storage(Storage::Lent { buffer, length: 0 })
+    }
+
+    const fn with_storage(storage: Storage<'b>) -> Self {
+        Messages {
+            storage,
+            #[cfg(feature = "alloc")]
+            compressed: Vec::new(),
+            holds: Holds::Nothing,
+            in_place: 0,
+        }
+    }
+
+    /// Sets that a partly received message stays in the input instead of being copied, if its whole
+    /// frame fits in `capacity` bytes. Use this when each connection has its own read buffer.
+    ///
+    /// When a call then returns `None`, `input` is empty or holds the beginning of a frame. Keep
+    /// those bytes, append the next read to them, and call again. They are always fewer than
+    /// `capacity`, so a buffer of `capacity` bytes has room for more.
+    ///
+    /// The frame header is validated as soon as it arrives, but text is validated only when the
+    /// message is complete. Messages that are longer or fragmented are joined as without this.
+    ///
+    /// ```
+    /// # use std::io::{self, Read};
+    /// # use websocket_proto::{Agreed, Client, Config, Connection, Message, Messages};
+    /// # fn receive(stream: &mut impl Read, seen: &mut Vec<String>) -> io::Result<()> {
+    /// # let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+    /// const READ: usize = 16 << 10;
+    /// let mut messages = Messages::new().in_place(1 << 20);
+    /// let mut buffer = vec![0; 4 * READ];
+    /// let (mut start, mut end) = (0, 0);
+    /// loop {
+    ///     // The rest moves to the front if it is short, or if there is no room for a read after it.
+    ///     if start > 0 && (end - start <= start / 4 || buffer.len() - end < READ) {
+    ///         buffer.copy_within(start..end, 0);
+    ///         (start, end) = (0, end - start);
+    ///     }
+    ///     // The buffer grows by what has arrived, not by what a header says.
+    ///     if buffer.len() - end < READ {
+    ///         buffer.resize(2 * buffer.len(), 0);
+    ///     }
+    ///     match stream.read(&mut buffer[end..])? {
+    ///         0 => break,
+    ///         length => end += length,
+    ///     }
+    ///     let mut input = &mut buffer[start..end];
+    ///     while let Some(message) = messages.receive(&mut connection, &mut input) {
+    ///         // ...
+    /// #       if let Message::Text(text) = message { seen.push(text.into()) }
+    ///     }
+    ///     start = end - input.len();
+    /// }
+    /// # Ok(()) }
+    /// # let mut seen = Vec::new();
+    /// # let stream = &b"\x81\x05He"[..];
+    /// # receive(&mut stream.chain(&b"llo\x81\x02hi"[..]), &mut seen)?;
+    /// # assert_eq!(seen, ["Hello", "hi"]);
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn in_place(self, capacity: usize) -> Self {
+        Messages { in_place: capacity, ..self }
+    }
+
+    /// Returns the next complete message or control event; `None` means that `input` is now empty, or
+    /// holds what stays there [in place](Messages::in_place).
+    ///
+    /// This drives [`Connection::receive`]. The message borrows the input or this value, never the
+    /// connection, so that the application can send while it looks at the message.
+    #[inline]
+    pub fn receive<'m, 'i: 'm, R: Role>(
+        &'m mut self,
+        connection: &mut Connection<R>,
+        input: &mut &'i mut [u8],
+    ) -> Option<Message<'m>> {
+        match self.receive_in_input(connection, input) {
+            ControlFlow::Break(data) => Some(data?.into()),
+            ControlFlow::Continue(()) => self.receive_pieces(connection, input),
+        }
+    }
+
+    /// Like [`receive`](Messages::receive), for connections that agreed on compression (RFC 7692
+    /// §7.2.2). A compressed message that inflates to at most 16 KiB is lent by `inflater`, a longer
+    /// one by this value.
+    ///
+    /// With a [shared](crate::Inflater::shared) inflater, the compressed bytes of a message are
+    /// collected here until all have arrived: up to an eighth more than
+    /// [`Config::max_message`](crate::Config::max_message), always on the heap. A message that does
+    /// not inflate fails the connection with [`Violation::InvalidPayload`].
+    #[cfg(feature = "alloc")]
+    pub fn receive_inflated<'m, 'i: 'm, R: Role, D: Decompress>(
+        &'m mut self,
+        connection: &mut Connection<R>,
+        inflater: &'m mut Inflater<D>,
+        input: &mut &'i mut [u8],
+    ) -> Option<Message<'m>> {
+        if let ControlFlow::Break(data) = self.receive_in_input(connection, input) {
+            return Some(data?.into());
+        }
+        loop {
+            let mut received = connection.receive_piece(input);
+            let complete = match received.as_mut()? {
+                Received::Compressed(piece) => {
+                    let kind = piece.kind;
+                    match self.inflate(connection, inflater, piece) {
+                        Ok(Inflated::Incomplete) => None,
+                        Ok(Inflated::Stored) => Some(Complete::Stored(kind)),
+                        Ok(Inflated::InInflater) => {
+                            return match inflater.data(kind) {
+                                Ok(data) => Some(data.into()),
+                                Err(failure) => self.other(connection, Other::Failed(failure)),
+                            };
+                        }
+                        Err(failure) => Some(Complete::Other(Other::Failed(failure))),
+                    }
+                }
+                received => self.join(connection, received),
+            };
+            if let Some(complete) = complete {
+                return self.message(connection, complete);
+            }
+        }
+    }
+
+    /// Returns a message that was fully received in the input, or `None` if it is to stay there.
+    #[inline(always)]
+    fn receive_in_input<'i, R: Role>(
+        &mut self,
+        connection: &mut Connection<R>,
+        input: &mut &'i mut [u8],
+    ) -> ControlFlow<Option<Data<'i>>> {
+        if self.holds != Holds::Nothing && !self.clear_returned() {
+            return ControlFlow::Continue(());
+        }
+        match connection.receive_whole(input) {
+            Some(Whole::Text(text)) => ControlFlow::Break(Some(Data::Text(text))),
+            Some(Whole::Binary(data)) => ControlFlow::Break(Some(Data::Binary(data))),
+            // The valid prefix of an invalid message is not returned as a message.
+            Some(Whole::Invalid(_)) => ControlFlow::Continue(()),
+            None if self.in_place > 0 && connection.leave(input, self.in_place) => {
+                ControlFlow::Break(None)
+            }
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    #[inline(never)]
+    fn receive_pieces<'m, 'i: 'm, R: Role>(
+        &'m mut self,
+        connection: &mut Connection<R>,
+        input: &mut &'i mut [u8],
+    ) -> Option<Message<'m>> {
+        loop {
+            let mut received = connection.receive_piece(input);
+            if let Some(complete) = self.join(connection, received.as_mut()?) {
+                return self.message(connection, complete);
+            }
+        }
+    }
+
+    /// Takes what the connection has received; `None` if a message is not complete with it.
+    fn join<'i, R: Role>(
+        &mut self,
+        connection: &Connection<R>,
+        received: &mut Received<'i>,
+    ) -> Option<Complete<'i>> {
+        let is_empty = matches!(self.holds, Holds::Nothing);
+        let joined = match received {
+            Received::Text { text, position } if is_empty && position.is_whole() => {
+                return Some(Complete::InInput(Data::Text(text)));
+            }
+            Received::Masked { data, key, position } if is_empty && position.is_whole() => {
+                mask::unmask(data, *key);
+                let data: &mut [u8] = mem::take(data);
+                return Some(Complete::InInput(Data::Binary(data)));
+            }
+            Received::Compressed(_) => Err(InternalError::NoInflater.into()),
+            Received::Ping => return Some(Complete::Other(Other::Ping)),
+            Received::Pong => return Some(Complete::Other(Other::Pong)),
+            Received::Close => return Some(Complete::Other(Other::Close)),
+            Received::Failed(failure) => Err(*failure),
+            piece => self.store(connection, piece),
+        };
+        match joined {
+            Ok(complete) => complete.map(Complete::Stored),
+            Err(failure) => Some(Complete::Other(Other::Failed(failure))),
+        }
+    }
+
+    /// Appends a piece of text or binary data to the storage, and returns the kind of the message if
+    /// it is now complete.
+    fn store<R: Role>(
+        &mut self,
+        connection: &Connection<R>,
+        piece: &Received<'_>,
+    ) -> Result<Option<Kind>, Failure> {
+        let (data, key, position) = match piece {
+            Received::Text { text, position } => (Data::Text(text), [0; 4], *position),
+            Received::CodePoint { text, position } => (Data::Text(text), [0; 4], *position),
+            Received::Masked { data, key, position } => (Data::Binary(data), *key, *position),
+            _ => return Ok(None),
+        };
+        let kind = data.kind();
+        let expected = if position.is_first() { Holds::Nothing } else { Holds::Pieces(kind) };
+        if self.holds != expected || self.storage.len() as u64 != position.offset {
+            return Err(InternalError::WrongConnection.into());
+        }
+        let pushed = self.storage.push(data, key, connection.max_message());
+        pushed.map_err(|Full| Violation::MessageTooBig)?;
+        self.holds = if position.last { Holds::Returned } else { Holds::Pieces(kind) };
+        Ok(position.last.then_some(kind))
+    }
+
+    /// Inflates a compressed piece and stores what comes of it. For a shared inflater, collects it
+    /// until the message is fully received.
+    #[cfg(feature = "alloc")]
+    #[inline(never)]
+    fn inflate<R: Role, D: Decompress>(
+        &mut self,
+        connection: &Connection<R>,
+        inflater: &mut Inflater<D>,
+        piece: &mut Compressed<'_>,
+    ) -> Result<Inflated, Failure> {
+        let Compressed { kind, position, .. } = *piece;
+        if inflater.is_own() || self.holds == Holds::Nothing && position.is_whole() {
+            return self.store_inflated(connection, inflater, piece);
+        }
+        self.collect(connection, piece)?;
+        if !position.last {
+            return Ok(Inflated::Incomplete);
+        }
+        self.holds = Holds::Nothing;
+        let mut compressed = mem::take(&mut self.compressed);
+        let mut whole = Compressed::new(&mut compressed, kind, Position::WHOLE);
+        let inflated = self.store_inflated(connection, inflater, &mut whole);
+        self.compressed = compressed;
+        self.clear_compressed();
+        inflated
+    }
+
+    #[cfg(feature = "alloc")]
+    fn store_inflated<R: Role, D: Decompress>(
+        &mut self,
+        connection: &Connection<R>,
+        inflater: &mut Inflater<D>,
+        piece: &mut Compressed<'_>,
+    ) -> Result<Inflated, Failure> {
+        while let Some(position) = inflater.next_piece(connection, piece)? {
+            if self.holds == Holds::Nothing && position.is_whole() {
+                return Ok(Inflated::InInflater);
+            }
+            let inflated = inflater.piece(piece.kind, position)?;
+            if self.store(connection, &inflated)?.is_some() {
+                return Ok(Inflated::Stored);
+            }
+        }
+        Ok(Inflated::Incomplete)
+    }
+
+    /// Collects the compressed bytes of a message.
+    #[cfg(feature = "alloc")]
+    fn collect<R: Role>(
+        &mut self,
+        connection: &Connection<R>,
+        piece: &Compressed<'_>,
+    ) -> Result<(), Failure> {
+        let holds = Holds::Compressed(piece.kind);
+        let expected = if piece.position.is_first() { Holds::Nothing } else { holds };
+        let length = self.compressed.len() as u64;
+        if self.holds != expected || length != piece.position.offset {
+            return Err(InternalError::WrongConnection.into());
+        }
+        let limit = compressed_limit(connection.max_message());
+        if length.saturating_add(piece.data.len() as u64) > limit {
+            return Err(Violation::MessageTooBig.into());
+        }
+        let (length, capacity) = (self.compressed.len(), self.compressed.capacity());
+        let more = growth(length, capacity, piece.data.len(), self.storage.keep(), limit);
+        self.compressed.try_reserve_exact(more).map_err(|_| Violation::MessageTooBig)?;
+        self.compressed.extend_from_slice(piece.data);
+        self.holds = holds;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn message<'m, 'i: 'm, R: Role>(
+        &'m mut self,
+        connection: &mut Connection<R>,
+        complete: Complete<'i>,
+    ) -> Option<Message<'m>> {
+        match complete {
+            Complete::InInput(data) => Some(data.into()),
+            Complete::Stored(kind) => Some(self.storage.data(kind).into()),
+            Complete::Other(other) => self.other(connection, other),
+        }
+    }
+
+    /// The only place that moves the payload of a control frame. Not inlined, or the other messages
+    /// would be moved with as many bytes.
+    #[inline(never)]
+    fn other<R: Role>(
+        &mut self,
+        connection: &mut Connection<R>,
+        other: Other,
+    ) -> Option<Message<'static>> {
+        Some(match other {
+            Other::Ping => Message::Ping(connection.take_control()),
+            Other::Pong => Message::Pong(connection.take_control()),
+            Other::Close => {
+                // §5.4: the message that is open is never finished.
+                self.clear();
+                Message::Close(close_frame(&connection.take_control()))
+            }
+            Other::Failed(failure) => {
+                self.clear();
+                connection.fail(failure);
+                Message::Failed(failure)
+            }
+        })
+    }
+
+    /// Clears a message that was returned by an earlier call. Returns whether nothing is held now.
+    #[cold]
+    fn clear_returned(&mut self) -> bool {
+        if self.holds == Holds::Returned {
+            self.clear();
+        }
+        self.holds == Holds::Nothing
+    }
+
+    fn clear(&mut self) {
+        self.storage.clear();
+        #[cfg(feature = "alloc")]
+        self.clear_compressed();
+        self.holds = Holds::Nothing;
+    }
+
+    #[cfg(feature = "alloc")]
+    fn clear_compressed(&mut self) {
+        self.compressed.clear();
+        if self.compressed.capacity() > self.storage.keep() {
+            self.compressed = Vec::new();
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The memory in which [`Messages`](crate::Messages) joins the pieces of a message.
+//!
+//! There are two kinds: a buffer that the caller lends, and the heap. On the heap, text is joined in a
+//! `String`, because then it needs no second validation: each piece was validated when it arrived.
+//! Text and binary messages share one allocation, which changes its type between messages.
+
+#[cfg(feature = "alloc")]
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+#[cfg(feature = "alloc")]
+use core::mem;
+
+#[cfg(feature = "alloc")]
+use crate::output::Output;
+use crate::{
+    event::{Data, Kind},
+    mask,
+    output::Full,
+    utf8,
+};
+
+pub(crate) enum Storage<'b> {
+    #[cfg(feature = "alloc")]
+    Heap(Heap),
+    Lent {
+        buffer: &'b mut [u8],
+        length: usize,
+    },
+}
+
+impl Storage<'_> {
+    /// The number of bytes joined so far.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            #[cfg(feature = "alloc")]
+            Storage::Heap(heap) => heap.len(),
+            Storage::Lent { length, .. } => *length,
+        }
+    }
+
+    /// Discards the message. Heap memory above what is to be kept is given back.
+    pub(crate) fn clear(&mut self) {
+        match self {
+            #[cfg(feature = "alloc")]
+            Storage::Heap(heap) => heap.clear(),
+            Storage::Lent { length, .. } => *length = 0,
+        }
+    }
+
+    /// How many bytes of heap memory are kept between messages.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn keep(&self) -> usize {
+        match self {
+            Storage::Heap(heap) => heap.keep,
+            Storage::Lent { .. } => 0,
+        }
+    }
+
+    /// Appends a piece of a message that may have up to `limit` bytes, and unmasks it with `key`. All
+    /// pieces of a message have the same kind.
+    #[cfg_attr(not(feature = "alloc"), expect(unused_variables))]
+    pub(crate) fn push(&mut self, piece: Data<'_>, key: [u8; 4], limit: u64) -> Result<(), Full> {
+        match self {
+            #[cfg(feature = "alloc")]
+            Storage::Heap(heap) => heap.push(piece, key, limit),
+            Storage::Lent { buffer, length } => {
+                let piece = piece.as_bytes();
+                let room = buffer.get_mut(*length..).ok_or(Full)?;
+                let (room, _) = room.split_at_mut_checked(piece.len()).ok_or(Full)?;
+                room.copy_from_slice(piece);
+                mask::unmask(room, key);
+                *length = length.saturating_add(piece.len());
+                Ok(())
+            }
+        }
+    }
+
+    /// The joined message, whose pieces had this kind.
+    pub(crate) fn data(&self, kind: Kind) -> Data<'_> {
+        match (self, kind) {
+            #[cfg(feature = "alloc")]
+            (Storage::Heap(heap), Kind::Text) => Data::Text(&heap.text),
+            #[cfg(feature = "alloc")]
+            (Storage::Heap(heap), Kind::Binary) => Data::Binary(&heap.data),
+            (Storage::Lent { buffer, length }, kind) => {
+                let bytes = buffer.get(..*length).unwrap_or_default();
+                match kind {
+                    Kind::Binary => Data::Binary(bytes),
+                    // All pieces were text, which the type of a byte buffer cannot say.
+                    Kind::Text => Data::Text(utf8::validate(bytes).unwrap_or_default()),
+                }
+            }
+        }
+    }
+}
+
+/// Memory on the heap, which grows as pieces arrive.
+#[cfg(feature = "alloc")]
+pub(crate) struct Heap {
+    /// At most one of these two has capacity.
+    text: String,
+    data: Vec<u8>,
+    /// How many bytes of capacity are kept between messages.
+    keep: usize,
+}
+
+#[cfg(feature = "alloc")]
+impl Heap {
+    pub(crate) const fn new(keep: usize) -> Self {
+        Heap { text: String::new(), data: Vec::new(), keep }
+    }
+
+    fn len(&self) -> usize {
+        self.text.len().max(self.data.len())
+    }
+
+    fn capacity(&self) -> usize {
+        self.text.capacity().max(self.data.capacity())
+    }
+
+    fn clear(&mut self) {
+        if self.capacity() > self.keep {
+            *self = Heap::new(self.keep);
+        }
+        self.text.clear();
+        self.data.clear();
+    }
+
+    fn push(&mut self, piece: Data<'_>, key: [u8; 4], limit: u64) -> Result<(), Full> {
+        let more = piece.as_bytes().len();
+        let more = growth(self.len(), self.capacity(), more, self.keep, limit);
+        match piece {
+            Data::Text(piece) => {
+                // The first piece of a message takes the memory over. There is nothing in it.
+                if self.data.capacity() > 0 {
+                    self.text = String::from_utf8(mem::take(&mut self.data)).unwrap_or_default();
+                }
+                self.text.try_reserve_exact(more).map_err(|_| Full)?;
+                self.text.push_str(piece);
+            }
+            Data::Binary(piece) => {
+                if self.text.capacity() > 0 {
+                    self.data = mem::take(&mut self.text).into_bytes();
+                }
+                self.data.try_reserve_exact(more).map_err(|_| Full)?;
+                match key {
+                    [0, 0, 0, 0] => self.data.extend_from_slice(piece),
+                    key => self.data.append_masked(piece, key),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How much room to make for `more` bytes after `length`: capacity doubles, but not beyond `limit`,
+/// nor beyond what may be kept as long as the message fits there.
+#[cfg(feature = "alloc")]
+pub(crate) fn growth(
+    length: usize,
+    capacity: usize,
+    more: usize,
+    keep: usize,
+    limit: u64,
+) -> usize {
+    let needed = length.saturating_add(more);
+    if needed <= capacity {
+        return more;
+    }
+    let most = if needed <= keep { keep } else { usize::MAX };
+    let most = most.min(usize::try_from(limit).unwrap_or(usize::MAX));
+    capacity.saturating_mul(2).min(most).max(needed).saturating_sub(length)
+}
+
+impl fmt::Debug for Storage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            #[cfg(feature = "alloc")]
+            Storage::Heap(heap) => write!(f, "Heap({} bytes)", heap.len()),
+            Storage::Lent { buffer, length } => {
+                write!(f, "Lent({length} of {} bytes)", buffer.len())
+            }
+        }
+    }
+}
