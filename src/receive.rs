@@ -25,6 +25,10 @@ use crate::{
 const WHOLE_TEXT: u8 = first_byte(true, false, Opcode::Text);
 /// The first byte of a whole binary message.
 const WHOLE_BINARY: u8 = first_byte(true, false, Opcode::Binary);
+/// The first byte of a whole text message that is compressed (RFC 7692 §6).
+const COMPRESSED_TEXT: u8 = first_byte(true, true, Opcode::Text);
+/// The first byte of a whole binary message that is compressed (RFC 7692 §6).
+const COMPRESSED_BINARY: u8 = first_byte(true, true, Opcode::Binary);
 
 /// The receiving half of one side, `R`.
 #[derive(Debug)]
@@ -241,14 +245,16 @@ impl<R: Role> Receiver<R> {
         })
     }
 
-    /// Returns whether `input` begins an uncompressed single-frame message that fits in `capacity`
-    /// bytes but has not fully arrived. Consumes nothing, and remembers how many bytes were there.
+    /// Returns whether `input` begins a single-frame message that fits in `capacity` bytes but has not
+    /// fully arrived. Consumes nothing, and remembers how many bytes were there.
     #[inline(never)]
     pub(crate) fn leave(&mut self, input: &[u8], capacity: usize) -> bool {
         if let Stage::InInput { .. } = self.stage {
             self.stage = Stage::Header;
         }
-        if !self.is_between_messages() || !matches!(input, [WHOLE_TEXT | WHOLE_BINARY, ..]) {
+        let is_one_frame =
+            matches!(input, [WHOLE_TEXT | WHOLE_BINARY | COMPRESSED_TEXT | COMPRESSED_BINARY, ..]);
+        if !is_one_frame || !self.is_between_messages() {
             return false;
         }
         let length = match Header::decode(input, self.expected()) {

@@ -36,8 +36,8 @@ const FAIL_1011: &str = "88 02 03 F3";
 fn check(agreed: Agreed, config: &Config, input: &str, events: &[&str], output: &str) {
     let takeover = agreed == TAKEOVER;
     let unfinished = |line: &&str| line.contains(" <") && !line.ends_with('>');
-    for mode in [Mode::Pieces, Mode::Own, Mode::Shared] {
-        if mode == Mode::Shared && takeover {
+    for mode in Mode::ALL {
+        if mode.is_shared() && takeover {
             continue;
         }
         let shown = |line: &&&str| mode == Mode::Pieces || !unfinished(line);
@@ -255,7 +255,7 @@ fn r7692_7_2_3_c_a_final_block_ends_where_the_output_is_full() {
         }
         let wire = [common::frame(0xC2, &payload), hex(HELLO)].concat();
         let expected = [format!("binary <{}>", show(&data)), "text <Hello>".into()];
-        for mode in [Mode::Pieces, Mode::Own, Mode::Shared] {
+        for mode in Mode::ALL {
             for size in [1 << 20, 1000] {
                 let outcome = drive_inflated(
                     &mut client(NO_TAKEOVER),
@@ -343,7 +343,7 @@ fn t33_short_final_blocks_inflate_as_they_would_alone() {
         }
         let wire = common::frame(0xC2, &payload);
         let (front, back) = wire.split_at(wire.len() - payload.len() + 5 + history.len());
-        for mode in [Mode::Pieces, Mode::Own, Mode::Shared] {
+        for mode in Mode::ALL {
             for size in [1, 3, usize::MAX] {
                 let codec = ZlibDecompress::new();
                 let chunks = std::iter::once(front).chain(back.chunks(size));
@@ -872,7 +872,7 @@ fn t35_what_zlib_compressed_is_inflated_at_any_cut() {
                     names.iter().map(|name| format!("binary <{}>", show(&plain[name]))).collect();
                 let which = format!("window {bits}, level {level}, {takeover}");
                 for mode in [Mode::Pieces, Mode::Own, Mode::Shared] {
-                    if mode == Mode::Shared && takeover {
+                    if mode.is_shared() && takeover {
                         continue;
                     }
                     let all = [1, usize::MAX, 2, 3, 7, 64, 300, 1000];
@@ -937,12 +937,12 @@ fn t35_round_trips_both_ways_with_and_without_takeover() {
                 }
                 for mode in [Mode::Pieces, Mode::Own, Mode::Shared] {
                     let codec = ZlibDecompress::new;
-                    if mode != Mode::Shared || client_resets {
+                    if !mode.is_shared() || client_resets {
                         let outcome =
                             drive_inflated(&mut one, mode, codec(), to_server.chunks(4096));
                         assert!(outcome.events == expected, "{bits} {level} {mode:?}");
                     }
-                    if mode != Mode::Shared || server_resets {
+                    if !mode.is_shared() || server_resets {
                         let outcome =
                             drive_inflated(&mut two, mode, codec(), to_client.chunks(4096));
                         assert!(outcome.events == expected, "{bits} {level} {mode:?}");

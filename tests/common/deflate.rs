@@ -13,6 +13,23 @@ pub enum Mode {
     Own,
     /// As messages, by a codec that others use too.
     Shared,
+    /// As messages, by the connection's own codec, where frames of up to 20 bytes stay in the input.
+    OwnInPlace,
+    /// As messages, by a codec that others use too, where frames of up to 20 bytes stay in the input.
+    SharedInPlace,
+}
+
+impl Mode {
+    pub const ALL: [Mode; 5] =
+        [Mode::Pieces, Mode::Own, Mode::Shared, Mode::OwnInPlace, Mode::SharedInPlace];
+
+    pub fn is_shared(self) -> bool {
+        matches!(self, Mode::Shared | Mode::SharedInPlace)
+    }
+
+    fn in_place(self) -> usize {
+        if matches!(self, Mode::OwnInPlace | Mode::SharedInPlace) { 20 } else { 0 }
+    }
 }
 
 /// Feeds `chunks`, one read each, and transmits after every event, as a driver does.
@@ -23,11 +40,12 @@ pub fn drive_inflated<'c, R: Role, D: Decompress>(
     chunks: impl IntoIterator<Item = &'c [u8]>,
 ) -> Outcome {
     let (mut canonical, mut output) = (Canonical::default(), Vec::new());
-    let (mut pieces, mut messages) = (Pieces::default(), Messages::new());
+    let (mut pieces, mut buffer) = (Pieces::default(), Vec::new());
+    let mut messages = Messages::new().in_place(mode.in_place());
     let mut inflater =
-        if mode == Mode::Shared { Inflater::shared(codec) } else { Inflater::own(codec) };
+        if mode.is_shared() { Inflater::shared(codec) } else { Inflater::own(codec) };
     for chunk in chunks {
-        let mut buffer = chunk.to_vec();
+        buffer.extend_from_slice(chunk);
         let mut input = &mut buffer[..];
         if mode == Mode::Pieces {
             while let Some(event) = connection.receive(&mut input) {
@@ -58,7 +76,9 @@ pub fn drive_inflated<'c, R: Role, D: Decompress>(
                 connection.transmit(&mut output).expect("a vector has room");
             }
         }
-        assert!(input.is_empty(), "`None` means that the input is empty");
+        let rest = input.len();
+        assert!(rest < mode.in_place().max(1), "{rest} bytes were left in the input");
+        buffer.drain(..buffer.len() - rest);
     }
     pieces.abandon(&mut canonical);
     Outcome { events: canonical.finish(), output }
