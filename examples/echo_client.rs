@@ -80,7 +80,7 @@ fn run(options: &Options) -> io::Result<Option<Closure>> {
     let subprotocols: Vec<_> = options.subprotocols.iter().map(String::as_str).collect();
     let headers: Vec<_> = options.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     let offer = Offer::new().subprotocols(&subprotocols).headers(&headers).deflate(options.deflate);
-    let client::Dialled { mut transport, mut connection, mut leftover, subprotocol } =
+    let client::Dialled { mut transport, mut connection, leftover, subprotocol } =
         client::dial(&options.url, &offer)?;
     if let Some(subprotocol) = subprotocol {
         println!("subprotocol {subprotocol}");
@@ -98,10 +98,14 @@ fn run(options: &Options) -> io::Result<Option<Closure>> {
         connection.send_compressed(text, deflater, &mut out).map_err(io::Error::other)?;
     }
     let mut expected = if options.echo { usize::MAX } else { options.send.len() };
-    let mut messages = Messages::new();
-    let mut buffer = [0; 16 << 10];
-    let mut input = &mut leftover[..];
+    // A message of up to 16 KiB stays in the buffer until it is complete. Reads append to it.
+    const CAPACITY: usize = 16 << 10;
+    let mut messages = Messages::new().in_place(CAPACITY);
+    let mut filled = leftover.len();
+    let mut buffer = leftover;
+    buffer.resize(CAPACITY.max(filled), 0);
     loop {
+        let mut input = &mut buffer[..filled];
         while let Some(message) = messages.receive_inflated(&mut connection, inflater, &mut input) {
             let mut received = None;
             match message {
@@ -132,8 +136,11 @@ fn run(options: &Options) -> io::Result<Option<Closure>> {
             // An error says that the server closed first.
             let _ = connection.close(Some(&close), &mut out);
         }
-        match transport.turn(&mut connection, &mut out, &mut buffer) {
-            Some(read) => input = read,
+        let rest = input.len();
+        buffer.copy_within(filled - rest..filled, 0);
+        filled = rest;
+        match transport.turn(&mut connection, &mut out, &mut buffer[filled..]) {
+            Some(read) => filled += read.len(),
             None => return Ok(connection.closure()),
         }
     }
