@@ -14,7 +14,7 @@ pub(crate) const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 /// An empty stored block that starts on a byte boundary.
 pub(crate) const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];
 
-/// A compressor to raw DEFLATE (RFC 1951), for a [`Deflater`].
+/// A compressor to raw DEFLATE (RFC 1951), for a [`Deflater`](crate::Deflater).
 ///
 /// `ZlibCompress` of the feature `deflate` is one. Implement this trait to bring another.
 ///
@@ -67,7 +67,7 @@ pub trait Compress {
     fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize>;
 }
 
-/// A decompressor of raw DEFLATE (RFC 1951), for an [`Inflater`].
+/// A decompressor of raw DEFLATE (RFC 1951), for an [`Inflater`](crate::Inflater).
 ///
 /// `ZlibDecompress` of the feature `deflate` is one. Implement this trait to bring another.
 ///

@@ -1,4 +1,45 @@
-//! Compressed messages that are received (RFC 7692 §7.2.2): compressed pieces in, ordinary pieces out.
+//! Inflating (RFC 7692 §7.2.2): compressed pieces in, ordinary pieces out.
+//!
+//! # One machine
+//!
+//! [`Inflater::next_piece`] takes compressed bytes until there is a piece to hand out, and tells its
+//! position. The piece then lies at the front of the buffer, from where it is lent in one of two
+//! ways: [`Inflater::piece`] as a piece, or [`Inflater::data`] as a message, if it is a whole one. The
+//! next call discards it:
+//!
+//! ```text
+//!            0         handed_out  filled    room
+//!   buffer   ├──────────────┼────────┼─────────┤
+//!            │ the piece    │ split  │ the     │
+//!            │ lent last    │ code   │ codec   │
+//!            │              │ point  │ writes  │
+//!            └──────────────┴────────┴─────────┘
+//!   discarded: all inflated bytes that stood there before
+//! ```
+//!
+//! The buffer grows up to one piece, so that a message of many megabytes takes no more memory here
+//! than one of 16 KiB. [`Messages`](crate::Messages) joins the pieces.
+//!
+//! # Why faults wait
+//!
+//! How much a codec inflates in a call depends on how the input was split and on the room that is
+//! left. If a fault were reported at once, it would overtake inflated bytes in one split and not in
+//! another. So a fault of the codec, a message over the limit and invalid text are stored in `fault`
+//! and reported when the bytes before them were handed out.
+//!
+//! # The end of a message
+//!
+//! A compressor leaves out the last four bytes of an empty stored block. [`Inflater::finish`] feeds
+//! them to the codec, which tells whether a block ends there; if not, the message was truncated.
+//! There are three exceptions, all from real peers: a message that does not leave them out, a message
+//! that ends with a final block, and a message of no bytes at all.
+//!
+//! # Own and shared codecs
+//!
+//! A shared codec has another connection's window between two messages, so it takes only whole
+//! messages and is reset before each. An own codec takes pieces as they come. It is reset before a
+//! message unless context takeover was agreed. A message's `serial` and the offset of its pieces show
+//! whether the codec gets the pieces of one message, in order and without a gap.
 
 use alloc::vec::Vec;
 use core::{fmt, mem};

@@ -39,13 +39,13 @@ pub enum Message<'m> {
     Text(&'m str),
     /// A binary message.
     Binary(&'m [u8]),
-    /// As [`Event::Ping`].
+    /// As [`Event::Ping`](crate::Event::Ping).
     Ping(ControlPayload),
-    /// As [`Event::Pong`].
+    /// As [`Event::Pong`](crate::Event::Pong).
     Pong(ControlPayload),
-    /// As [`Event::Close`].
+    /// As [`Event::Close`](crate::Event::Close).
     Close(Option<CloseFrame>),
-    /// As [`Event::Failed`].
+    /// As [`Event::Failed`](crate::Event::Failed).
     Failed(Failure),
 }
 
@@ -129,13 +129,13 @@ pub enum OwnedMessage {
     Text(String),
     /// A binary message.
     Binary(Vec<u8>),
-    /// As [`Event::Ping`].
+    /// As [`Event::Ping`](crate::Event::Ping).
     Ping(ControlPayload),
-    /// As [`Event::Pong`].
+    /// As [`Event::Pong`](crate::Event::Pong).
     Pong(ControlPayload),
-    /// As [`Event::Close`].
+    /// As [`Event::Close`](crate::Event::Close).
     Close(Option<CloseFrame>),
-    /// As [`Event::Failed`].
+    /// As [`Event::Failed`](crate::Event::Failed).
     Failed(Failure),
 }
 

@@ -1,9 +1,48 @@
-//! The receiving half (§5.4, §5.5, §6.2): bytes to events.
+//! The receiving half (§5.4, §5.5, §6.2): bytes in, pieces of messages and control frames out.
 //!
-//! Nearly all frames are small, whole, and a message of their own: they take the straight path of
-//! [`Receiver::whole_message`], which reads the state and leaves it alone. All others go through the
-//! stages, which keep what a read has cut: part of a header or of a control payload in `carry`, a
-//! code point in `cut`, the place in the frame in `remaining` and `key`.
+//! # Two paths
+//!
+//! Nearly all frames are small, were fully received, and are a message of their own. They take the
+//! straight path, [`Receiver::receive_whole`], which reads the state and leaves it alone. It only
+//! ever accepts: whatever it does not recognise, good or bad, goes to the general path
+//! ([`Receiver::receive`]), which alone decides what is wrong. So the straight path repeats no rule,
+//! and both give the same result for a frame that both can take.
+//!
+//! # Where input may be split
+//!
+//! A read can end after any byte, and all that arrived is taken, so that the caller's buffer is
+//! free. What cannot be delivered yet is kept in the receiver, in the place that fits it:
+//!
+//! ```text
+//!   input  ┌────────┬─────────────────────────┬────────┬──────────┬─
+//!          │ header │ payload                 │ header │ control  │ ···
+//!          └───▲────┴───────▲───────────▲─────┴────────┴────▲─────┴─
+//!   split here │            │           │                   │
+//!   kept in  `carry`    nothing: a   `partial`: up to     `carry`
+//!            (14 bytes) piece ends   3 bytes of a code    (125 bytes)
+//!                       here         point
+//! ```
+//!
+//! `carry` serves headers and control payloads, because a frame is in one of the two at a time. After
+//! a control frame it holds the payload until the connection takes it, which it does before it
+//! receives again. A header is validated byte by byte while it is collected, and text up to its last
+//! whole code point, so that every fault is found at the first byte that makes it one.
+//!
+//! # Order
+//!
+//! Events come in the order of their bytes, however those were split:
+//!
+//! - Text before an invalid byte is delivered, and the error by the next call
+//!   ([`Stage::InvalidText`]). Otherwise a split in front of the byte would deliver more than one
+//!   after it.
+//! - A fault in a header is reported when the frame before it was delivered.
+//! - After a fault or a Close nothing is read. The [`Connection`](crate::Connection) decides that
+//!   with [`Receiver::stop`], because it also fails for reasons of the caller.
+//!
+//! # The masking key
+//!
+//! A key belongs to a frame (§5.3) and is stored in the stage of its payload. After each piece it is
+//! rotated by the length of the piece, so that it always fits the next byte.
 
 use core::{marker::PhantomData, mem};
 
