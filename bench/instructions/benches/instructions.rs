@@ -124,21 +124,21 @@ fn send<R: Role>(mut case: Case<R>) -> Case<R> {
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (at_server(text(16), true)), config = at_most(13_369))]
-#[bench::text_32(args = (at_server(text(32), false)), config = at_most(16_669))]
-#[bench::text_125(args = (at_server(text(125), false)), config = at_most(28_999))]
-#[bench::text_1024(args = (at_server(text(1024), false)), config = at_most(52_399))]
-#[bench::multi_byte_1024(args = (at_server(greek(1024), false)), config = at_most(122_899))]
-#[bench::binary_16384(args = (at_server(text(16384), true)), config = at_most(343_919))]
-#[bench::fragments_4_of_1024(args = (Case::new(server(), greek(1024), false).receives(client(), 4)), config = at_most(770_660))]
+#[bench::binary_16(args = (at_server(text(16), true)), config = at_most(13_309))]
+#[bench::text_32(args = (at_server(text(32), false)), config = at_most(16_409))]
+#[bench::text_125(args = (at_server(text(125), false)), config = at_most(29_039))]
+#[bench::text_1024(args = (at_server(text(1024), false)), config = at_most(52_439))]
+#[bench::multi_byte_1024(args = (at_server(greek(1024), false)), config = at_most(122_939))]
+#[bench::binary_16384(args = (at_server(text(16384), true)), config = at_most(344_059))]
+#[bench::fragments_4_of_1024(args = (Case::new(server(), greek(1024), false).receives(client(), 4)), config = at_most(730_479))]
 fn receive_server(case: Case<Server>) -> Case<Server> {
     receive(case)
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (at_client(text(16), true)), config = at_most(8874))]
-#[bench::text_125(args = (at_client(text(125), false)), config = at_most(21_804))]
-#[bench::text_1024(args = (at_client(text(1024), false)), config = at_most(28_204))]
+#[bench::binary_16(args = (at_client(text(16), true)), config = at_most(8110))]
+#[bench::text_125(args = (at_client(text(125), false)), config = at_most(20_640))]
+#[bench::text_1024(args = (at_client(text(1024), false)), config = at_most(26_740))]
 fn receive_client(case: Case<Client<fn() -> [u8; 4]>>) -> Case<Client<fn() -> [u8; 4]>> {
     receive(case)
 }
@@ -161,8 +161,8 @@ fn send_client(case: Case<Client<fn() -> [u8; 4]>>) -> Case<Client<fn() -> [u8; 
 
 // Receives each message in two reads, the first of 50 bytes.
 #[library_benchmark]
-#[bench::text_125(args = (at_server(text(125), false)), config = at_most(191_591))]
-#[bench::binary_125(args = (at_server(text(125), true)), config = at_most(179_847))]
+#[bench::text_125(args = (at_server(text(125), false)), config = at_most(162_875))]
+#[bench::binary_125(args = (at_server(text(125), true)), config = at_most(147_635))]
 fn receive_split(mut case: Case<Server>) -> Case<Server> {
     let length = case.bytes.len() / MESSAGES;
     let mut received = 0;
@@ -246,17 +246,17 @@ fn receive_inflated_messages(mut case: Inflated, count: usize) -> Inflated {
 }
 
 #[library_benchmark]
-#[bench::shared_text_125(args = (inflated(125, false, false, 1 << 20)), config = at_most(58_271))]
-#[bench::shared_text_1024(args = (inflated(1024, false, false, 1 << 20)), config = at_most(309_031))]
-#[bench::shared_text_1024_split(args = (inflated(1024, false, false, 200)), config = at_most(319_290))]
-#[bench::shared_binary_65536(args = (inflated(65536, true, false, 1 << 20)), config = at_most(7_174_400))]
-#[bench::shared_text_262144(args = (inflated(262_144, false, false, 1 << 20)), config = at_most(27_698_438))]
-#[bench::shared_text_262144_split(args = (inflated(262_144, false, false, 16384)), config = at_most(27_995_328))]
-#[bench::own_text_1024(args = (inflated(1024, false, true, 1 << 20)), config = at_most(37_618))]
-#[bench::own_text_1024_split(args = (inflated(1024, false, true, 200)), config = at_most(39_167))]
-#[bench::own_text_262144(args = (inflated(262_144, false, true, 1 << 20)), config = at_most(27_534_283))]
-#[bench::own_text_262144_split(args = (inflated(262_144, false, true, 16384)), config = at_most(27_888_930))]
-#[bench::own_binary_262144_split(args = (inflated(262_144, true, true, 16384)), config = at_most(27_142_230))]
+#[bench::shared_text_125(args = (inflated(125, false, false, 1 << 20)), config = at_most(57_066))]
+#[bench::shared_text_1024(args = (inflated(1024, false, false, 1 << 20)), config = at_most(307_836))]
+#[bench::shared_text_1024_split(args = (inflated(1024, false, false, 200)), config = at_most(313_718))]
+#[bench::shared_binary_65536(args = (inflated(65536, true, false, 1 << 20)), config = at_most(6_422_727))]
+#[bench::shared_text_262144(args = (inflated(262_144, false, false, 1 << 20)), config = at_most(24_742_089))]
+#[bench::shared_text_262144_split(args = (inflated(262_144, false, false, 16384)), config = at_most(25_026_915))]
+#[bench::own_text_1024(args = (inflated(1024, false, true, 1 << 20)), config = at_most(36_343))]
+#[bench::own_text_1024_split(args = (inflated(1024, false, true, 200)), config = at_most(38_115))]
+#[bench::own_text_262144(args = (inflated(262_144, false, true, 1 << 20)), config = at_most(24_580_504))]
+#[bench::own_text_262144_split(args = (inflated(262_144, false, true, 16384)), config = at_most(24_126_441))]
+#[bench::own_binary_262144_split(args = (inflated(262_144, true, true, 16384)), config = at_most(23_749_987))]
 fn receive_inflated(case: Inflated) -> Inflated {
     receive_inflated_messages(case, 10)
 }
@@ -284,7 +284,7 @@ fn handshake_server((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8
 }
 
 #[library_benchmark]
-#[bench::response(args = (&response()), setup = handshake_memory, config = at_most(11_192))]
+#[bench::response(args = (&response()), setup = handshake_memory, config = at_most(11_177))]
 fn handshake_client((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
     let target = Target::parse("ws://server.example.com/chat?room=7").unwrap();
     let offer = Offer::new();
