@@ -570,6 +570,7 @@ impl<M: MaskSource> Connection<Client<M>> {
         if kind == Kind::Text && crate::utf8::validate(payload).is_err() {
             return Err(SendError::InvalidUtf8);
         }
+        // §5.3: a fresh key for every frame.
         let key = self.role.mask_key()?;
         if let Some(key) = key {
             mask::apply(payload, key);

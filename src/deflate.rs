@@ -55,7 +55,8 @@ pub struct Deflater<C> {
 }
 
 impl<C: Compress> Deflater<C> {
-    /// Creates a deflater for any number of connections, which compresses each message by itself.
+    /// Creates a deflater for any number of connections, which compresses each message by itself, with
+    /// a window of the size that its connection agreed on.
     pub const fn shared(codec: C) -> Self {
         Deflater::new(codec, false)
     }

@@ -348,7 +348,7 @@ impl<'i> Compressed<'i> {
 
     /// Marks all of it as inflated.
     #[cfg(feature = "alloc")]
-    pub(crate) fn finish(&mut self) {
+    pub(crate) fn empty(&mut self) {
         self.data = &mut [];
         self.position.last = false;
     }

@@ -190,7 +190,8 @@ impl Header {
         }
         // §10.4: over the limit by declaration, before any payload; a well-formed header only.
         let room = if rsv1 || expected.compressed {
-            // How much a message inflates to, and how often it was flushed, its length does not tell.
+            // The limit counts inflated bytes, which no header declares. `Inflater` checks them, and
+            // `Messages` what it collects, so here only a single frame is checked.
             compressed_limit(expected.limit)
         } else {
             expected.limit.saturating_sub(expected.arrived)

@@ -111,7 +111,7 @@ pub struct Inflater<D> {
     discarded: u64,
     /// Compressed bytes of the current message that the codec has taken.
     compressed: u64,
-    /// The last four of them.
+    /// The last four compressed bytes that it has taken.
     last_bytes: [u8; 4],
     /// Whether the codec filled the room that it had, so that it may have more.
     has_more: bool,
@@ -214,7 +214,7 @@ impl<D: Decompress> Inflater<D> {
             Err(failure) => Err(failure),
         };
         let received = inflated.unwrap_or_else(|failure| {
-            piece.finish();
+            piece.empty();
             connection.fail(failure);
             Received::Failed(failure)
         });
@@ -229,6 +229,8 @@ impl<D: Decompress> Inflater<D> {
         connection: &Connection<R>,
         input: &mut Compressed<'_>,
     ) -> Result<Option<Position>, Failure> {
+        // A piece that was taken whole is asked for again, to hear `None`. Nothing of it is left
+        // unless the codec has more, or a fault waits, of this very message.
         let is_taken = input.data.is_empty() && !input.position.last;
         let is_idle = self.fault.is_none() && !self.has_more;
         if is_taken && (is_idle || input.serial != self.serial) {
@@ -251,7 +253,7 @@ impl<D: Decompress> Inflater<D> {
             let mut last = drained && input.position.last;
             if last {
                 self.finish();
-                input.finish();
+                input.empty();
             }
             last &= self.fault.is_none();
             // Where the buffer can grow, there is no piece before it has grown.
@@ -341,7 +343,7 @@ impl<D: Decompress> Inflater<D> {
         if self.compressed == offset { Ok(()) } else { Err(InternalError::WrongConnection.into()) }
     }
 
-    /// Forgets the current message.
+    /// Makes ready for a new message, of which nothing was inflated.
     fn begin(&mut self) {
         (self.filled, self.handed_out) = (0, 0);
         (self.discarded, self.compressed) = (0, 0);
@@ -382,12 +384,13 @@ impl<D: Decompress> Inflater<D> {
     }
 
     /// Inflates some of `input` into the room after what is there. Returns how many bytes were taken,
-    /// and whether nothing is left to be done for `input`, for example because of a fault.
+    /// and whether to ask no more for this input: all of it was taken and the codec holds nothing
+    /// back, or there is a fault.
     fn step(&mut self, input: &[u8], limit: u64) -> (usize, bool) {
         if input.is_empty() && !self.has_more {
             return (0, true);
         }
-        // §10.4: one byte over the limit is enough to know.
+        // §10.4: a bomb stops here. One byte over the limit is enough to know.
         let allowed = limit.saturating_sub(self.inflated()).saturating_add(1);
         let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
         let most = room.len().min(usize::try_from(allowed).unwrap_or(usize::MAX));

@@ -6,7 +6,7 @@
 //! that copy nothing first:
 //!
 //! 1. **In the input.** The frame is a whole message and was fully received. This is the straight
-//!    path: [`Messages::receive`] asks the receiver once and touches no state.
+//!    path: one call of the receiver, which changes nothing here.
 //! 2. **In the input, later.** The frame would be such a message, but its end has not arrived. With
 //!    [`Messages::in_place`] its bytes stay where they are until the caller has appended the rest.
 //! 3. **In the storage.** The message came in several pieces: in several frames, in several reads, or
@@ -99,22 +99,22 @@ pub struct Messages<'b> {
     /// The compressed bytes of a message for a shared inflater.
     #[cfg(feature = "alloc")]
     compressed: Vec<u8>,
-    holds: Holds,
+    stored: Stored,
     /// How many bytes a message may have that stays in the input; 0 for none.
     in_place: usize,
 }
 
-/// What the memory holds.
+/// What the memory has in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Holds {
+enum Stored {
     Nothing,
     /// The pieces so far of a message of this kind.
     Pieces(Kind),
     /// The compressed bytes so far of a message of this kind.
     #[cfg(feature = "alloc")]
     Compressed(Kind),
-    /// A message that was returned. The next call clears it.
-    Returned,
+    /// A complete message, which is returned. The next call clears it.
+    Complete,
 }
 
 /// What was received, complete. This is small, because it is moved through several layers: the
@@ -123,7 +123,7 @@ enum Complete<'i> {
     /// A message in the input.
     InInput(Data<'i>),
     /// A message in the storage.
-    Stored(Kind),
+    Joined(Kind),
     Other(Other),
 }
 
@@ -141,7 +141,7 @@ enum Inflated {
     /// The message is not complete.
     Incomplete,
     /// The message is complete, in the storage.
-    Stored,
+    Joined,
     /// The message is complete, in the inflater.
     InInflater,
 }
@@ -193,7 +193,7 @@ impl<'b> Messages<'b> {
             storage,
             #[cfg(feature = "alloc")]
             compressed: Vec::new(),
-            holds: Holds::Nothing,
+            stored: Stored::Nothing,
             in_place: 0,
         }
     }
@@ -253,7 +253,7 @@ impl<'b> Messages<'b> {
     /// Returns the next complete message or control event; `None` means that `input` is now empty, or
     /// holds what stays there [in place](Messages::in_place).
     ///
-    /// This drives [`Connection::receive`]. The message borrows the input or this value, never the
+    /// The messages are those that [`Connection::receive`] returns in pieces. A message borrows the input or this value, never the
     /// connection, so that the application can send while it looks at the message.
     #[inline]
     pub fn receive<'m, 'i: 'm, R: Role>(
@@ -292,7 +292,7 @@ impl<'b> Messages<'b> {
                     let kind = piece.kind;
                     match self.inflate(connection, inflater, piece) {
                         Ok(Inflated::Incomplete) => None,
-                        Ok(Inflated::Stored) => Some(Complete::Stored(kind)),
+                        Ok(Inflated::Joined) => Some(Complete::Joined(kind)),
                         Ok(Inflated::InInflater) => {
                             return match inflater.data(kind) {
                                 Ok(data) => Some(data.into()),
@@ -317,7 +317,7 @@ impl<'b> Messages<'b> {
         connection: &mut Connection<R>,
         input: &mut &'i mut [u8],
     ) -> ControlFlow<Option<Data<'i>>> {
-        if self.holds != Holds::Nothing && !self.clear_returned() {
+        if self.stored != Stored::Nothing && !self.clear_complete() {
             return ControlFlow::Continue(());
         }
         match connection.receive_whole(input) {
@@ -352,7 +352,7 @@ impl<'b> Messages<'b> {
         connection: &Connection<R>,
         received: &mut Received<'i>,
     ) -> Option<Complete<'i>> {
-        let is_empty = matches!(self.holds, Holds::Nothing);
+        let is_empty = matches!(self.stored, Stored::Nothing);
         let joined = match received {
             Received::Text { text, position } if is_empty && position.is_whole() => {
                 return Some(Complete::InInput(Data::Text(text)));
@@ -370,7 +370,7 @@ impl<'b> Messages<'b> {
             piece => self.store(connection, piece),
         };
         match joined {
-            Ok(complete) => complete.map(Complete::Stored),
+            Ok(complete) => complete.map(Complete::Joined),
             Err(failure) => Some(Complete::Other(Other::Failed(failure))),
         }
     }
@@ -389,13 +389,13 @@ impl<'b> Messages<'b> {
             _ => return Ok(None),
         };
         let kind = data.kind();
-        let expected = if position.is_first() { Holds::Nothing } else { Holds::Pieces(kind) };
-        if self.holds != expected || self.storage.len() as u64 != position.offset {
+        let expected = if position.is_first() { Stored::Nothing } else { Stored::Pieces(kind) };
+        if self.stored != expected || self.storage.len() as u64 != position.offset {
             return Err(InternalError::WrongConnection.into());
         }
         let pushed = self.storage.push(data, key, connection.max_message());
         pushed.map_err(|Full| Violation::MessageTooBig)?;
-        self.holds = if position.last { Holds::Returned } else { Holds::Pieces(kind) };
+        self.stored = if position.last { Stored::Complete } else { Stored::Pieces(kind) };
         Ok(position.last.then_some(kind))
     }
 
@@ -410,14 +410,14 @@ impl<'b> Messages<'b> {
         piece: &mut Compressed<'_>,
     ) -> Result<Inflated, Failure> {
         let Compressed { kind, position, .. } = *piece;
-        if inflater.is_own() || self.holds == Holds::Nothing && position.is_whole() {
+        if inflater.is_own() || self.stored == Stored::Nothing && position.is_whole() {
             return self.store_inflated(connection, inflater, piece);
         }
         self.collect(connection, piece)?;
         if !position.last {
             return Ok(Inflated::Incomplete);
         }
-        self.holds = Holds::Nothing;
+        self.stored = Stored::Nothing;
         let mut compressed = mem::take(&mut self.compressed);
         let mut whole = Compressed::new(&mut compressed, kind, Position::WHOLE);
         let inflated = self.store_inflated(connection, inflater, &mut whole);
@@ -434,12 +434,12 @@ impl<'b> Messages<'b> {
         piece: &mut Compressed<'_>,
     ) -> Result<Inflated, Failure> {
         while let Some(position) = inflater.next_piece(connection, piece)? {
-            if self.holds == Holds::Nothing && position.is_whole() {
+            if self.stored == Stored::Nothing && position.is_whole() {
                 return Ok(Inflated::InInflater);
             }
             let inflated = inflater.piece(piece.kind, position)?;
             if self.store(connection, &inflated)?.is_some() {
-                return Ok(Inflated::Stored);
+                return Ok(Inflated::Joined);
             }
         }
         Ok(Inflated::Incomplete)
@@ -452,10 +452,10 @@ impl<'b> Messages<'b> {
         connection: &Connection<R>,
         piece: &Compressed<'_>,
     ) -> Result<(), Failure> {
-        let holds = Holds::Compressed(piece.kind);
-        let expected = if piece.position.is_first() { Holds::Nothing } else { holds };
+        let stored = Stored::Compressed(piece.kind);
+        let expected = if piece.position.is_first() { Stored::Nothing } else { stored };
         let length = self.compressed.len() as u64;
-        if self.holds != expected || length != piece.position.offset {
+        if self.stored != expected || length != piece.position.offset {
             return Err(InternalError::WrongConnection.into());
         }
         let limit = compressed_limit(connection.max_message());
@@ -466,7 +466,7 @@ impl<'b> Messages<'b> {
         let more = growth(length, capacity, piece.data.len(), self.storage.keep(), limit);
         self.compressed.try_reserve_exact(more).map_err(|_| Violation::MessageTooBig)?;
         self.compressed.extend_from_slice(piece.data);
-        self.holds = holds;
+        self.stored = stored;
         Ok(())
     }
 
@@ -478,13 +478,14 @@ impl<'b> Messages<'b> {
     ) -> Option<Message<'m>> {
         match complete {
             Complete::InInput(data) => Some(data.into()),
-            Complete::Stored(kind) => Some(self.storage.data(kind).into()),
+            Complete::Joined(kind) => Some(self.storage.data(kind).into()),
             Complete::Other(other) => self.other(connection, other),
         }
     }
 
-    /// The only place that moves the payload of a control frame. Not inlined, or the other messages
-    /// would be moved with as many bytes.
+    /// Makes the message for a control frame or a failure. An end drops the open message. This is not
+    /// inlined, because every other message would then be moved with as many bytes as a control
+    /// payload has.
     #[inline(never)]
     fn other<R: Role>(
         &mut self,
@@ -509,18 +510,18 @@ impl<'b> Messages<'b> {
 
     /// Clears a message that was returned by an earlier call. Returns whether nothing is held now.
     #[cold]
-    fn clear_returned(&mut self) -> bool {
-        if self.holds == Holds::Returned {
+    fn clear_complete(&mut self) -> bool {
+        if self.stored == Stored::Complete {
             self.clear();
         }
-        self.holds == Holds::Nothing
+        self.stored == Stored::Nothing
     }
 
     fn clear(&mut self) {
         self.storage.clear();
         #[cfg(feature = "alloc")]
         self.clear_compressed();
-        self.holds = Holds::Nothing;
+        self.stored = Stored::Nothing;
     }
 
     #[cfg(feature = "alloc")]

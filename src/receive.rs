@@ -3,10 +3,11 @@
 //! # Two paths
 //!
 //! Nearly all frames are small, were fully received, and are a message of their own. They take the
-//! straight path, [`Receiver::receive_whole`], which reads the state and leaves it alone. It only
-//! ever accepts: whatever it does not recognise, good or bad, goes to the general path
-//! ([`Receiver::receive`]), which alone decides what is wrong. So the straight path repeats no rule,
-//! and both give the same result for a frame that both can take.
+//! straight path, [`Receiver::receive_whole`], which takes whole messages and nothing else. Whatever
+//! it does not recognise, good or bad, goes to the general path ([`Receiver::receive`]), which alone
+//! names what is wrong with a header. The only fault that the straight path finds itself is invalid
+//! text, which it leaves to the next call by [`Stage::InvalidText`]. Both paths give the same result
+//! for a frame that both can take.
 //!
 //! # Where input may be split
 //!
@@ -113,8 +114,6 @@ enum Stage {
 /// A data frame whose payload is being received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct DataFrame {
-    /// Whether it is the last of its message.
-    fin: bool,
     message: Open,
     /// The masking key, rotated to fit the next byte.
     key: [u8; 4],
@@ -284,8 +283,9 @@ impl<R: Role> Receiver<R> {
         })
     }
 
-    /// Returns whether `input` begins a single-frame message that fits in `capacity` bytes but has not
-    /// fully arrived. Consumes nothing, and remembers how many bytes were there.
+    /// Leaves a single-frame message in `input` if it fits in `capacity` bytes but has not fully
+    /// arrived. Returns whether it does, and then remembers how many bytes were there. Consumes
+    /// nothing.
     #[inline(never)]
     pub(crate) fn leave(&mut self, input: &[u8], capacity: usize) -> bool {
         if let Stage::InInput { .. } = self.stage {
@@ -298,7 +298,7 @@ impl<R: Role> Receiver<R> {
         }
         let length = match Header::decode(input, self.expected()) {
             Ok(Some((header, length))) => header.length.saturating_add(length as u64),
-            // The header is split: the least that can be said is that it has room.
+            // The header is split, so the length is unknown: leave it if the longest header fits.
             Ok(None) => MAX_HEADER as u64,
             Err(_) => return false,
         };
@@ -325,8 +325,8 @@ impl<R: Role> Receiver<R> {
     /// The general path: returns what the next bytes of `input` are, or `None` when all of them were
     /// taken. The connection [stops](Receiver::stop) this after a Close or a failure.
     ///
-    /// All functions down to the pieces return the same type, so that a value is made where it is
-    /// returned from and not moved again.
+    /// The functions that this calls for a payload return the same type as it does, so that the
+    /// compiler can build the value in the caller's memory.
     pub(crate) fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Received<'i>> {
         loop {
             let received = match self.stage {
@@ -384,7 +384,8 @@ impl<R: Role> Receiver<R> {
 
     /// What the next header is validated against.
     fn expected(&self) -> Expected {
-        // Between two frames, all payload bytes were delivered but those of a split code point.
+        // What has arrived was delivered or is part of a split code point. Where no message is open,
+        // `delivered` is that of the last one.
         let arrived = self.delivered.saturating_add(self.partial.len() as u64);
         Expected {
             mask: Self::MASKED,
@@ -415,7 +416,7 @@ impl<R: Role> Receiver<R> {
         });
         // §5.4: FIN ends the message.
         self.open = (!fin).then_some(message);
-        self.stage = Stage::Data(DataFrame { fin, message, key });
+        self.stage = Stage::Data(DataFrame { message, key });
     }
 
     /// Takes up to `most` payload bytes of the current frame, and unmasks nothing.
@@ -426,11 +427,12 @@ impl<R: Role> Receiver<R> {
     }
 
     fn data<'i>(&mut self, frame: DataFrame, input: &mut &'i mut [u8]) -> Option<Received<'i>> {
-        let DataFrame { fin, message, key } = frame;
+        let DataFrame { message, key } = frame;
         // A split code point is completed by itself, because its bytes are in two inputs.
         let missing = self.partial.missing();
         let data = self.payload(if missing > 0 { missing } else { usize::MAX }, input);
-        let last = fin && self.remaining == 0;
+        // §5.4: FIN has closed the message already when the frame began.
+        let last = self.open.is_none() && self.remaining == 0;
         self.stage = match self.remaining {
             0 => Stage::Header,
             // §5.3: the key continues with the next byte of the frame, in whatever read that comes.
@@ -446,6 +448,7 @@ impl<R: Role> Receiver<R> {
             return Some(Received::Masked { data, key, position });
         }
         mask::unmask(data, key);
+        // Only plain text is ever split inside a code point: compressed bytes are not looked at.
         if missing > 0 {
             return self.joined_text(data, last);
         }
@@ -458,7 +461,8 @@ impl<R: Role> Receiver<R> {
 
     /// A piece of text that begins with a whole code point.
     fn text<'i>(&mut self, data: &'i [u8], last: bool) -> Option<Received<'i>> {
-        // §5.6: a message ends with a whole code point. One that is split is validated with its rest.
+        // §8.1: validated as it arrives. §5.6: a message ends with a whole code point, so one that is
+        // split is validated with its rest.
         let (whole, partial) = if last { (data, [].as_slice()) } else { utf8::split_cut(data) };
         let (text, last) = match utf8::validate(whole) {
             Ok(text) => (text, last),

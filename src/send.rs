@@ -102,7 +102,8 @@ impl Sender {
         }
     }
 
-    /// Drops the Pong that is owed.
+    /// Records that no Pong is owed any more: it was appended, or a Close or a failure has ended the
+    /// reading, after which no Ping is answered (§5.5.2).
     pub(crate) const fn forget_pong(&mut self) {
         if self.owes_pong() {
             self.pong = Pong::Sent;
@@ -161,6 +162,7 @@ impl Sender {
             return self.emit(Some(frame), role, out);
         }
         out.reserve(size::<R>(frame.payload.len()))?;
+        // §5.3: a fresh key for every frame.
         frame.append(role.mask_key()?, out);
         Ok(())
     }

@@ -56,8 +56,8 @@ impl Storage<'_> {
         }
     }
 
-    /// Appends a piece of a message that may have up to `limit` bytes, and unmasks it with `key`. All
-    /// pieces of a message have the same kind.
+    /// Appends a piece of a message, and unmasks it with `key`. All pieces of a message have the same
+    /// kind. `limit` caps how far memory grows ahead; the connection has checked the length.
     #[cfg_attr(not(feature = "alloc"), expect(unused_variables))]
     pub(crate) fn push(&mut self, piece: Data<'_>, key: [u8; 4], limit: u64) -> Result<(), Full> {
         match self {
@@ -153,8 +153,8 @@ impl Heap {
     }
 }
 
-/// How much room to make for `more` bytes after `length`: capacity doubles, but not beyond `limit`,
-/// nor beyond what may be kept as long as the message fits there.
+/// Returns what to reserve for `more` bytes after `length`. Capacity doubles, but only up to `limit`,
+/// and only up to `keep` while the message fits there.
 #[cfg(feature = "alloc")]
 pub(crate) fn growth(
     length: usize,

@@ -275,7 +275,7 @@ impl<'h> ResponseFields<'h> {
         self.upgrade.require_only().map_err(HandshakeError::InvalidUpgrade)?;
         // §4.1: Connection lists `Upgrade`.
         self.connection.require_named().map_err(HandshakeError::InvalidConnection)?;
-        // §4.1, §11.3.3: exactly one Accept, the one that this key asks for.
+        // §4.1, §11.3.3: exactly one Accept, so one that comes twice is refused, and it answers this key.
         let received = self.accept_key.once(Some).map_err(HandshakeError::InvalidAccept)?;
         if received != expected.as_bytes() {
             return Err(HandshakeError::InvalidAccept(FieldFault::Mismatch));
