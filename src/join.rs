@@ -463,7 +463,7 @@ impl<'b> Messages<'b> {
             return Err(Violation::MessageTooBig.into());
         }
         let (length, capacity) = (self.compressed.len(), self.compressed.capacity());
-        let more = growth(length, capacity, piece.data.len(), self.storage.keep(), limit);
+        let more = growth(length, capacity, piece.data.len(), self.storage.spare(), limit);
         self.compressed.try_reserve_exact(more).map_err(|_| Violation::MessageTooBig)?;
         self.compressed.extend_from_slice(piece.data);
         self.stored = stored;
@@ -527,7 +527,7 @@ impl<'b> Messages<'b> {
     #[cfg(feature = "alloc")]
     fn clear_compressed(&mut self) {
         self.compressed.clear();
-        if self.compressed.capacity() > self.storage.keep() {
+        if self.compressed.capacity() > self.storage.spare() {
             self.compressed = Vec::new();
         }
     }

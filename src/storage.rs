@@ -47,11 +47,11 @@ impl Storage<'_> {
         }
     }
 
-    /// How many bytes of heap memory are kept between messages.
+    /// How many bytes of heap memory may be kept between messages besides the storage's own.
     #[cfg(feature = "alloc")]
-    pub(crate) const fn keep(&self) -> usize {
+    pub(crate) fn spare(&self) -> usize {
         match self {
-            Storage::Heap(heap) => heap.keep,
+            Storage::Heap(heap) => heap.keep.saturating_sub(heap.capacity()),
             Storage::Lent { .. } => 0,
         }
     }

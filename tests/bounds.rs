@@ -554,6 +554,41 @@ mod compressed {
         assert_eq!((times, peak), (1, 1000 * one as isize));
     }
 
+    /// A shared inflater takes a message that was collected, and what it inflates to is joined.
+    #[test]
+    fn collected_and_joined_memory_share_what_is_kept() {
+        const KEEP: usize = 64 << 10;
+        let noise = common::random(60_000);
+        let mut inflater = Inflater::shared(ZlibDecompress::new());
+        let mut idle = Vec::with_capacity(2);
+        for mut messages in [Messages::new(), Messages::keeping(KEEP)] {
+            let before = IN_USE.get();
+            for length in [20_000, 60_000, 60_000, 20_000] {
+                let mut peer =
+                    Connection::new(Client(Keys::default()), &Config::new(), NO_TAKEOVER);
+                let mut deflater = Deflater::shared(ZlibCompress::new(1)).threshold(0);
+                let mut wire = Vec::new();
+                peer.send_compressed(Data::Binary(&noise[..length]), &mut deflater, &mut wire)
+                    .unwrap();
+                let mut connection = Connection::new(Server, &Config::new(), NO_TAKEOVER);
+                let mut whole = 0;
+                for read in wire.chunks_mut(4096) {
+                    let input = &mut &mut read[..];
+                    while let Some(message) =
+                        messages.receive_inflated(&mut connection, &mut inflater, input)
+                    {
+                        whole += message.data().map_or(0, |data| data.as_bytes().len());
+                    }
+                }
+                assert_eq!(whole, length);
+            }
+            idle.push((IN_USE.get() - before, messages));
+        }
+        // With the first, the codec and the room for a piece came, too.
+        let kept = idle[1].0;
+        assert!((1..=KEEP as isize).contains(&kept), "{kept} bytes");
+    }
+
     #[test]
     fn memory_of_a_long_message_is_given_back() {
         let text = "long ".repeat(100_000);
