@@ -43,7 +43,7 @@
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
-use core::{mem, ops::ControlFlow};
+use core::{fmt, mem, ops::ControlFlow};
 
 #[cfg(feature = "alloc")]
 use crate::{
@@ -93,7 +93,6 @@ use crate::{
 ///
 /// A type that keeps one on the heap has the field `messages: Messages<'static>`.
 #[doc(alias("stream", "defragment", "reassemble", "continuation", "buffer"))]
-#[derive(Debug)]
 pub struct Messages<'b> {
     storage: Storage<'b>,
     /// The compressed bytes of a message for a shared inflater.
@@ -530,5 +529,16 @@ impl<'b> Messages<'b> {
         if self.compressed.capacity() > self.storage.spare() {
             self.compressed = Vec::new();
         }
+    }
+}
+
+/// Shows sizes, and nothing of a message.
+impl fmt::Debug for Messages<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("Messages");
+        fields.field("storage", &self.storage);
+        #[cfg(feature = "alloc")]
+        fields.field("compressed", &format_args!("{} bytes", self.compressed.len()));
+        fields.field("holds", &self.holds).field("in_place", &self.in_place).finish()
     }
 }

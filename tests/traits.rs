@@ -334,8 +334,14 @@ fn debug_output_of_codecs_names_settings_only() {
     connection.send_compressed(Data::Text("secret"), &mut deflater, &mut Vec::new()).unwrap();
     let bound = deflater.bound(6);
     assert_eq!(format!("{deflater:?}"), format!("Deflater(own, {bound} bytes of scratch)"));
-    let shared = Inflater::shared(ZlibDecompress::new());
+    let mut shared = Inflater::shared(ZlibDecompress::new());
     assert_eq!(format!("{shared:?}"), "Inflater(shared, 0 bytes of buffer)");
+    // What is collected for a shared codec.
+    let mut messages = Messages::new();
+    let mut fragment = *b"\x41\x83\0\0\0\0\xF2\x48\xCD";
+    let message = messages.receive_inflated(&mut connection, &mut shared, &mut &mut fragment[..]);
+    assert!(message.is_none());
+    assert!(format!("{messages:?}").contains("compressed: 3 bytes"), "{messages:?}");
     let own = format!("{:?}", Inflater::own(ZlibDecompress::default()));
     assert_eq!(own, "Inflater(own, 0 bytes of buffer)");
     assert_eq!(
