@@ -70,8 +70,9 @@ use crate::{
 /// # Memory
 ///
 /// The buffer holds one piece: 16 KiB at most, less as long as no message inflates to so much. The
-/// window of the codec comes to it. [`Messages`](crate::Messages) joins longer messages in its own
-/// memory, up to [`Config::max_message`](crate::Config::max_message).
+/// window of the codec comes to it. [`Messages`](crate::Messages) joins several pieces in its own
+/// memory, up to [`Config::max_message`](crate::Config::max_message), and takes twice that while the
+/// memory grows.
 ///
 /// A peer that sends compressed data makes this side hold up to a thousand times as much, because
 /// one byte of DEFLATE inflates to more than a thousand. With 16 KiB of an unfinished message it

@@ -11,7 +11,8 @@
 //!    [`Messages::in_place`] its bytes stay where they are until the caller has appended the rest.
 //! 3. **In the storage.** The message came in several pieces: in several frames, in several reads, or
 //!    out of an inflater in several steps. Each piece is copied, and unmasked while it is copied.
-//! 4. **In the inflater.** The message was compressed and inflates to one piece.
+//! 4. **In the inflater.** The message was compressed and inflates to one piece: it has less than
+//!    16 KiB, and the inflater was given all of it at once.
 //!
 //! ```text
 //!                 input                          storage
@@ -171,7 +172,8 @@ impl Default for Messages<'static> {
 
 impl<'b> Messages<'b> {
     /// Creates a value that joins messages in `buffer`. A message that arrives in several reads or
-    /// fragments and does not fit there fails the connection with [`Violation::MessageTooBig`]. Set
+    /// fragments and does not fit there fails the connection with [`Violation::MessageTooBig`]. So
+    /// does a compressed message of 16 KiB or more. Set
     /// [`Config::max_message`](crate::Config::max_message) to the length of `buffer` to have such a
     /// message refused by its header already.
     ///
@@ -267,13 +269,14 @@ impl<'b> Messages<'b> {
     }
 
     /// Like [`receive`](Messages::receive), for connections that agreed on compression (RFC 7692
-    /// §7.2.2). A compressed message that inflates to at most 16 KiB is lent by `inflater`, a longer
-    /// one by this value.
+    /// §7.2.2). A message that does not inflate fails the connection with
+    /// [`Violation::InvalidPayload`].
     ///
-    /// With a [shared](crate::Inflater::shared) inflater, the compressed bytes of a message are
+    /// A message that inflates to less than 16 KiB is lent by `inflater` if it is inflated at once.
+    /// Any other is joined by this value. An [own](crate::Inflater::own) inflater inflates what has
+    /// arrived. For a [shared](crate::Inflater::shared) one, the compressed bytes of a message are
     /// collected here until all have arrived: up to an eighth more than
-    /// [`Config::max_message`](crate::Config::max_message), always on the heap. A message that does
-    /// not inflate fails the connection with [`Violation::InvalidPayload`].
+    /// [`Config::max_message`](crate::Config::max_message), always on the heap.
     #[cfg(feature = "alloc")]
     pub fn receive_inflated<'m, 'i: 'm, R: Role, D: Decompress>(
         &'m mut self,

@@ -1519,6 +1519,48 @@ fn pieces_are_short_also_in_the_memory_of_a_long_message() {
 }
 
 #[test]
+fn a_lent_buffer_has_to_hold_what_inflates_to_several_pieces() {
+    let piece = 16 << 10;
+    // A shared inflater makes one piece of a short message, an own one a piece of each read.
+    for (shared, split, length, needed) in [
+        (true, false, piece - 1, 0),
+        (true, true, piece - 1, 0),
+        (false, false, piece - 1, 0),
+        (false, true, piece - 1, piece - 1),
+        (true, false, piece, piece),
+        (true, true, piece, piece),
+        (false, false, piece, piece),
+    ] {
+        let data = common::random(length);
+        let mut deflater = Deflater::shared(deflater()).threshold(0);
+        let wire = sent(&mut client(NO_TAKEOVER), |client, out| {
+            client.send_compressed(Data::Binary(&data), &mut deflater, out)
+        });
+        for room in [needed, needed.saturating_sub(1)] {
+            let codec = ZlibDecompress::new();
+            let mut inflater = if shared { Inflater::shared(codec) } else { Inflater::own(codec) };
+            let mut connection = server(NO_TAKEOVER);
+            let (mut memory, mut wire) = (vec![0; room], wire.clone());
+            let mut messages = Messages::lent(&mut memory);
+            let (first, rest) = wire.split_at_mut(if split { 9000 } else { 0 });
+            let message =
+                messages.receive_inflated(&mut connection, &mut inflater, &mut &mut *first);
+            assert!(message.is_none() || room < needed);
+            if message.is_some() {
+                continue;
+            }
+            match messages.receive_inflated(&mut connection, &mut inflater, &mut &mut *rest) {
+                Some(Message::Binary(whole)) => assert!(whole == data && room >= needed),
+                Some(Message::Failed(failure)) => {
+                    assert_eq!((failure, room < needed), (Violation::MessageTooBig.into(), true));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn an_inflater_has_memory_for_one_piece() {
     let mut inflater = Inflater::shared(ZlibDecompress::new());
     for (length, buffer) in [(1, 4096), (5000, 8192), (1, 8192), (9000, 16_384), (1 << 20, 16_384)]
