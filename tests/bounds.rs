@@ -46,6 +46,9 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.dealloc(pointer, layout) }
     }
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if size > LARGEST.get() {
+            return std::ptr::null_mut();
+        }
         // Both are in use while one is copied to the other.
         count(1, size as isize);
         count(0, -(layout.size() as isize));
@@ -245,6 +248,20 @@ fn storage_is_kept_up_to_what_was_asked() {
             drop(frames);
             assert_eq!(IN_USE.get() - in_use, kept, "a message of {lengths:?}");
         }
+    }
+}
+
+#[test]
+fn text_and_binary_messages_are_joined_in_the_same_memory() {
+    let mut connection = Connection::new(Client(Keys::default()), &Config::new(), Agreed::new());
+    let mut messages = Messages::keeping(64);
+    let in_use = IN_USE.get();
+    for opcode in [0x01, 0x02, 0x01] {
+        let mut frames = [&[opcode, 64][..], &[b'a'; 64], &[0x80, 0]].concat();
+        let message = messages.receive(&mut connection, &mut &mut frames[..]);
+        assert_eq!(message.and_then(Message::data).map(|data| data.as_bytes().len()), Some(64));
+        drop(frames);
+        assert_eq!(IN_USE.get() - in_use, 64);
     }
 }
 
@@ -684,6 +701,30 @@ mod compressed {
         let mut input = &mut wire[..];
         let message = messages.receive_inflated(&mut connection, &mut inflater, &mut input);
         assert!(matches!(message, Some(Message::Text("Hello"))));
+    }
+
+    #[test]
+    fn without_memory_for_a_piece_there_is_an_error_and_no_panic() {
+        let mut inflater = Inflater::shared(ZlibDecompress::new());
+        let mut deflater = Deflater::shared(ZlibCompress::new(1)).threshold(0);
+        for (largest, length, fits) in
+            [(usize::MAX, 1, true), (5000, 4095, true), (5000, 5000, false)]
+        {
+            let mut peer = Connection::new(Client(Keys::default()), &Config::new(), NO_TAKEOVER);
+            let mut connection = Connection::new(Server, &Config::new(), NO_TAKEOVER);
+            let (mut wire, data) = (Vec::new(), vec![7; length]);
+            peer.send_compressed(Data::Binary(&data), &mut deflater, &mut wire).unwrap();
+            LARGEST.set(largest);
+            let mut messages = Messages::new();
+            let message =
+                messages.receive_inflated(&mut connection, &mut inflater, &mut &mut wire[..]);
+            LARGEST.set(usize::MAX);
+            let expected = match fits {
+                true => Message::Binary(&data),
+                false => Message::Failed(InternalError::Codec.into()),
+            };
+            assert_eq!(message, Some(expected));
+        }
     }
 
     /// The figures in the documentation of the codec, in KiB. With pointers of 32 bits they are no
