@@ -247,8 +247,9 @@ impl<'b> Messages<'b> {
     /// # Ok::<(), io::Error>(())
     /// ```
     #[must_use]
-    pub fn in_place(self, capacity: usize) -> Self {
-        Messages { in_place: capacity, ..self }
+    pub const fn in_place(mut self, capacity: usize) -> Self {
+        self.in_place = capacity;
+        self
     }
 
     /// Returns the next complete message or control event; `None` means that `input` is now empty, or
