@@ -173,7 +173,7 @@ impl Default for Messages<'static> {
 impl<'b> Messages<'b> {
     /// Creates a value that joins messages in `buffer`. A message that arrives in several reads or
     /// fragments and does not fit there fails the connection with [`Violation::MessageTooBig`]. So
-    /// does a compressed message of 16 KiB or more. Set
+    /// does one that inflates to 16 KiB or more and does not fit there. Set
     /// [`Config::max_message`](crate::Config::max_message) to the length of `buffer` to have such a
     /// message refused by its header already.
     ///
@@ -543,6 +543,6 @@ impl fmt::Debug for Messages<'_> {
         fields.field("storage", &self.storage);
         #[cfg(feature = "alloc")]
         fields.field("compressed", &format_args!("{} bytes", self.compressed.len()));
-        fields.field("holds", &self.holds).field("in_place", &self.in_place).finish()
+        fields.field("stored", &self.stored).field("in_place", &self.in_place).finish()
     }
 }
