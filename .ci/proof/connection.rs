@@ -16,8 +16,8 @@ use unknown::{AnyOutput, Hashed, any, buffer, bytes, compare, display, see, text
 use websocket_proto::{
     Agreed, Binary, Client, CloseCode, CloseFrame, Closure, Compressed, Config, Connection,
     ControlPayload, Data, Deadlines, Deflate, Event, Failure, FrameHeader, Full, Initiator,
-    InternalError, Kind, Limit, MaskSource, Message, Messages, NextStep, Output, Overdue,
-    Role, SendError, Server, SliceOutput, State, Text, Violation, WindowBits,
+    InternalError, Kind, Limit, MaskSource, Message, Messages, NextStep, Output, Overdue, Role,
+    SendError, Server, SliceOutput, State, Text, Violation, WindowBits,
 };
 
 #[unsafe(no_mangle)]
@@ -117,12 +117,14 @@ fn receive<R: Role>(connection: &mut Connection<R>) {
 }
 
 fn messages<R: Role>(connection: &mut Connection<R>) {
-    let mut messages: Messages<'_> = any(Messages::lent(buffer()).in_place(any(0)));
+    let mut messages = any(Messages::lent(buffer()));
+    messages = any(Messages::in_place(messages, any(0)));
     let mut input = buffer();
     while let Some(message) = Messages::receive(&mut messages, connection, &mut input) {
         see_message(message);
     }
     see(input);
+    see_message(any(<Message<'_> as From<Data<'_>>>::from(data())));
 }
 
 fn see_message(message: Message<'_>) {
