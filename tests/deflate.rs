@@ -1130,7 +1130,25 @@ fn a_shared_codec_is_refused_where_it_cannot_serve() {
 }
 
 #[test]
-fn a_codec_that_is_handed_the_pieces_of_another_connection_notices() {
+fn t65_compressed_bytes_of_two_connections_are_never_collected_together() {
+    let (mut one, mut two) = (server(NO_TAKEOVER), server(NO_TAKEOVER));
+    let (mut messages, mut others_messages) = (Messages::new(), Messages::new());
+    let mut inflater = Inflater::shared(ZlibDecompress::new());
+    let mut first = frames("41 03 F2 48 CD", true);
+    assert!(messages.receive_inflated(&mut one, &mut inflater, &mut &mut first[..]).is_none());
+    let mut other = frames("41 02 F2 48", true);
+    let message = others_messages.receive_inflated(&mut two, &mut inflater, &mut &mut other[..]);
+    assert!(message.is_none());
+    let mut rest = frames("80 04 C9 C9 07 00", true);
+    let message = messages.receive_inflated(&mut two, &mut inflater, &mut &mut rest[..]);
+    assert!(
+        matches!(message, Some(Message::Failed(Failure::Internal(InternalError::WrongConnection)))),
+        "{message:?}"
+    );
+}
+
+#[test]
+fn t65_a_codec_that_is_handed_the_pieces_of_another_connection_notices() {
     let (mut one, mut two) = (server(TAKEOVER), server(TAKEOVER));
     let mut inflater = Inflater::own(ZlibDecompress::new());
     let (mut messages, mut others_messages) = (Messages::new(), Messages::new());

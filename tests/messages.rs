@@ -322,7 +322,7 @@ fn mixed(first: &str, second: &str) -> Vec<String> {
 }
 
 #[test]
-fn pieces_of_two_connections_are_never_mixed() {
+fn t65_pieces_of_two_connections_are_never_mixed() {
     let failed = ["Failed(Internal(WrongConnection))"];
     assert_eq!(mixed("01 02 61 62", "01 02 63 64 / 80 01 65"), failed);
     assert_eq!(mixed("01 02 61 62", "81 02 63 64"), failed);
