@@ -123,9 +123,9 @@ impl Codecs {
     }
 }
 
-struct Side<R> {
+struct Side<'b, R> {
     connection: Connection<R>,
-    messages: Messages<'static>,
+    messages: Messages<'b>,
     /// Its own, or also those of the other side.
     codecs: Rc<RefCell<Codecs>>,
     /// How many masking keys it has; a server needs none.
@@ -139,7 +139,7 @@ struct Side<R> {
     pongs: VecDeque<Vec<u8>>,
 }
 
-impl<R: Role> Side<R>
+impl<'b, R: Role> Side<'b, R>
 where
     Connection<R>: OwnFrame,
 {
@@ -147,7 +147,7 @@ where
         role: R,
         keys: Rc<Cell<usize>>,
         agreed: Agreed,
-        messages: Messages<'static>,
+        messages: Messages<'b>,
         codecs: Rc<RefCell<Codecs>>,
     ) -> Self {
         Side {
@@ -274,7 +274,7 @@ where
     }
 
     /// Brings some bytes from the other side, which may not be read any more.
-    fn deliver<P>(&mut self, other: &mut Side<P>, count: usize) {
+    fn deliver<P>(&mut self, other: &mut Side<'_, P>, count: usize) {
         let count = count.min(other.wire.len());
         let mut bytes: Vec<u8> = other.wire.drain(..count).collect();
         let mut input = &mut bytes[..];
@@ -313,7 +313,7 @@ where
         self.transmit();
     }
 
-    fn eof<P>(&mut self, other: &Side<P>) {
+    fn eof<P>(&mut self, other: &Side<'_, P>) {
         if other.wire.is_empty() {
             self.connection.receive_eof();
         }
