@@ -249,8 +249,7 @@ impl<D: Decompress> Inflater<D> {
         loop {
             self.make_room(connection.max_message())?;
             let (consumed, drained) = self.step(input.data, connection.max_message());
-            let (_, rest) = mem::take(&mut input.data).split_at_mut(consumed);
-            input.data = rest;
+            input.data = mem::take(&mut input.data).get_mut(consumed..).unwrap_or_default();
             let mut last = drained && input.position.last;
             if last {
                 self.finish();
