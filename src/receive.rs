@@ -93,7 +93,7 @@ pub(crate) struct Receiver<R> {
 }
 
 /// What the next byte belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Stage {
     /// A frame header.
     Header,
@@ -112,7 +112,7 @@ enum Stage {
 }
 
 /// A data frame whose payload is being received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct DataFrame {
     message: Open,
     /// The masking key, rotated to fit the next byte.
