@@ -1148,6 +1148,34 @@ fn t65_compressed_bytes_of_two_connections_are_never_collected_together() {
 }
 
 #[test]
+fn t65_pieces_of_two_connections_are_never_inflated_together() {
+    fn inflate(
+        connection: &mut Connection<Server>,
+        inflater: &mut Inflater<ZlibDecompress>,
+        bytes: &str,
+    ) -> Option<Failure> {
+        let mut bytes = frames(bytes, true);
+        let Some(Event::Compressed(mut piece)) = connection.receive(&mut &mut bytes[..]) else {
+            panic!("a piece")
+        };
+        let mut failed = None;
+        while let Some(event) = inflater.inflate(connection, &mut piece) {
+            if let Event::Failed(failure) = event {
+                failed = Some(failure);
+            }
+        }
+        failed
+    }
+    let (mut one, mut two) = (server(TAKEOVER), server(TAKEOVER));
+    let mut ones = Inflater::own(ZlibDecompress::new());
+    let mut twos = Inflater::own(ZlibDecompress::new());
+    assert_eq!(inflate(&mut one, &mut ones, "41 03 F2 48 CD"), None);
+    assert_eq!(inflate(&mut two, &mut twos, "41 02 F2 48"), None);
+    let failure = inflate(&mut two, &mut ones, "80 05 CD C9 C9 07 00");
+    assert_eq!(failure, Some(InternalError::WrongConnection.into()));
+}
+
+#[test]
 fn t65_a_codec_that_is_handed_the_pieces_of_another_connection_notices() {
     let (mut one, mut two) = (server(TAKEOVER), server(TAKEOVER));
     let mut inflater = Inflater::own(ZlibDecompress::new());
