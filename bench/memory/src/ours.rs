@@ -15,7 +15,7 @@ pub fn new() -> Connection<Server> {
 }
 
 /// A connection that has echoed a message, and what gathers the fragments of the next.
-pub fn echoed() -> (Connection<Server>, Messages) {
+pub fn echoed() -> (Connection<Server>, Messages<'static>) {
     let (mut connection, mut messages) = (new(), Messages::new());
     let mut memory = [0; 16];
     let mut out = websocket_proto::SliceOutput::new(&mut memory);
@@ -30,7 +30,7 @@ pub fn echoed() -> (Connection<Server>, Messages) {
 }
 
 /// The same with compression, where every message stands for itself: the codecs are shared too.
-pub fn compressed() -> impl FnMut() -> (Connection<Server>, Messages) {
+pub fn compressed() -> impl FnMut() -> (Connection<Server>, Messages<'static>) {
     let mut inflater = Inflater::shared(ZlibDecompress::new());
     let mut deflater = Deflater::shared(ZlibCompress::new(6)).threshold(0);
     let mut out = Vec::with_capacity(1024);
