@@ -255,8 +255,9 @@ impl<'b> Messages<'b> {
     /// Returns the next complete message or control event; `None` means that `input` is now empty, or
     /// holds what stays there [in place](Messages::in_place).
     ///
-    /// The messages are those that [`Connection::receive`] returns in pieces. A message borrows the input or this value, never the
-    /// connection, so that the application can send while it looks at the message.
+    /// The messages are those that [`Connection::receive`] returns in pieces. A message borrows the
+    /// input or this value, never the connection, so that the application can send while it looks at
+    /// the message.
     #[inline]
     pub fn receive<'m, 'i: 'm, R: Role>(
         &'m mut self,
