@@ -102,8 +102,8 @@ impl Sender {
         }
     }
 
-    /// Records that no Pong is owed any more: it was appended, or a Close or a failure has ended the
-    /// reading, after which no Ping is answered (§5.5.2).
+    /// Records that no Pong is owed any more: it was appended, or is dropped because a Close or a
+    /// failure has ended the reading (§5.5.2).
     pub(crate) const fn forget_pong(&mut self) {
         if self.owes_pong() {
             self.pong = Pong::Sent;
