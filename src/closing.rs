@@ -77,15 +77,15 @@ pub enum State {
 pub enum NextStep {
     /// Go on: read more.
     Continue,
-    /// End the writing side, call [`write_ended`](crate::Connection::write_ended), then read and
-    /// drop what comes until the end of stream, within a deadline (§7.1.1). This is the server's
-    /// way, because the server closes first.
+    /// End the writing side and call [`write_ended`](crate::Connection::write_ended). Then read and
+    /// discard bytes until the end of stream, within a deadline. Only a server takes this step,
+    /// because the server ends the transport first (§7.1.1).
     ///
     /// Ignore an error of ending it: the connection has not ended. Do not end it again, because
     /// each `shutdown` wakes an edge-triggered epoll, and the loop would spin until the deadline.
     ShutdownWrite,
-    /// Read and drop what comes until the end of stream, within a deadline (§7.1.1). The step of a
-    /// client, which waits for the server, and of a server that has ended its writing side.
+    /// Read and discard bytes until the end of stream, within a deadline (§7.1.1). A client takes this
+    /// step to wait for the server, and a server after it has ended its writing side.
     AwaitEof,
     /// Close the transport: nothing more will be exchanged.
     Drop,

@@ -30,7 +30,7 @@
 //! # The end of a message
 //!
 //! A compressor leaves out the last four bytes of an empty stored block. [`Inflater::finish`] feeds
-//! them to the codec, which tells whether a block ends there; if not, the message was truncated.
+//! them to the codec, which returns whether a block ends there. If not, the message was truncated.
 //! There are three exceptions, all from real peers: a message that does not leave them out, a message
 //! that ends with a final block, and a message of no bytes at all.
 //!
@@ -126,9 +126,11 @@ pub struct Inflater<D> {
     serial: u32,
 }
 
-/// The least and the most bytes that the buffer has room for, so that short messages take little
-/// memory and long ones few steps.
-const ROOM: (usize, usize) = (4 << 10, 16 << 10);
+/// The longest piece: the most bytes that the buffer has room for.
+const PIECE: usize = 16 << 10;
+
+/// How many bytes the buffer has room for at first, so that short messages take little memory.
+const FIRST_ROOM: usize = 4 << 10;
 
 impl<D: Decompress> Inflater<D> {
     /// Creates an inflater for one connection, for pieces or whole messages.
@@ -257,7 +259,7 @@ impl<D: Decompress> Inflater<D> {
             }
             last &= self.fault.is_none();
             // Where the buffer can grow, there is no piece before it has grown.
-            if !drained && self.buffer.len() < ROOM.1 {
+            if !drained && self.buffer.len() < PIECE {
                 continue;
             }
             self.handed_out = match input.kind {
@@ -295,8 +297,10 @@ impl<D: Decompress> Inflater<D> {
                 self.has_more = false;
                 self.fault = (valid > 0).then_some(Violation::InvalidUtf8.into());
                 position.last = false;
-                let text = data.get(..valid).and_then(|text| utf8::validate(text).ok());
-                text.filter(|text| !text.is_empty()).ok_or(Violation::InvalidUtf8)?
+                match utf8::prefix(data, valid) {
+                    "" => return Err(Violation::InvalidUtf8.into()),
+                    text => text,
+                }
             }
         };
         Ok(Received::Text { text, position })
@@ -371,12 +375,12 @@ impl<D: Decompress> Inflater<D> {
 
     /// Grows a buffer that is full, up to the longest piece and no further than the message may.
     fn make_room(&mut self, limit: u64) -> Result<(), Failure> {
-        let (length, (least, most)) = (self.buffer.len(), ROOM);
-        if self.filled < length || length >= most {
+        let length = self.buffer.len();
+        if self.filled < length || length >= PIECE {
             return Ok(());
         }
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
-        let room = length.saturating_mul(2).clamp(least, most).min(limit);
+        let room = length.saturating_mul(2).clamp(FIRST_ROOM, PIECE).min(limit);
         let more = room.saturating_sub(length);
         self.buffer.try_reserve_exact(more).map_err(|_| InternalError::Codec)?;
         self.buffer.resize(length.saturating_add(more), 0);

@@ -49,7 +49,7 @@ use core::{fmt, mem, ops::ControlFlow};
 #[cfg(feature = "alloc")]
 use crate::{
     codec::Decompress,
-    event::{Compressed, Position},
+    event::Compressed,
     frame::compressed_limit,
     inflate::Inflater,
     storage::{Heap, growth},
@@ -57,7 +57,7 @@ use crate::{
 use crate::{
     connection::Connection,
     error::{Failure, InternalError, Violation},
-    event::{Data, Kind},
+    event::{Data, Kind, Position},
     mask,
     message::Message,
     output::Full,
@@ -393,14 +393,27 @@ impl<'b> Messages<'b> {
             _ => return Ok(None),
         };
         let kind = data.kind();
-        let expected = if position.is_first() { Stored::Nothing } else { Stored::Pieces(kind) };
-        if self.stored != expected || self.storage.len() as u64 != position.offset {
-            return Err(InternalError::WrongConnection.into());
-        }
+        self.check_order(Stored::Pieces(kind), self.storage.len(), position)?;
         let pushed = self.storage.push(data, key, connection.max_message());
         pushed.map_err(|Full| Violation::MessageTooBig)?;
         self.stored = if position.last { Stored::Complete } else { Stored::Pieces(kind) };
         Ok(position.last.then_some(kind))
+    }
+
+    /// Checks that a piece at this position follows the `length` bytes that memory has. If the piece
+    /// is not the first, that memory has to be in the state `stored`.
+    fn check_order(
+        &self,
+        stored: Stored,
+        length: usize,
+        position: Position,
+    ) -> Result<(), Failure> {
+        let expected = if position.is_first() { Stored::Nothing } else { stored };
+        if self.stored == expected && length as u64 == position.offset {
+            Ok(())
+        } else {
+            Err(InternalError::WrongConnection.into())
+        }
     }
 
     /// Inflates a compressed piece and stores what comes of it. For a shared inflater, collects it
@@ -457,16 +470,12 @@ impl<'b> Messages<'b> {
         piece: &Compressed<'_>,
     ) -> Result<(), Failure> {
         let stored = Stored::Compressed(piece.kind);
-        let expected = if piece.position.is_first() { Stored::Nothing } else { stored };
-        let length = self.compressed.len() as u64;
-        if self.stored != expected || length != piece.position.offset {
-            return Err(InternalError::WrongConnection.into());
-        }
+        let (length, capacity) = (self.compressed.len(), self.compressed.capacity());
+        self.check_order(stored, length, piece.position)?;
         let limit = compressed_limit(connection.max_message());
-        if length.saturating_add(piece.data.len() as u64) > limit {
+        if (length as u64).saturating_add(piece.data.len() as u64) > limit {
             return Err(Violation::MessageTooBig.into());
         }
-        let (length, capacity) = (self.compressed.len(), self.compressed.capacity());
         let more = growth(length, capacity, piece.data.len(), self.storage.spare(), limit);
         self.compressed.try_reserve_exact(more).map_err(|_| Violation::MessageTooBig)?;
         self.compressed.extend_from_slice(piece.data);

@@ -5,9 +5,9 @@
 //! Nearly all frames are small, were fully received, and are a message of their own. They take the
 //! straight path, [`Receiver::receive_whole`], which takes whole messages and nothing else. Whatever
 //! it does not recognise, good or bad, goes to the general path ([`Receiver::receive`]), which alone
-//! names what is wrong with a header. The only fault that the straight path finds itself is invalid
-//! text, which it leaves to the next call by [`Stage::InvalidText`]. Both paths give the same result
-//! for a frame that both can take.
+//! names what is wrong with a header. The straight path itself finds one fault only: text that is not
+//! UTF-8. The next call then reports that fault ([`Stage::InvalidText`]). Both paths give the same
+//! result for a frame that both can take.
 //!
 //! # Where input may be split
 //!
@@ -319,7 +319,7 @@ impl<R: Role> Receiver<R> {
     #[cold]
     fn invalid_prefix<'i>(&mut self, data: &'i [u8], valid: usize) -> &'i str {
         self.stage = Stage::InvalidText;
-        data.get(..valid).and_then(|text| utf8::validate(text).ok()).unwrap_or_default()
+        utf8::prefix(data, valid)
     }
 
     /// The general path: returns what the next bytes of `input` are, or `None` when all of them were

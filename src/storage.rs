@@ -38,7 +38,7 @@ impl Storage<'_> {
         }
     }
 
-    /// Discards the message. Heap memory above what is to be kept is given back.
+    /// Discards the message, and frees heap memory if it has more capacity than is kept.
     pub(crate) fn clear(&mut self) {
         match self {
             #[cfg(feature = "alloc")]

@@ -101,6 +101,12 @@ pub(crate) fn validate(text: &[u8]) -> Result<&str, usize> {
     str::from_utf8(text).map_err(|error| error.valid_up_to())
 }
 
+/// The first `valid` bytes of `text`, which [`validate`] has found to be UTF-8.
+#[cold]
+pub(crate) fn prefix(text: &[u8], valid: usize) -> &str {
+    text.get(..valid).and_then(|text| validate(text).ok()).unwrap_or_default()
+}
+
 /// `text` as a string if it is found to be one quickly. Short text, for which simdutf8 has no vectors
 /// and core goes byte by byte, is ASCII nearly always.
 #[cfg(feature = "simd")]
