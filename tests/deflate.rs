@@ -640,6 +640,26 @@ fn messages_under_the_threshold_are_sent_as_they_are() {
 }
 
 #[test]
+fn r7692_7_2_1_b_fragments_of_two_connections_on_one_deflater_never_mix() {
+    let mut deflater = Deflater::shared(deflater());
+    let (mut one, mut two) = (server(NO_TAKEOVER), server(NO_TAKEOVER));
+    let mut send = |connection: &mut Connection<Server>, text, last| {
+        let data = Data::Text(text);
+        sent(connection, |connection, out| {
+            connection.send_compressed_fragment(data, last, &mut deflater, out)
+        })
+    };
+    // What the other connection sends in between would be worth a reference.
+    let secret = "the quick brown fox jumps over the lazy dog";
+    let mut wire = send(&mut one, "first, ", false);
+    send(&mut two, secret, false);
+    wire.extend(send(&mut one, secret, true));
+    let codec = ZlibDecompress::new();
+    let outcome = drive_inflated(&mut client(NO_TAKEOVER), Mode::Own, codec, [&wire[..]]);
+    assert_eq!(outcome.events, [format!("text <first, {secret}>")]);
+}
+
+#[test]
 fn r7692_6_a_the_first_fragment_alone_has_rsv1() {
     for kind in
         [Data::Text as fn(&'static str) -> Data<'static>, |text| Data::Binary(text.as_bytes())]
