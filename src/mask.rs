@@ -39,10 +39,9 @@ fn apply_aligned(data: &mut [u8], key: [u8; 4]) {
 
 #[inline(always)]
 fn apply_words(data: &mut [u8], key: [u8; 4]) {
-    // On 32 bits there are often no vectors, and reading the last block costs what masking it does.
+    // On 32 bits there are mostly no vectors, and reading a block costs what masking it does.
     if data.len() < 16 || cfg!(target_pointer_width = "32") {
-        let rest = apply_blocks::<16>(data, key);
-        let rest = apply_blocks::<4>(rest, key);
+        let rest = apply_blocks::<4>(data, key);
         for (byte, key) in rest.iter_mut().zip(key) {
             *byte ^= key;
         }
