@@ -60,6 +60,7 @@ const TABLE: &[Row] = &[
     Row { id: "R6455-7.1.4-a", steps: &[Peer("88 02 03 E8"), Transmit], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closing, next: DONE, closure: "-" },
     Row { id: "R6455-7.1.4-a T61", steps: &[Peer("88 02 03 E8"), Transmit, Eof], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closed, next: DROP, closure: "1000 clean sent 1000 by Peer" },
     Row { id: "R6455-7.1.5-c", steps: &[Peer("88 02 03 E8"), Close(4001), Transmit, Eof], events: &["close 1000 "], output: "88 02 0F A1", state: State::Closed, next: DROP, closure: "1000 clean sent 4001 by Peer" },
+    // an owed Pong is dropped by the Close of the peer
     Row { id: "R6455-5.5.2-c", steps: &[Peer("89 01 70 / 88 00"), Transmit], events: &["ping 70", "close"], output: "88 00", state: State::Closing, next: DONE, closure: "-" },
     Row { id: "R6455-5.5.2-c", steps: &[Peer("89 01 70 / 88 00"), Transmit, Transmit], events: &["ping 70", "close"], output: "88 00", state: State::Closing, next: DONE, closure: "-" },
     Row { id: "R6455-7.1.5-a", steps: &[Peer("88 02 03 E8 / 88 02 03 E9 / FF FF"), Transmit], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closing, next: DONE, closure: "-" },

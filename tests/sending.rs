@@ -106,9 +106,16 @@ fn r6455_5_3_a_t50_one_fresh_key_for_each_frame_in_the_order_of_the_calls() {
     connection.ping(b"", &mut out).unwrap();
     connection.send_fragment(Data::Text("b"), false, &mut out).unwrap();
     connection.send_fragment(Data::Text("c"), true, &mut out).unwrap();
-    let expected = "01 81 01*4 60 / 89 80 02*4 / 00 81 03*4 61 / 80 81 04*4 67";
+    // An owed Pong and the frame behind it, then a frame whose payload the caller writes.
+    receive(&mut connection, hex("89 01 70"));
+    connection.send_text("d", &mut out).unwrap();
+    let mut payload = *b"e";
+    let header = connection.frame_in_place(Kind::Text, true, &mut payload).unwrap();
+    let expected = "01 81 01*4 60 / 89 80 02*4 / 00 81 03*4 61 / 80 81 04*4 67 \
+                    / 8A 81 05*4 75 / 81 81 06*4 62";
     assert_eq!(out, hex(expected));
-    assert_eq!(drawn, 4);
+    assert_eq!([&*header, &payload].concat(), hex("81 81 07*4 62"));
+    assert_eq!(drawn, 7);
 }
 
 #[test]
