@@ -136,7 +136,7 @@
 //! **Own codecs.** With context takeover a message may refer to those before it: of 1 KiB of JSON a
 //! quarter is left, and half without. Each connection then has an `Inflater::own`, a `Deflater::own`, or
 //! both, each direction as it was agreed: 79 KiB to inflate and 134 to 372 KiB to compress (the
-//! table is at `ZlibCompress`). Buffers come to it: up to 16 KiB to inflate, and up to 64 KiB that
+//! table is at `ZlibCompress`). Buffers come to it: up to 17 KiB to inflate, and up to 64 KiB that
 //! are kept between messages to compress.
 //!
 //! **While a message is inflated**, `Messages` holds it: up to
@@ -145,7 +145,7 @@
 //! more than a thousand. So with the default limit a peer fills 16 MiB by sending 16 KiB of a
 //! message that it never ends. Set the limit so that you can afford it for every connection, or
 //! take pieces as they come ([`Inflater::inflate`](crate::Inflater::inflate)): messages of any size
-//! then pass through 16 KiB.
+//! then pass through 17 KiB.
 //!
 //! **Choose the codecs by what was agreed**, not by what was wanted. A server can demand that
 //! neither side takes its context over. A client cannot, because some servers insist on it: with

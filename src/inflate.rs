@@ -18,7 +18,7 @@
 //! ```
 //!
 //! The buffer grows up to one piece, so that a message of many megabytes takes no more memory here
-//! than one of 16 KiB. [`Messages`](crate::Messages) joins the pieces.
+//! than one of 17 KiB. [`Messages`](crate::Messages) joins the pieces.
 //!
 //! # Why faults wait
 //!
@@ -69,7 +69,7 @@ use crate::{
 ///
 /// # Memory
 ///
-/// The buffer holds one piece: 16 KiB at most, less as long as no message inflates to so much. The
+/// The buffer holds one piece: 17 KiB at most, less as long as no message inflates to so much. The
 /// window of the codec comes to it. [`Messages`](crate::Messages) joins several pieces in its own
 /// memory, up to [`Config::max_message`](crate::Config::max_message), and takes twice that while the
 /// memory grows.
@@ -126,11 +126,13 @@ pub struct Inflater<D> {
     serial: u32,
 }
 
-/// The longest piece: the most bytes that the buffer has room for.
-const PIECE: usize = 16 << 10;
+/// The longest piece: the most bytes that the buffer has room for. A message of 16 KiB, a usual
+/// size, ends inside it: one that filled it would have to be joined, and codecs are slow at the end
+/// of their room.
+const PIECE: usize = 17 << 10;
 
 /// How many bytes the buffer has room for at first, so that short messages take little memory.
-const FIRST_ROOM: usize = 4 << 10;
+const FIRST_ROOM: usize = PIECE / 4;
 
 impl<D: Decompress> Inflater<D> {
     /// Creates an inflater for one connection, for pieces or whole messages.

@@ -12,7 +12,7 @@
 //! 3. **In the storage.** The message came in several pieces: in several frames, in several reads, or
 //!    out of an inflater in several steps. Each piece is copied, and unmasked while it is copied.
 //! 4. **In the inflater.** The message was compressed and inflates to one piece: it has less than
-//!    16 KiB, and the inflater was given all of it at once.
+//!    17 KiB, and the inflater was given all of it at once.
 //!
 //! ```text
 //!                 input                          storage
@@ -173,7 +173,7 @@ impl Default for Messages<'static> {
 impl<'b> Messages<'b> {
     /// Creates a value that joins messages in `buffer`. A message that arrives in several reads or
     /// fragments and does not fit there fails the connection with [`Violation::MessageTooBig`]. So
-    /// does one that inflates to 16 KiB or more and does not fit there. Set
+    /// does one that inflates to 17 KiB or more and does not fit there. Set
     /// [`Config::max_message`](crate::Config::max_message) to the length of `buffer` to have such a
     /// message refused by its header already.
     ///
@@ -274,7 +274,7 @@ impl<'b> Messages<'b> {
     /// §7.2.2). A message that does not inflate fails the connection with
     /// [`Violation::InvalidPayload`].
     ///
-    /// A message that inflates to less than 16 KiB is lent by `inflater` if it is inflated at once.
+    /// A message that inflates to less than 17 KiB is lent by `inflater` if it is inflated at once.
     /// Any other is joined by this value. An [own](crate::Inflater::own) inflater inflates what has
     /// arrived. For a [shared](crate::Inflater::shared) one, the compressed bytes of a message are
     /// collected here until all have arrived: up to an eighth more than
