@@ -1476,7 +1476,7 @@ fn t09_a_fault_behind_a_full_output_needs_no_more_input() {
     let wire = frames("42 01 00 / 89 00", true);
     let mut connection = Connection::new(Server, &Config::new(), TAKEOVER);
     let outcome = drive_inflated(&mut connection, Mode::Pieces, Full::default(), [&wire[..]]);
-    assert_eq!(outcome.events, ["binary <61*4097", "failed InvalidPayload"]);
+    assert_eq!(outcome.events, ["binary <61*4353", "failed InvalidPayload"]);
     assert_eq!(show(&outcome.output), FAIL_1007);
 }
 
