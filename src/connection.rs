@@ -113,9 +113,9 @@ impl<R: Role> Connection<R> {
     #[inline]
     pub(crate) fn receive_whole<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Whole<'i>> {
         let before = input.len();
-        let whole = self.receiver.receive_whole(input);
+        let whole = self.receiver.receive_whole(input)?;
         self.received = self.received.wrapping_add(before.wrapping_sub(input.len()) as u32);
-        whole
+        Some(whole)
     }
 
     /// Returns whether `input` begins a message that the caller is to keep there until it is fully

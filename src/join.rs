@@ -44,7 +44,7 @@
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
-use core::{fmt, mem, ops::ControlFlow};
+use core::{fmt, mem};
 
 #[cfg(feature = "alloc")]
 use crate::{
@@ -264,10 +264,7 @@ impl<'b> Messages<'b> {
         connection: &mut Connection<R>,
         input: &mut &'i mut [u8],
     ) -> Option<Message<'m>> {
-        match self.receive_in_input(connection, input) {
-            ControlFlow::Break(data) => Some(data?.into()),
-            ControlFlow::Continue(()) => self.receive_pieces(connection, input),
-        }
+        self.receive_in_input(connection, input, Messages::receive_pieces)
     }
 
     /// Like [`receive`](Messages::receive), for connections that agreed on compression (RFC 7692
@@ -286,9 +283,46 @@ impl<'b> Messages<'b> {
         inflater: &'m mut Inflater<D>,
         input: &mut &'i mut [u8],
     ) -> Option<Message<'m>> {
-        if let ControlFlow::Break(data) = self.receive_in_input(connection, input) {
-            return Some(data?.into());
+        self.receive_in_input(connection, input, |messages, connection, input| {
+            messages.inflate_pieces(connection, inflater, input)
+        })
+    }
+
+    /// Returns a message that was fully received in the input, or `None` if it is to stay there.
+    /// Anything else is left to `otherwise`.
+    #[inline(always)]
+    fn receive_in_input<'m, 'i: 'm, R: Role>(
+        &'m mut self,
+        connection: &mut Connection<R>,
+        input: &mut &'i mut [u8],
+        otherwise: impl FnOnce(
+            &'m mut Self,
+            &mut Connection<R>,
+            &mut &'i mut [u8],
+        ) -> Option<Message<'m>>,
+    ) -> Option<Message<'m>> {
+        if self.stored == Stored::Nothing || self.clear_complete() {
+            match connection.receive_whole(input) {
+                Some(Whole::Text(text)) => return Some(Message::Text(text)),
+                Some(Whole::Binary(data)) => return Some(Message::Binary(data)),
+                // The valid prefix of an invalid message is not returned as a message.
+                Some(Whole::Invalid(_)) => {}
+                None if self.in_place > 0 && connection.leave(input, self.in_place) => return None,
+                None => {}
+            }
         }
+        otherwise(self, connection, input)
+    }
+
+    /// As [`receive_pieces`](Messages::receive_pieces), with an inflater for what is compressed.
+    #[cfg(feature = "alloc")]
+    #[inline(never)]
+    fn inflate_pieces<'m, 'i: 'm, R: Role, D: Decompress>(
+        &'m mut self,
+        connection: &mut Connection<R>,
+        inflater: &'m mut Inflater<D>,
+        input: &mut &'i mut [u8],
+    ) -> Option<Message<'m>> {
         loop {
             let mut received = connection.receive_piece(input);
             let complete = match received.as_mut()? {
@@ -311,28 +345,6 @@ impl<'b> Messages<'b> {
             if let Some(complete) = complete {
                 return self.message(connection, complete);
             }
-        }
-    }
-
-    /// Returns a message that was fully received in the input, or `None` if it is to stay there.
-    #[inline(always)]
-    fn receive_in_input<'i, R: Role>(
-        &mut self,
-        connection: &mut Connection<R>,
-        input: &mut &'i mut [u8],
-    ) -> ControlFlow<Option<Data<'i>>> {
-        if self.stored != Stored::Nothing && !self.clear_complete() {
-            return ControlFlow::Continue(());
-        }
-        match connection.receive_whole(input) {
-            Some(Whole::Text(text)) => ControlFlow::Break(Some(Data::Text(text))),
-            Some(Whole::Binary(data)) => ControlFlow::Break(Some(Data::Binary(data))),
-            // The valid prefix of an invalid message is not returned as a message.
-            Some(Whole::Invalid(_)) => ControlFlow::Continue(()),
-            None if self.in_place > 0 && connection.leave(input, self.in_place) => {
-                ControlFlow::Break(None)
-            }
-            None => ControlFlow::Continue(()),
         }
     }
 
