@@ -338,7 +338,7 @@ impl<D: Decompress> Inflater<D> {
             if !self.own && (context.takeover || !last) {
                 return Err(InternalError::NoInflater.into());
             }
-            // RFC 7692 §7.1.1: the peer began with an empty window.
+            // RFC 7692 §7.1.1: without takeover, as for a shared inflater, the window is empty.
             if !context.takeover {
                 self.codec.reset();
             }

@@ -461,8 +461,8 @@ impl<R: Role> Receiver<R> {
 
     /// A piece of text that begins with a whole code point.
     fn text<'i>(&mut self, data: &'i [u8], last: bool) -> Option<Received<'i>> {
-        // §8.1: validated early, as it arrives. §5.6: a message ends with a whole code point, so one
-        // that is split is validated with its rest.
+        // §8.1: UTF-8 is checked early, as text arrives. §5.6: a message ends with a whole code
+        // point, so one that is split is checked with its rest.
         let (whole, partial) = if last { (data, [].as_slice()) } else { utf8::split_cut(data) };
         let (text, last) = match utf8::validate(whole) {
             Ok(text) => (text, last),

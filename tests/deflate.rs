@@ -115,7 +115,7 @@ fn r7692_7_2_2_a_r6455_6_2_c_the_tail_is_put_back() {
 }
 
 #[test]
-fn r7692_7_2_2_b_the_window_is_kept_between_messages() {
+fn r7692_7_2_2_b_the_window_is_kept_with_takeover_and_empty_if_shared() {
     let twice = [HELLO, HELLO_AGAIN].join(" / ");
     check(TAKEOVER, &Config::new(), &twice, &["text <Hello>", "text <Hello>"], "");
     // Where no takeover was agreed, the window is empty, and there is nothing to refer to.
@@ -495,7 +495,7 @@ fn r7692_6_f_text_is_judged_as_it_is_inflated() {
 }
 
 #[test]
-fn r7692_6_f_t30_the_limit_counts_inflated_bytes_exactly() {
+fn r7692_6_f_t30_a_bomb_meets_the_limit_at_the_exact_byte() {
     // Ten bytes that do not compress: twelve on the wire.
     let ten = "C2 10 00 0A 00 F5 FF 61 62 63 64 65 66 67 68 69 6A 00";
     let event = "binary <61 62 63 64 65 66 67 68 69 6A>";
@@ -642,7 +642,7 @@ fn messages_under_the_threshold_are_sent_as_they_are() {
 }
 
 #[test]
-fn r7692_7_2_1_b_fragments_of_two_connections_on_one_deflater_never_mix() {
+fn r7692_7_2_1_b_the_window_of_a_shared_deflater_is_forgotten_between_fragments() {
     let mut deflater = Deflater::shared(deflater());
     let (mut one, mut two) = (server(NO_TAKEOVER), server(NO_TAKEOVER));
     let mut send = |connection: &mut Connection<Server>, text, last| {

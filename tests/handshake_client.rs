@@ -395,6 +395,7 @@ fn r6455_4_1_y_r6455_7_1_4_b_t41_each_breach_of_a_rule_fails_the_handshake() {
         Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, "dGhlIHNhbXBsZSBub25jZQ=="), expected: Err(InvalidAccept(Mismatch)) },
         Vector { id: "R6455-4.1-v", head: s().with(ACCEPT, ""), expected: Err(InvalidAccept(Mismatch)) },
         Vector { id: "R6455-4.1-v", head: s().without(ACCEPT), expected: Err(InvalidAccept(Missing)) },
+        // Sec-WebSocket-Accept twice is refused, and so is a subprotocol.
         Vector { id: "R6455-11.3-c", head: s().plus("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), expected: Err(InvalidAccept(Repeated)) },
         Vector { id: "R6455-11.3-c", head: s().plus("Sec-WebSocket-Protocol: chat"), expected: Err(InvalidSubprotocol(Repeated)) },
         Vector { id: "R6455-4.1-x", head: s().with("Sec-WebSocket-Protocol", "superchat"), expected: Ok(()) },

@@ -426,6 +426,21 @@ fn r6455_5_5_3_b_t20_of_a_million_pings_one_pong_is_owed() {
 }
 
 #[test]
+fn r6455_5_5_2_c_an_owed_pong_is_dropped_by_a_close_a_fault_and_an_end() {
+    for (then, output) in [("88 00", "88 00"), ("83 00", "88 02 03 EA"), ("", "")] {
+        let (mut connection, mut out) = (client(), Vec::new());
+        receive(&mut connection, hex("89 01 70"));
+        assert!(connection.wants_transmit());
+        match then {
+            "" => connection.receive_eof(),
+            frame => receive(&mut connection, hex(frame)),
+        }
+        connection.transmit(&mut out).unwrap();
+        assert_eq!(unmask(&out), hex(output), "{then}");
+    }
+}
+
+#[test]
 fn t21_the_applications_pong_does_not_take_the_place_of_the_owed_one() {
     let (mut connection, mut out) = (server(), Vec::new());
     receive(&mut connection, common::mask(&hex("89 01 61")));

@@ -231,6 +231,7 @@ impl<'h> Single<'h> {
         self,
         parse: impl FnOnce(&'h [u8]) -> Option<T>,
     ) -> Result<T, FieldFault> {
+        // A field that comes twice, such as Sec-WebSocket-Accept, is refused.
         if self.repeated {
             return Err(FieldFault::Repeated);
         }
