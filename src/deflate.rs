@@ -104,9 +104,9 @@ impl<C: Compress> Deflater<C> {
         first: bool,
         last: bool,
     ) -> Result<&[u8], SendError> {
-        // RFC 7692 §7.1.1: a window is taken over only where that was agreed. The window of a shared
-        // deflater is forgotten, also between two fragments, because others may have compressed in
-        // between.
+        // RFC 7692 §7.1.1: a window is taken over only where that was agreed.
+        // The window of a shared deflater is forgotten, also between two fragments, because others
+        // may have compressed in between.
         if !self.own || first && !context.takeover {
             self.ready = false;
         }

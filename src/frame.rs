@@ -125,8 +125,8 @@ impl Header {
         let opcode = Opcode::new(first & 0x0F).ok_or(Violation::ReservedOpcode)?;
         let fin = first & FIN != 0;
         let rsv1 = first & RSV1 != 0;
-        // §5.2: a reserved bit needs an extension. RFC 7692 §6: the first frame of a message has RSV1,
-        // and RSV1 on a continuation or a control frame is refused.
+        // §5.2: a reserved bit needs an extension. RFC 7692 §6: only the first frame of a message may
+        // have RSV1, so RSV1 on a continuation or a control frame is refused.
         let may_compress = expected.compression && matches!(opcode, Opcode::Text | Opcode::Binary);
         if first & RSV2_RSV3 != 0 || rsv1 && !may_compress {
             return Err(Violation::ReservedBit);
