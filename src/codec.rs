@@ -1,6 +1,7 @@
 //! What a DEFLATE codec has to do for [`Deflater`](crate::Deflater) and
 //! [`Inflater`](crate::Inflater): the traits that connect them to a library.
 
+use alloc::boxed::Box;
 use core::{error, fmt};
 
 use crate::{
@@ -67,6 +68,20 @@ pub trait Compress {
     fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize>;
 }
 
+impl<C: Compress + ?Sized> Compress for Box<C> {
+    fn reset(&mut self, window: WindowBits) {
+        (**self).reset(window);
+    }
+
+    fn bound(&self, length: usize) -> usize {
+        (**self).bound(length)
+    }
+
+    fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
+        (**self).compress(input, output)
+    }
+}
+
 /// A decompressor of raw DEFLATE (RFC 1951), for an [`Inflater`](crate::Inflater).
 ///
 /// `ZlibDecompress` of the feature `deflate` is one. Implement this trait to bring another.
@@ -131,6 +146,20 @@ pub trait Decompress {
             let Progress { consumed, produced, fault, .. } = self.decompress(block, &mut [0]);
             (consumed, produced, fault) == (block.len(), 0, None)
         })
+    }
+}
+
+impl<D: Decompress + ?Sized> Decompress for Box<D> {
+    fn reset(&mut self) {
+        (**self).reset();
+    }
+
+    fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
+        (**self).decompress(input, output)
+    }
+
+    fn finish(&mut self, end: &[u8]) -> bool {
+        (**self).finish(end)
     }
 }
 

@@ -118,6 +118,13 @@ impl<R: Role> Connection<R> {
         Some(whole)
     }
 
+    /// Whether [`receive_whole`](Connection::receive_whole) takes what is next.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn has_whole_message(&self, input: &[u8]) -> bool {
+        self.receiver.has_whole_message(input)
+    }
+
     /// Returns whether `input` begins a message that the caller is to keep there until it is fully
     /// received, in `capacity` bytes at most: see [`Receiver::leave`].
     pub(crate) fn leave(&mut self, input: &[u8], capacity: usize) -> bool {
@@ -462,6 +469,12 @@ impl<R: Role> Connection<R> {
     #[must_use]
     pub fn closure(&self) -> Option<Closure> {
         self.closing.closure()
+    }
+
+    /// Sets what the opening handshake agreed, before anything was received or sent.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn agree(&mut self, agreed: Agreed) {
+        self.receiver.agree(agreed);
     }
 
     /// The role and the sending half, for messages that are sent compressed.

@@ -213,6 +213,12 @@ impl<R: Role> Receiver<R> {
         self.agreed
     }
 
+    /// Sets what the opening handshake agreed.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn agree(&mut self, agreed: Agreed) {
+        self.agreed = agreed;
+    }
+
     /// The most payload bytes that a message may have.
     pub(crate) const fn limit(&self) -> u64 {
         self.limit
@@ -258,16 +264,7 @@ impl<R: Role> Receiver<R> {
     /// [`receive`](Receiver::receive) then finds out what it is.
     #[inline]
     pub(crate) fn receive_whole<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Whole<'i>> {
-        if !self.is_between_messages() {
-            return None;
-        }
-        let Short { first, header, length, key } = Short::decode(input, Self::MASKED)?;
-        if !matches!(first, WHOLE_TEXT | WHOLE_BINARY)
-            || length as u64 > self.limit
-            || input.len() < header + length
-        {
-            return None;
-        }
+        let Short { first, header, length, key } = self.whole_header(input)?;
         let (frame, rest) = mem::take(input).split_at_mut_checked(header + length)?;
         *input = rest;
         let (_, payload) = frame.split_at_mut_checked(header)?;
@@ -281,6 +278,26 @@ impl<R: Role> Receiver<R> {
             Ok(text) => Whole::Text(text),
             Err(valid) => Whole::Invalid(self.invalid_prefix(payload, valid)),
         })
+    }
+
+    /// The header of a message that the straight path takes.
+    #[inline(always)]
+    fn whole_header(&self, input: &[u8]) -> Option<Short> {
+        if !self.is_between_messages() {
+            return None;
+        }
+        let short = Short::decode(input, Self::MASKED)?;
+        let is_whole = matches!(short.first, WHOLE_TEXT | WHOLE_BINARY)
+            && short.length as u64 <= self.limit
+            && input.len() >= short.header + short.length;
+        is_whole.then_some(short)
+    }
+
+    /// Whether [`receive_whole`](Receiver::receive_whole) takes what is next.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn has_whole_message(&self, input: &[u8]) -> bool {
+        self.whole_header(input).is_some()
     }
 
     /// Leaves a single-frame message in `input` if it fits in `capacity` bytes but has not fully

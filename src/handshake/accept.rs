@@ -29,7 +29,7 @@ use crate::agreed::{Agreed, Deflate};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AcceptOptions<'a> {
     pub(super) subprotocol: Option<&'a str>,
-    pub(super) deflate: Option<Deflate>,
+    pub(crate) deflate: Option<Deflate>,
     pub(super) headers: &'a [(&'a str, &'a str)],
 }
 

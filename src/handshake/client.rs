@@ -9,6 +9,8 @@ use super::{
     target::Target,
     write::{emit, write_headers},
 };
+#[cfg(feature = "alloc")]
+use crate::agreed::Deflate;
 use crate::output::Output;
 
 /// A client's handshake from the request, which was written, to the response (§4.1).
@@ -92,6 +94,17 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
     pub const fn max_headers<const N: usize>(self) -> ClientHandshake<'o, N> {
         let ClientHandshake { scanner, criteria } = self;
         ClientHandshake { scanner, criteria }
+    }
+
+    /// The same handshake, with another copy of the lists that were offered.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn with_lists<'n>(
+        &self,
+        subprotocols: &'n [&'n str],
+        deflate: &'n [Deflate],
+    ) -> ClientHandshake<'n, HEADERS> {
+        let criteria = Criteria { accept_key: self.criteria.accept_key, subprotocols, deflate };
+        ClientHandshake { scanner: self.scanner.clone(), criteria }
     }
 
     /// Takes a response off the front of `input`. Bytes that stay there were sent after it: the

@@ -39,7 +39,7 @@ pub const ENABLE_CONNECT_PROTOCOL: (u16, u32) = (0x8, 1);
 pub struct Offer<'o> {
     absolute_form: bool,
     origin: Option<&'o str>,
-    pub(super) subprotocols: &'o [&'o str],
+    pub(crate) subprotocols: &'o [&'o str],
     pub(super) deflate: &'o [Deflate],
     headers: &'o [(&'o str, &'o str)],
 }
