@@ -141,6 +141,7 @@ pub struct Deadlines {
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     handshake: Option<Duration>,
+    decision: Option<Duration>,
     idle: Option<Duration>,
     pong: Option<Duration>,
     message: Option<Duration>,
@@ -152,6 +153,10 @@ struct Limits {
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     Handshake {
+        since: Duration,
+    },
+    /// The application decides about a request.
+    Decision {
         since: Duration,
     },
     /// The latest sign of life was at `since`.
@@ -201,8 +206,12 @@ struct Waiting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
-    /// The opening handshake has to be done: 10 s unless set.
+    /// The opening handshake has to be done: 10 s unless set. For a server's
+    /// [`Endpoint`](crate::endpoint::Endpoint) this limit ends when the request is reported.
     Handshake,
+    /// The application has to accept or to reject a request that was reported: within 30 s unless set.
+    /// Only an [`Endpoint`](crate::endpoint::Endpoint) has this limit.
+    Decision,
     /// After this long without a received byte a Ping is due: 20 s unless set.
     #[doc(alias = "keepalive")]
     Idle,
@@ -241,7 +250,7 @@ impl Limit {
     pub fn close_frame(self) -> CloseFrame {
         let code = match self {
             Limit::Idle | Limit::Pong => CloseCode::INTERNAL_ERROR,
-            Limit::Handshake | Limit::Message | Limit::Output | Limit::Close => {
+            Limit::Handshake | Limit::Decision | Limit::Message | Limit::Output | Limit::Close => {
                 CloseCode::POLICY_VIOLATION
             }
         };
@@ -251,6 +260,7 @@ impl Limit {
     const fn text(self) -> &'static str {
         match self {
             Limit::Handshake => "the opening handshake took too long",
+            Limit::Decision => "the request was not decided on",
             Limit::Idle => "nothing was received",
             Limit::Pong => "no answer to a Ping",
             Limit::Message => "a message took too long",
@@ -316,6 +326,7 @@ impl Deadlines {
         Deadlines {
             limits: Limits {
                 handshake: Some(Duration::from_secs(10)),
+                decision: Some(Duration::from_secs(30)),
                 idle: Some(Duration::from_secs(20)),
                 pong: Some(Duration::from_secs(20)),
                 message: Some(Duration::from_secs(60)),
@@ -337,6 +348,7 @@ impl Deadlines {
     pub const fn limit(mut self, limit: Limit, length: Option<Duration>) -> Self {
         match limit {
             Limit::Handshake => self.limits.handshake = length,
+            Limit::Decision => self.limits.decision = length,
             Limit::Idle => self.limits.idle = length,
             Limit::Pong => self.limits.pong = length,
             Limit::Message => self.limits.message = length,
@@ -467,7 +479,7 @@ impl Deadlines {
             self.phase = match self.phase {
                 Phase::Idle { .. } | Phase::Pong { .. } => Phase::Idle { since: now },
                 Phase::Close { .. } => Phase::Close { since: now },
-                phase @ (Phase::Handshake { .. } | Phase::Closed) => phase,
+                phase @ (Phase::Handshake { .. } | Phase::Decision { .. } | Phase::Closed) => phase,
             };
         }
         self.waiting = match (self.waiting, waiting) {
@@ -510,9 +522,25 @@ impl Deadlines {
     /// After [`expired`](Deadlines::expired) returned [`Overdue::Close`] this is not needed and has
     /// no effect, because that limit has begun. A connection that closes needs no such call either.
     pub const fn closing(&mut self, now: Duration) {
-        if matches!(self.phase, Phase::Handshake { .. }) {
+        if matches!(self.phase, Phase::Handshake { .. } | Phase::Decision { .. }) {
             self.phase = Phase::Close { since: now };
         }
+    }
+
+    /// Begins [`Limit::Decision`] in place of [`Limit::Handshake`].
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn deciding(&mut self, now: Duration) {
+        if matches!(self.phase, Phase::Handshake { .. }) {
+            self.phase = Phase::Decision { since: now };
+        }
+    }
+
+    /// The same limits, for a transport that was opened `now`.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn restarted(&self, now: Duration) -> Self {
+        let mut deadlines = Deadlines::new(now);
+        deadlines.limits = self.limits;
+        deadlines
     }
 
     /// Whether the latest Pong answers the latest Ping.
@@ -523,9 +551,10 @@ impl Deadlines {
     /// Returns the next deadline and what it is for; `None` while there is none.
     #[must_use]
     pub fn next(&self) -> Option<(Duration, Limit)> {
-        let Limits { handshake, idle, pong, message, output, close } = self.limits;
+        let Limits { handshake, decision, idle, pong, message, output, close } = self.limits;
         let (since, length, limit) = match self.phase {
             Phase::Handshake { since } => (since, handshake, Limit::Handshake),
+            Phase::Decision { since } => (since, decision, Limit::Decision),
             Phase::Idle { since } => (since, idle, Limit::Idle),
             Phase::Pong { since } => (since, pong, Limit::Pong),
             Phase::Close { since } => (since, close, Limit::Close),
