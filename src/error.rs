@@ -76,6 +76,9 @@ pub enum InternalError {
     WrongConnection,
     /// The decompressor makes no progress, or has no memory.
     Codec,
+    /// The driver of an `Endpoint` went on reading although its `wants_read` was false, and more input
+    /// has piled up than is kept, or than there is memory for.
+    Unread,
     /// The application's own verdict.
     Application,
 }
@@ -86,6 +89,7 @@ impl fmt::Display for InternalError {
             InternalError::NoInflater => "no inflater for a compressed message",
             InternalError::WrongConnection => "message of another connection is being received",
             InternalError::Codec => "decompressor makes no progress or has no memory",
+            InternalError::Unread => "more input than can be kept",
             InternalError::Application => "internal error of the application",
         })
     }
@@ -200,6 +204,8 @@ impl error::Error for Violation {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendError {
+    /// The opening handshake is not done yet.
+    NotOpen,
     /// The connection is closing or closed: this frame may not be sent any more (§5.5.1, §6.1).
     Closing,
     /// Another message is open: its last fragment has to go first (§5.4).
@@ -227,6 +233,7 @@ pub enum SendError {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            SendError::NotOpen => "opening handshake is not done",
             SendError::Closing => "connection is closing or closed",
             SendError::MessageOpen => "another message is not finished",
             SendError::ControlTooLong => "control payload is longer than 125 bytes",

@@ -20,6 +20,8 @@ mod connection;
 mod deadline;
 #[cfg(feature = "alloc")]
 mod deflate;
+#[cfg(feature = "alloc")]
+pub mod endpoint;
 mod error;
 mod event;
 mod frame;

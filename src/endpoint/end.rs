@@ -1,0 +1,240 @@
+//! The end of an endpoint: what to do with the transport, and how it ended.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{Phase, sending::Sender};
+use crate::{
+    close::{CloseCode, CloseFrame},
+    connection::{Closure, Initiator, NextStep, State},
+    deadline::Limit,
+    handshake::HandshakeError,
+    role::Role,
+};
+
+/// What is known of the end. It is kept on the heap, because it exists only once the end has begun.
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) received: Option<CloseFrame>,
+    pub(super) sent: Option<CloseFrame>,
+    pub(super) cause: Option<Cause>,
+}
+
+/// Why a connection ended, if neither a Close nor a failure says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// A time limit was exceeded.
+    Limit(Limit),
+    /// The opening handshake broke a rule.
+    Handshake(HandshakeError),
+    /// The request was refused with this HTTP status, by either side.
+    Status(u16),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Limit(limit) => fmt::Display::fmt(limit, f),
+            Cause::Handshake(error) => fmt::Display::fmt(error, f),
+            Cause::Status(status) => write!(f, "refused with HTTP status {status}"),
+        }
+    }
+}
+
+/// How an endpoint ended (§7.1.4 to §7.1.6). It prints as one line for a log.
+///
+/// ```
+/// use websocket_proto::endpoint::{Endpoint, Options};
+/// use websocket_proto::{Agreed, Server};
+///
+/// let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new())?;
+/// let mut read = *b"\x88\x85\0\0\0\0\x0F\xA1bye";
+/// while ws.receive(&mut &mut read[..]).is_some() {}
+/// ws.written(ws.output().len());
+/// ws.receive_eof();
+/// let ending = ws.ending().expect("it has ended");
+/// assert_eq!((ending.closure.code, ending.closure.clean), (4001, true));
+/// assert_eq!(ending.to_string(), r#"closed by the peer: 4001 "bye""#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[doc(alias("closure", "close reason", "disconnect"))]
+#[non_exhaustive]
+pub struct Ending {
+    /// Whether the opening handshake was completed. Otherwise there never was a connection, which
+    /// counts as closed with 1006 (§7.1.5).
+    pub opened: bool,
+    /// The codes, who began, whether it was clean, and the failure if there was one.
+    pub closure: Closure,
+    /// The Close that was received, with its reason; `None` if there was none, or one without a code.
+    pub received: Option<CloseFrame>,
+    /// The Close that was sent, with its reason; `None` if there was none, or one without a code.
+    pub sent: Option<CloseFrame>,
+    /// Why it ended otherwise.
+    pub cause: Option<Cause>,
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ending { opened, closure, received, sent, cause } = self;
+        match (cause, closure.failure, closure.initiator) {
+            (Some(cause), ..) if !opened => return write!(f, "not opened: {cause}"),
+            _ if !opened => return f.write_str("not opened: the transport has ended"),
+            (Some(cause), ..) => return write!(f, "gave up: {cause}"),
+            (None, Some(failure), _) => return write!(f, "failed: {failure}"),
+            (None, None, None) => return f.write_str("lost: the transport ended without a Close"),
+            (None, None, Some(Initiator::Peer)) => {
+                f.write_str("closed by the peer: ")?;
+                write_close(f, received.as_ref())?;
+            }
+            (None, None, Some(Initiator::Local)) => {
+                f.write_str("closed by this side: ")?;
+                write_close(f, sent.as_ref())?;
+            }
+        }
+        f.write_str(if closure.clean { "" } else { ", not clean" })
+    }
+}
+
+fn write_close(f: &mut fmt::Formatter<'_>, close: Option<&CloseFrame>) -> fmt::Result {
+    match close {
+        Some(close) => fmt::Display::fmt(close, f),
+        None => f.write_str("no code"),
+    }
+}
+
+impl<R: Role> Sender<R> {
+    /// What is known of the end.
+    pub(super) fn report(&mut self) -> &mut Report {
+        self.report.get_or_insert_default()
+    }
+
+    /// The head broke a rule: a server answers, a client has nothing to say.
+    pub(super) fn fail_opening(&mut self, error: HandshakeError) {
+        let cause = Cause::Handshake(error);
+        if !R::CLIENT && error.respond(&mut self.out).is_ok() {
+            self.refuse(cause);
+        } else {
+            self.never_open(cause);
+        }
+    }
+
+    /// A response that refuses is in the output, and nothing follows it.
+    pub(super) fn refuse(&mut self, cause: Cause) {
+        self.phase = Phase::Answered;
+        self.report().cause = Some(cause);
+        if let Some(clock) = &mut self.clock {
+            clock.deadlines.closing(clock.now);
+        }
+    }
+
+    /// There will be no connection, and there is nothing to be written.
+    pub(super) fn never_open(&mut self, cause: Cause) {
+        self.report().cause = Some(cause);
+        self.abort();
+    }
+
+    /// Whether nothing more will be exchanged.
+    pub(super) fn is_over(&self) -> bool {
+        match self.phase {
+            Phase::Head | Phase::Deciding => false,
+            Phase::Open => self.connection.state() == State::Closed,
+            Phase::Answered | Phase::Draining => self.eof && self.waiting() == 0,
+            Phase::Ended => true,
+        }
+    }
+
+    /// Reports the end of the peer's stream (§7.1.4): a read of zero bytes, or END_STREAM. It may be
+    /// reported at any moment, once or often.
+    ///
+    /// The report takes effect when nothing waits that can still be received or written. A peer whose
+    /// stream ends before its request or its response was received never opens a connection.
+    #[doc(alias("shutdown", "half-close"))]
+    pub fn receive_eof(&mut self) {
+        self.eof = true;
+        if self.phase == Phase::Head {
+            self.abort();
+        }
+        self.settle();
+    }
+
+    /// Reports that the transport broke: a reset, a failure of TLS, a write that failed. Nothing more
+    /// will be exchanged.
+    #[doc(alias = "reset")]
+    pub fn abort(&mut self) {
+        self.connection.abort();
+        if self.phase != Phase::Open {
+            self.phase = Phase::Ended;
+        }
+        (self.out, self.written, self.handed_out) = (Vec::new(), 0, 0);
+        self.refresh();
+    }
+
+    /// What to do with the transport now.
+    ///
+    /// While output waits this is [`Continue`](NextStep::Continue): write it, and read if that is
+    /// [wanted](super::Endpoint::wants_read). [`ShutdownWrite`](NextStep::ShutdownWrite) is returned once,
+    /// and from then on [`AwaitEof`](NextStep::AwaitEof). At last it is [`Drop`](NextStep::Drop).
+    ///
+    /// ```
+    /// use websocket_proto::endpoint::{Endpoint, Options};
+    /// use websocket_proto::{Agreed, NextStep, Server};
+    ///
+    /// let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new())?;
+    /// assert_eq!(ws.next_step(), NextStep::Continue);
+    /// while ws.receive(&mut &mut b"\x88\x80\0\0\0\0".to_vec()[..]).is_some() {}
+    /// assert_eq!(ws.next_step(), NextStep::Continue); // a Close is to be written
+    /// ws.written(ws.output().len());
+    /// assert_eq!(ws.next_step(), NextStep::ShutdownWrite);
+    /// assert_eq!(ws.next_step(), NextStep::AwaitEof);
+    /// ws.receive_eof();
+    /// assert_eq!(ws.next_step(), NextStep::Drop);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn next_step(&mut self) -> NextStep {
+        if self.is_over() {
+            return NextStep::Drop;
+        }
+        if self.waiting() > 0 {
+            return NextStep::Continue;
+        }
+        match self.phase {
+            Phase::Head | Phase::Deciding => NextStep::Continue,
+            Phase::Open => {
+                let step = self.connection.next_step();
+                self.connection.write_ended();
+                step
+            }
+            Phase::Answered => {
+                self.phase = Phase::Draining;
+                NextStep::ShutdownWrite
+            }
+            Phase::Draining => NextStep::AwaitEof,
+            Phase::Ended => NextStep::Drop,
+        }
+    }
+
+    /// How the endpoint ended; `None` while there is a connection or one may still open.
+    #[must_use]
+    #[doc(alias = "closure")]
+    pub fn ending(&self) -> Option<Ending> {
+        let opened = self.phase == Phase::Open;
+        let closure = match self.phase {
+            Phase::Head | Phase::Deciding => return None,
+            Phase::Open => self.connection.closure()?,
+            Phase::Answered | Phase::Draining | Phase::Ended => Closure::never_opened(),
+        };
+        let report = self.report.as_deref();
+        // What is sent as an answer, or for a failure, has no reason.
+        let code = closure.sent.and_then(CloseCode::new);
+        let sent = report.and_then(|report| report.sent);
+        let sent = code.map(|code| match sent {
+            Some(sent) if sent.code() == code => sent,
+            _ => CloseFrame::truncated(code, ""),
+        });
+        let received = report.and_then(|report| report.received);
+        let cause = report.and_then(|report| report.cause);
+        Some(Ending { opened, closure, received, sent, cause })
+    }
+}

@@ -1,0 +1,84 @@
+//! What an endpoint keeps inside, and only for a while: a head, the rest of a read, an event.
+
+use alloc::vec::Vec;
+
+use super::opening::{Announcement, Opening};
+use crate::{message::OwnedMessage, output::Full};
+
+/// Exists until the handshake is done, and while there is something that could not be handed out yet.
+/// An idle endpoint has none.
+#[derive(Default)]
+pub(super) struct Inside {
+    pub(super) opening: Option<Opening>,
+    pub(super) kept: Kept,
+    pub(super) found: Option<Found>,
+}
+
+/// An event that [`ready`](super::Endpoint::ready) has found.
+pub(super) enum Found {
+    Opening(Announcement),
+    Message(OwnedMessage),
+    /// The message was lent by `receive`. The next call forgets it.
+    Lent(OwnedMessage),
+}
+
+/// Bytes that were read and wait. The opening handshake leaves its head in front of them:
+///
+/// ```text
+/// | head, or what was received | waits | room for a read |
+/// 0                          start   end          bytes.len()
+/// ```
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) bytes: Vec<u8>,
+    /// Never more than `end`.
+    pub(super) start: usize,
+    /// Never more than `bytes.len()`.
+    pub(super) end: usize,
+}
+
+impl Kept {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// How many bytes wait.
+    pub(super) const fn len(&self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Appends `input` to what waits.
+    pub(super) fn push(&mut self, input: &[u8]) -> Result<(), Full> {
+        self.bytes.truncate(self.end);
+        self.bytes.try_reserve(input.len()).map_err(|_| Full)?;
+        self.bytes.extend_from_slice(input);
+        self.end = self.bytes.len();
+        Ok(())
+    }
+
+    /// Returns room for `length` bytes behind what waits, or no room if there is no memory.
+    pub(super) fn room(&mut self, length: usize) -> &mut [u8] {
+        let most = self.end.saturating_add(length);
+        if most > self.bytes.len() && self.bytes.try_reserve(most - self.bytes.len()).is_ok() {
+            self.bytes.resize(most, 0);
+        }
+        let room = self.bytes.get_mut(self.end..).unwrap_or_default();
+        let length = length.min(room.len());
+        room.split_at_mut(length).0
+    }
+
+    /// Notes that so many bytes of the room were filled.
+    pub(super) fn filled(&mut self, length: usize) {
+        self.end = self.end.saturating_add(length).min(self.bytes.len());
+    }
+
+    /// What was received, and what waits.
+    pub(super) fn split(&mut self) -> (&mut [u8], &mut [u8]) {
+        let bytes = self.bytes.get_mut(..self.end).unwrap_or_default();
+        bytes.split_at_mut_checked(self.start).unwrap_or_default()
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Kept::default();
+    }
+}

@@ -1,0 +1,231 @@
+//! One side of a WebSocket from its first byte to its last: opening handshake, messages, compression,
+//! Pings, closing, time and output in one value, without I/O.
+//!
+//! A driver gives an [`Endpoint`] the bytes that it has read, writes the endpoint's output, waits no longer
+//! than the endpoint says, and ends the transport when the endpoint says so:
+//!
+//! ```
+//! use std::io::{self, Read, Write};
+//! use websocket_proto::NextStep;
+//! use websocket_proto::endpoint::{Endpoint, Ending, Incoming, Options};
+//! use websocket_proto::handshake::AcceptOptions;
+//!
+//! /// Echoes messages until the connection ends.
+//! fn serve(stream: &mut (impl Read + Write)) -> io::Result<Option<Ending>> {
+//!     let mut ws = Endpoint::server(&Options::new());
+//!     let mut buffer = [0; 4096];
+//!     let mut input = &mut buffer[..0];
+//!     loop {
+//!         while let Some((incoming, sender)) = ws.receive(&mut input) {
+//!             match incoming {
+//!                 Incoming::Request => {
+//!                     let request = ws.request().expect("it was just reported");
+//!                     request.accept(&AcceptOptions::new()).map_err(io::Error::other)?;
+//!                 }
+//!                 Incoming::Text(text) => sender.text(text).map_err(io::Error::other)?,
+//!                 Incoming::Binary(data) => sender.binary(data).map_err(io::Error::other)?,
+//!                 _ => {}
+//!             }
+//!         }
+//!         stream.write_all(ws.output())?;
+//!         ws.written(ws.output().len());
+//!         match ws.next_step() {
+//!             NextStep::Drop => return Ok(ws.ending()),
+//!             NextStep::ShutdownWrite => {} // `TcpStream::shutdown`
+//!             _ => {}
+//!         }
+//!         if ws.wants_read() {
+//!             let length = stream.read(&mut buffer)?;
+//!             if length == 0 {
+//!                 ws.receive_eof();
+//!             }
+//!             input = &mut buffer[..length];
+//!         }
+//!     }
+//! }
+//! # struct Pipe(io::Cursor<Vec<u8>>, Vec<u8>);
+//! # impl Read for Pipe { fn read(&mut self, b: &mut [u8]) -> io::Result<usize> { self.0.read(b) } }
+//! # impl Write for Pipe {
+//! #     fn write(&mut self, b: &[u8]) -> io::Result<usize> { self.1.write(b) }
+//! #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+//! # }
+//! # let head = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+//! #     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+//! # let read = [head.as_bytes(), b"\x81\x82\0\0\0\0hi\x88\x82\0\0\0\0\x03\xE8"].concat();
+//! # let mut pipe = Pipe(io::Cursor::new(read), Vec::new());
+//! # assert_eq!(serve(&mut pipe)?.unwrap().to_string(), "closed by the peer: 1000");
+//! # assert!(pipe.1.ends_with(b"\x81\x02hi\x88\x02\x03\xE8"));
+//! # Ok::<(), io::Error>(())
+//! ```
+//!
+//! A driver that also calls [`tick`](Endpoint::tick) and waits no longer than
+//! [`deadline`](Endpoint::deadline) has time limits on everything that a peer can delay. Examples of whole
+//! drivers are in the repository: `blocking` over a thread for each connection.
+//!
+//! An endpoint is built on [`Connection`](crate::Connection), [`Messages`](crate::Messages), the
+//! [`handshake`](crate::handshake) and [`Deadlines`](crate::Deadlines). These are for programs that
+//! need every byte: on bare metal, in relays, for payloads that are not copied.
+
+mod compression;
+mod end;
+mod inside;
+mod opening;
+mod options;
+mod receiving;
+mod sending;
+mod time;
+
+use alloc::{boxed::Box, vec::Vec};
+use core::{fmt, time::Duration};
+
+#[cfg(all(feature = "std", feature = "deflate"))]
+pub use compression::ZlibStock;
+pub use compression::{Compression, Stock};
+pub use end::{Cause, Ending};
+use inside::Inside;
+use opening::Opening;
+pub use opening::Waiting;
+pub use options::Options;
+use receiving::Codec;
+pub use receiving::Incoming;
+pub use sending::Sender;
+
+use crate::{
+    close::CloseCode,
+    connection::NextStep,
+    error::SendError,
+    event::Data,
+    message::Messages,
+    prepared::Prepared,
+    role::{Role, Server},
+};
+
+/// One side of a WebSocket from its first byte to its last. The [module](self) shows how to drive it.
+///
+/// Create one with [`Endpoint::server`], [`Endpoint::client`] or [`Endpoint::open`].
+///
+/// # Memory
+///
+/// An idle endpoint takes at most 768 bytes, heap included, without the mask source of a client and the
+/// codecs of its [own](Compression::own). Besides, it holds at most one head, one message, the rest of one
+/// read while output waits, and the output. [`Options`] limits each of them.
+#[doc(alias = "WebSocket")]
+#[doc(alias = "stream")]
+#[doc(alias = "tokio")]
+pub struct Endpoint<R> {
+    inbox: Inbox,
+    sender: Sender<R>,
+}
+
+/// What received messages borrow.
+struct Inbox {
+    messages: Messages,
+    /// The endpoint's own, or one that is leased until the next call.
+    inflater: Option<Box<Codec>>,
+    inside: Option<Box<Inside>>,
+}
+
+/// How far an endpoint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// A head is waited for.
+    Head,
+    /// A request waits for the application.
+    Deciding,
+    /// There is a connection, which knows the rest.
+    Open,
+    /// A response that refuses is in the output.
+    Answered,
+    /// The response was written: only the end of the client's stream is waited for.
+    Draining,
+    /// There never was a connection, and never will be.
+    Ended,
+}
+
+impl<R: Role> Endpoint<R> {
+    fn new(role: R, options: &Options, opening: Option<Opening>) -> Self {
+        let phase = Phase::Head;
+        let inside =
+            opening.map(|opening| Box::new(Inside { opening: Some(opening), ..Inside::default() }));
+        let messages = Messages::keeping(options.0.keep);
+        Endpoint {
+            inbox: Inbox { messages, inflater: None, inside },
+            sender: Sender::new(role, options, phase),
+        }
+    }
+}
+
+/// `Deref` to the sender would be shorter, but `ws.written(ws.output().len())` does not compile through it.
+macro_rules! forward {
+    ($role:ty, [$($generics:tt)*]: $(
+        fn $name:ident(&mut self $(, $argument:ident: $type:ty)*) $(-> $result:ty)?;
+    )*) => {
+        impl<$($generics)*> Endpoint<$role> {
+            $(
+                #[doc = concat!("The same as [`Sender::", stringify!($name), "`].")]
+                #[doc = ""]
+                #[doc = concat!("# Errors\n\nAs for [`Sender::", stringify!($name), "`].")]
+                #[inline]
+                pub fn $name(&mut self $(, $argument: $type)*) $(-> $result)? {
+                    self.sender.$name($($argument),*)
+                }
+            )*
+        }
+    };
+}
+
+forward! { R, [R: Role]:
+    fn text(&mut self, text: &str) -> Result<(), SendError>;
+    fn binary(&mut self, data: &[u8]) -> Result<(), SendError>;
+    fn send(&mut self, data: Data<'_>) -> Result<(), SendError>;
+    fn send_uncompressed(&mut self, data: Data<'_>) -> Result<(), SendError>;
+    fn fragment(&mut self, data: Data<'_>, last: bool) -> Result<(), SendError>;
+    fn ping(&mut self, payload: &[u8]) -> Result<(), SendError>;
+    fn pong(&mut self, payload: &[u8]) -> Result<(), SendError>;
+    fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError>;
+    fn written(&mut self, count: usize);
+    fn take_output(&mut self, spare: Vec<u8>) -> Vec<u8>;
+    fn receive_eof(&mut self);
+    fn abort(&mut self);
+    fn next_step(&mut self) -> NextStep;
+}
+
+forward! { Server, []:
+    fn prepared(&mut self, message: &Prepared) -> Result<(), SendError>;
+}
+
+impl<R: Role> Endpoint<R> {
+    /// The same as [`Sender::output`].
+    #[inline]
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        self.sender.output()
+    }
+
+    /// The same as [`Sender::deadline`].
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        self.sender.deadline()
+    }
+
+    /// The same as [`Sender::ending`].
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        self.sender.ending()
+    }
+}
+
+impl<R> fmt::Debug for Endpoint<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("sender", &self.sender).finish_non_exhaustive()
+    }
+}
+
+impl<R> fmt::Debug for Sender<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("phase", &self.phase)
+            .field("output", &self.out.len())
+            .finish_non_exhaustive()
+    }
+}

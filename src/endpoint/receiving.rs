@@ -1,0 +1,440 @@
+//! Input into events.
+
+use alloc::boxed::Box;
+use core::mem;
+
+use super::{
+    Endpoint, Inbox, Phase,
+    compression::AnyDecompress,
+    inside::{Found, Inside, Kept},
+    opening::Announcement,
+    options::Settings,
+    sending::Sender,
+};
+use crate::{
+    close::CloseFrame,
+    error::{Failure, InternalError},
+    event::ControlPayload,
+    handshake::{Accepted, HandshakeError, Refused},
+    inflate::Inflater,
+    message::{Message, Messages, OwnedMessage},
+    role::Role,
+};
+
+pub(super) type Codec = Inflater<AnyDecompress>;
+
+/// How many bytes a read buffer has.
+const READ: usize = 16 << 10;
+
+/// Something that an [`Endpoint`] received.
+///
+/// It borrows the input or the endpoint, and needs no dropping, so that an arm of a `match` can call
+/// the endpoint again.
+#[derive(Debug)]
+#[doc(alias("event", "message"))]
+#[non_exhaustive]
+pub enum Incoming<'m> {
+    /// A server has received a valid request, which waits to be answered: see [`Endpoint::request`].
+    Request,
+    /// A client's connection is open, with this subprotocol and these headers.
+    Opened(Accepted<'m>),
+    /// The server has refused the client's request: there is no connection. Drop the transport.
+    Refused {
+        /// The status and the headers, such as a redirect or an authentication challenge.
+        response: Refused<'m>,
+        /// As much of the body as has arrived, within the limit on a head.
+        body: &'m [u8],
+    },
+    /// The opening handshake broke a rule: there is no connection. A server has answered the request,
+    /// and ends once the client has received that.
+    HandshakeFailed(HandshakeError),
+    /// A text message.
+    Text(&'m str),
+    /// A binary message.
+    Binary(&'m [u8]),
+    /// A Ping (§5.5.2). It is answered, unless [`Config::auto_pong`](crate::Config::auto_pong) is off.
+    Ping(ControlPayload),
+    /// A Pong (§5.5.3), asked for or not.
+    Pong(ControlPayload),
+    /// The peer's Close (§5.5.1), `None` for one without a code. It is the last event, and is answered.
+    Close(Option<CloseFrame>),
+    /// The connection failed, usually because the peer broke the protocol. It is the last event, and the
+    /// peer is told the reason.
+    Failed(Failure),
+}
+
+// What is dropped at the end of a `match` would keep the endpoint borrowed until there.
+const _: () = assert!(!mem::needs_drop::<Incoming<'static>>());
+
+impl<'m> From<Message<'m>> for Incoming<'m> {
+    #[inline]
+    fn from(message: Message<'m>) -> Self {
+        match message {
+            Message::Text(text) => Incoming::Text(text),
+            Message::Binary(data) => Incoming::Binary(data),
+            Message::Ping(payload) => Incoming::Ping(payload),
+            Message::Pong(payload) => Incoming::Pong(payload),
+            Message::Close(close) => Incoming::Close(close),
+            Message::Failed(failure) => Incoming::Failed(failure),
+        }
+    }
+}
+
+impl<R: Role> Endpoint<R> {
+    /// Takes what was read off the front of `input`, and returns the next event with the [`Sender`] that
+    /// answers it. `None` means that all of `input` was taken: its memory is free for the next read.
+    ///
+    /// Call it until it returns `None`: after each read, and with an empty input after each write,
+    /// because events are held back while too much output waits. A payload is unmasked where it lies.
+    ///
+    /// The sender is lent so that a message can be answered while it is borrowed. Do not swap the
+    /// senders of two endpoints: that mixes two connections.
+    #[doc(alias("read", "poll", "next"))]
+    #[inline]
+    pub fn receive<'m, 'i: 'm>(
+        &'m mut self,
+        input: &mut &'i mut [u8],
+    ) -> Option<(Incoming<'m>, &'m mut Sender<R>)> {
+        let Endpoint { inbox, sender } = self;
+        let incoming = if sender.plain {
+            match inbox.messages.receive(&mut sender.connection, input)? {
+                Message::Text(text) => Incoming::Text(text),
+                Message::Binary(data) => Incoming::Binary(data),
+                message => sender.note(message).into(),
+            }
+        } else {
+            inbox.receive_otherwise(sender, input)?
+        };
+        Some((incoming, sender))
+    }
+
+    /// Takes input until there is an event, and returns whether there is one: the next call of
+    /// [`receive`](Endpoint::receive) with the same input returns it.
+    ///
+    /// This is for wrappers that lend events from a loop of theirs. The borrow checker refuses a loop
+    /// that returns what `receive` lends and otherwise reads on. A message that does not lie whole in
+    /// the input is copied once more than by `receive` alone.
+    ///
+    /// ```
+    /// # use std::io::{self, Read};
+    /// use websocket_proto::Server;
+    /// use websocket_proto::endpoint::{Endpoint, Incoming};
+    ///
+    /// fn next<'b>(
+    ///     ws: &'b mut Endpoint<Server>,
+    ///     stream: &mut impl Read,
+    ///     buffer: &'b mut [u8],
+    /// ) -> io::Result<Option<Incoming<'b>>> {
+    ///     let mut read = 0..0;
+    ///     loop {
+    ///         let mut input = &mut buffer[read.clone()];
+    ///         let ready = ws.ready(&mut input);
+    ///         read.start = read.end - input.len();
+    ///         if ready {
+    ///             let mut input = &mut buffer[read];
+    ///             return Ok(ws.receive(&mut input).map(|(incoming, _)| incoming));
+    ///         }
+    ///         read = 0..stream.read(buffer)?;
+    ///         if read.is_empty() {
+    ///             return Ok(None);
+    ///         }
+    ///     }
+    /// }
+    /// # use websocket_proto::{Agreed, endpoint::Options};
+    /// # let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+    /// # let mut stream = &b"\x81\x82\0\0\0\0hi"[..];
+    /// # assert!(matches!(next(&mut ws, &mut stream, &mut [0; 5])?, Some(Incoming::Text("hi"))));
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    #[doc(alias("poll", "lending"))]
+    #[inline]
+    pub fn ready(&mut self, input: &mut &mut [u8]) -> bool {
+        let Endpoint { inbox, sender } = self;
+        sender.plain && sender.connection.has_whole_message(input)
+            || inbox.ready_otherwise(sender, input)
+    }
+
+    /// Whether to read. Otherwise input that was read is still inside, or nothing more is expected.
+    ///
+    /// A driver that reads nevertheless loses nothing at first. When more has piled up than may wait as
+    /// [output](super::Options::water_marks), the connection fails with [`InternalError::Unread`].
+    #[must_use]
+    #[doc(alias("backpressure", "readable"))]
+    pub fn wants_read(&self) -> bool {
+        self.sender.wants_read()
+    }
+
+    /// Returns a buffer to read into, in place of one of the driver's, empty only if there is no memory.
+    /// Report with [`filled`](Endpoint::filled) how much was read, and then call
+    /// [`receive`](Endpoint::receive) with an empty input.
+    ///
+    /// Its memory is held until the next call of `receive`, so a driver with many connections does
+    /// better with one buffer for all.
+    ///
+    /// ```
+    /// # use std::io::{self, Read};
+    /// use websocket_proto::Server;
+    /// use websocket_proto::endpoint::Endpoint;
+    ///
+    /// fn read(ws: &mut Endpoint<Server>, stream: &mut impl Read) -> io::Result<()> {
+    ///     match stream.read(ws.read_buffer())? {
+    ///         0 => ws.receive_eof(),
+    ///         length => ws.filled(length),
+    ///     }
+    ///     while let Some((incoming, _)) = ws.receive(&mut &mut [][..]) {
+    ///         println!("{incoming:?}");
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # use websocket_proto::{Agreed, endpoint::Options};
+    /// # let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+    /// # read(&mut ws, &mut &b"\x88\x80\0\0\0\0"[..])?;
+    /// # assert_eq!(ws.output(), b"\x88\x00");
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    pub fn read_buffer(&mut self) -> &mut [u8] {
+        let Endpoint { inbox, sender } = self;
+        inbox.clear(sender);
+        sender.plain = false;
+        let inside = inbox.inside.get_or_insert_default();
+        let head = sender.settings.0.max_head.saturating_sub(inside.kept.len());
+        let most = if sender.phase == Phase::Head { head.max(1) } else { READ };
+        inside.kept.room(most.min(READ))
+    }
+
+    /// Reports that `length` bytes were read into the front of the [`read_buffer`](Endpoint::read_buffer).
+    /// More than it has count as all of it.
+    pub fn filled(&mut self, length: usize) {
+        let Endpoint { inbox, sender } = self;
+        let Some(inside) = &mut inbox.inside else { return };
+        let more = sender.holding;
+        inside.kept.filled(length);
+        sender.holding = !inside.kept.is_empty();
+        if inside.has_too_much(sender, more, READ) {
+            inside.give_up(sender);
+        }
+    }
+}
+
+impl Inbox {
+    #[inline(never)]
+    fn receive_otherwise<'m, 'i: 'm, R: Role>(
+        &'m mut self,
+        sender: &mut Sender<R>,
+        input: &mut &'i mut [u8],
+    ) -> Option<Incoming<'m>> {
+        self.clear(sender);
+        if self.has_found() {
+            return self.lend(sender, input);
+        }
+        match sender.phase {
+            Phase::Head => {
+                let inside = self.inside.as_deref_mut()?;
+                let announcement = inside.receive_head(sender, &mut self.inflater, input)?;
+                Some(inside.announce(announcement))
+            }
+            Phase::Deciding | Phase::Open => self.receive_message(sender, input),
+            Phase::Answered | Phase::Draining | Phase::Ended => {
+                mem::take(input);
+                None
+            }
+        }
+    }
+
+    /// The next message, out of what is kept or else of the input.
+    fn receive_message<'m, 'i: 'm, R: Role>(
+        &'m mut self,
+        sender: &mut Sender<R>,
+        input: &mut &'i mut [u8],
+    ) -> Option<Incoming<'m>> {
+        let blocked = sender.is_blocked();
+        if blocked || sender.holding {
+            self.keep(sender, input);
+            if self.has_found() {
+                return self.lend(sender, input);
+            }
+        }
+        if blocked {
+            return None;
+        }
+        let Inbox { messages, inflater, inside } = self;
+        let message = match inside.as_deref_mut() {
+            Some(Inside { kept: Kept { bytes, start, end }, .. }) if sender.holding => {
+                let mut rest = bytes.get_mut(*start..*end).unwrap_or_default();
+                let message = next(messages, inflater, sender, &mut rest);
+                *start = end.saturating_sub(rest.len());
+                sender.holding = !rest.is_empty();
+                message
+            }
+            _ => next(messages, inflater, sender, input),
+        };
+        match message {
+            Some(message) => Some(sender.note(message).into()),
+            None => {
+                sender.settle();
+                None
+            }
+        }
+    }
+
+    /// Keeps `input` until it can be received.
+    #[cold]
+    fn keep<R: Role>(&mut self, sender: &mut Sender<R>, input: &mut &mut [u8]) {
+        let input = mem::take(input);
+        if input.is_empty() {
+            return;
+        }
+        let inside = self.inside.get_or_insert_default();
+        let more = sender.holding;
+        let lost = inside.kept.push(input).is_err();
+        (sender.holding, sender.plain) = (true, false);
+        if lost || inside.has_too_much(sender, more, input.len()) {
+            inside.give_up(sender);
+        }
+    }
+
+    #[inline(never)]
+    fn ready_otherwise<R: Role>(&mut self, sender: &mut Sender<R>, input: &mut &mut [u8]) -> bool {
+        self.clear(sender);
+        if self.has_found() {
+            return !self.is_held_back(sender);
+        }
+        let event = match (sender.phase, &mut self.inside) {
+            (Phase::Head, Some(inside)) => {
+                let announcement = inside.receive_head(sender, &mut self.inflater, input);
+                announcement.map(Found::Opening)
+            }
+            _ => match self.receive_otherwise(sender, input) {
+                Some(incoming) => incoming.into_owned().map(Found::Message),
+                None => None,
+            },
+        };
+        let Some(event) = event else { return false };
+        self.inside.get_or_insert_default().found = Some(event);
+        sender.plain = false;
+        true
+    }
+
+    /// Whether [`ready`](Endpoint::ready) has found an event that was not handed out yet.
+    fn has_found(&self) -> bool {
+        self.inside.as_ref().is_some_and(|inside| {
+            matches!(inside.found, Some(Found::Opening(_) | Found::Message(_)))
+        })
+    }
+
+    /// Whether what [`ready`](Endpoint::ready) has found has to wait for room in the output.
+    fn is_held_back<R: Role>(&self, sender: &Sender<R>) -> bool {
+        let found = self.inside.as_ref().and_then(|inside| inside.found.as_ref());
+        sender.is_blocked() && matches!(found, Some(Found::Message(_)))
+    }
+
+    /// Hands out what [`ready`](Endpoint::ready) has found.
+    fn lend<R: Role>(
+        &mut self,
+        sender: &mut Sender<R>,
+        input: &mut &mut [u8],
+    ) -> Option<Incoming<'_>> {
+        if self.is_held_back(sender) {
+            self.keep(sender, input);
+            return None;
+        }
+        let inside = self.inside.as_deref_mut()?;
+        match inside.found.take()? {
+            Found::Opening(announcement) => Some(inside.announce(announcement)),
+            Found::Message(message) | Found::Lent(message) => {
+                match inside.found.insert(Found::Lent(message)) {
+                    Found::Lent(message) => Some(message.as_message().into()),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// Frees what the call before has lent, and what is not needed any more.
+    pub(super) fn clear<R: Role>(&mut self, sender: &mut Sender<R>) {
+        if sender.leases() {
+            self.inflater = None;
+        }
+        let Some(inside) = &mut self.inside else { return };
+        if let Some(Found::Lent(_)) = inside.found {
+            inside.found = None;
+        }
+        let needed = match sender.phase {
+            Phase::Head | Phase::Deciding => true,
+            Phase::Open => sender.holding,
+            Phase::Answered | Phase::Draining | Phase::Ended => false,
+        };
+        if !needed && inside.found.is_none() {
+            self.inside = None;
+            sender.holding = false;
+            sender.refresh();
+        }
+    }
+
+    /// Frees the memory that an idle connection does not need.
+    pub(super) fn rest<R: Role>(&mut self, sender: &mut Sender<R>) {
+        self.clear(sender);
+        if sender.connection.in_progress().is_none() {
+            self.messages = Messages::keeping(sender.settings().keep);
+        }
+    }
+}
+
+impl Inside {
+    /// Whether too much is kept. A single read may be kept as long as it is; `more` tells that this was
+    /// not the first, and it had `read` bytes.
+    fn has_too_much<R: Role>(&self, sender: &Sender<R>, more: bool, read: usize) -> bool {
+        let Settings { max_head, high_water, .. } = *sender.settings();
+        match sender.phase {
+            Phase::Deciding => self.kept.end > max_head,
+            Phase::Open => more && self.kept.len() > high_water.max(read),
+            _ => false,
+        }
+    }
+
+    /// Gives the connection up, because more was read than can be kept.
+    fn give_up<R: Role>(&mut self, sender: &mut Sender<R>) {
+        self.kept.clear();
+        sender.holding = false;
+        self.found = Some(if sender.phase == Phase::Deciding {
+            sender.fail_opening(HandshakeError::HeadTooLarge);
+            Found::Opening(Announcement::Failed(HandshakeError::HeadTooLarge))
+        } else {
+            sender.connection.fail(InternalError::Unread);
+            sender.settle();
+            Found::Message(OwnedMessage::Failed(InternalError::Unread.into()))
+        });
+    }
+}
+
+/// The one call into the core that receives.
+fn next<'m, 'i: 'm, R: Role>(
+    messages: &'m mut Messages,
+    inflater: &'m mut Option<Box<Codec>>,
+    sender: &mut Sender<R>,
+    input: &mut &'i mut [u8],
+) -> Option<Message<'m>> {
+    let Sender { connection, .. } = sender;
+    if inflater.is_none() && !input.is_empty() && !connection.has_whole_message(input) {
+        *inflater = sender.lease();
+    }
+    match inflater {
+        None => messages.receive(&mut sender.connection, input),
+        Some(inflater) => messages.receive_inflated(&mut sender.connection, inflater, input),
+    }
+}
+
+impl Incoming<'_> {
+    /// A copy that borrows nothing; `None` for what is no message.
+    fn into_owned(self) -> Option<OwnedMessage> {
+        Some(match self {
+            Incoming::Text(text) => OwnedMessage::Text(text.into()),
+            Incoming::Binary(data) => OwnedMessage::Binary(data.into()),
+            Incoming::Ping(payload) => OwnedMessage::Ping(payload),
+            Incoming::Pong(payload) => OwnedMessage::Pong(payload),
+            Incoming::Close(close) => OwnedMessage::Close(close),
+            Incoming::Failed(failure) => OwnedMessage::Failed(failure),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,464 @@
+//! Messages into output, and how much of it may wait.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::mem;
+
+use super::{
+    Phase,
+    compression::{AnyCompress, Compression, serves},
+    end::Report,
+    options::{Options, Settings},
+    receiving::Codec,
+    time::Clock,
+};
+use crate::{
+    close::{CloseCode, CloseFrame},
+    config::Agreed,
+    connection::{Connection, NextStep, State},
+    deflate::Deflater,
+    error::{InternalError, SendError},
+    event::Data,
+    message::Message,
+    prepared::Prepared,
+    role::{Role, Server},
+};
+
+/// The half of an [`Endpoint`](super::Endpoint) that sends: all of it that received messages do not
+/// borrow.
+///
+/// [`Endpoint::receive`](super::Endpoint::receive) lends it with each event, and the endpoint has the same
+/// methods. What is sent is appended to the [output](Sender::output).
+///
+/// # Errors
+///
+/// A method that sends returns an error when the call does not fit the state or its arguments. Nothing was
+/// appended then, and nothing changed.
+///
+/// - [`SendError::NotOpen`]: the opening handshake is not done.
+/// - [`SendError::Closing`]: a Close was sent or received, or the connection has ended.
+/// - [`SendError::Full`]: too much output [waits](super::Options::water_marks). The first answer to a
+///   message that was just received never gets this error, unless there is no memory.
+///
+/// ```
+/// use websocket_proto::endpoint::{Endpoint, Incoming, Options, Sender};
+/// use websocket_proto::{Agreed, Role, SendError, Server};
+///
+/// fn answer<R: Role>(incoming: Incoming<'_>, sender: &mut Sender<R>) -> Result<(), SendError> {
+///     match incoming {
+///         Incoming::Text(text) => sender.text(text),
+///         Incoming::Binary(data) => sender.binary(data),
+///         _ => Ok(()),
+///     }
+/// }
+///
+/// let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new())?;
+/// let mut read = *b"\x81\x82\0\0\0\0hi";
+/// let mut input = &mut read[..];
+/// while let Some((incoming, sender)) = ws.receive(&mut input) {
+///     answer(incoming, sender)?;
+/// }
+/// assert_eq!(ws.output(), b"\x81\x02hi");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias("sink", "write"))]
+pub struct Sender<R> {
+    pub(super) connection: Connection<R>,
+    pub(super) phase: Phase,
+    /// Nothing unusual is going on: the connection is open and was not compressed, nothing is held back,
+    /// and no end of stream was reported. Then a call looks at nothing but the connection and the output.
+    /// [`refresh`](Sender::refresh) sets it; whatever makes it untrue clears it.
+    pub(super) plain: bool,
+    /// More output waits than the high-water mark allows, or did and has not reached the low one.
+    pub(super) full: bool,
+    /// Input that was read waits inside.
+    pub(super) holding: bool,
+    /// The end of the peer's stream was reported.
+    pub(super) eof: bool,
+    /// Memory is to be freed, because the connection is idle.
+    pub(super) idle: bool,
+    /// What was not handed out or not written yet, behind `written` bytes that were.
+    pub(super) out: Vec<u8>,
+    pub(super) written: usize,
+    /// How many bytes were handed out in a buffer and are not written yet.
+    pub(super) handed_out: usize,
+    /// The endpoint's own, if it has one.
+    pub(super) deflater: Option<Box<Deflater<AnyCompress>>>,
+    pub(super) settings: Options,
+    pub(super) clock: Option<Clock>,
+    pub(super) report: Option<Box<Report>>,
+}
+
+impl<R: Role> Sender<R> {
+    pub(super) fn new(role: R, options: &Options, phase: Phase) -> Self {
+        Sender {
+            connection: Connection::new(role, &options.0.config, Agreed::new()),
+            phase,
+            plain: false,
+            full: false,
+            holding: false,
+            eof: false,
+            idle: false,
+            out: Vec::new(),
+            written: 0,
+            handed_out: 0,
+            deflater: None,
+            settings: options.clone(),
+            clock: None,
+            report: None,
+        }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings.0
+    }
+
+    /// The handshake is done, and this was agreed.
+    pub(super) fn open(
+        &mut self,
+        agreed: Agreed,
+        inflater: &mut Option<Box<Codec>>,
+    ) -> Result<(), InternalError> {
+        let Settings { compression, keep, .. } = &*self.settings.0;
+        if !serves(compression.as_ref(), agreed, R::CLIENT) {
+            return Err(InternalError::NoInflater);
+        }
+        if let (Some(_), Some(Compression { shared: false, codecs, .. })) =
+            (agreed.deflate, compression)
+        {
+            *inflater = Some(Box::new(codecs.inflater(*keep)));
+            self.deflater = Some(Box::new(codecs.deflater(*keep)));
+        }
+        self.connection.agree(agreed);
+        self.phase = Phase::Open;
+        if let Some(clock) = &mut self.clock {
+            clock.deadlines.update(clock.now, &self.connection);
+        }
+        self.refresh();
+        Ok(())
+    }
+
+    /// The compression in use.
+    fn compression(&self) -> Option<&Compression> {
+        let compression = self.settings().compression.as_ref();
+        compression.filter(|_| self.connection.agreed().deflate.is_some())
+    }
+
+    /// Whether inflaters are leased, and not the endpoint's own.
+    pub(super) fn leases(&self) -> bool {
+        self.compression().is_some_and(|compression| compression.shared)
+    }
+
+    /// An inflater for the time of one call, if compression is in use.
+    pub(super) fn lease(&self) -> Option<Box<Codec>> {
+        let keep = self.settings().keep;
+        self.compression().map(|compression| Box::new(compression.codecs.inflater(keep)))
+    }
+
+    /// Notes what a message means for the connection, and appends the answer that is owed.
+    #[inline(never)]
+    pub(super) fn note<'m>(&mut self, message: Message<'m>) -> Message<'m> {
+        match &message {
+            Message::Text(_) | Message::Binary(_) => return message,
+            Message::Close(close) => self.report().received = *close,
+            _ => {}
+        }
+        self.settle();
+        message
+    }
+
+    /// Appends what is owed to the output, and lets the end of stream take effect once nothing that can
+    /// be written waits.
+    pub(super) fn settle(&mut self) {
+        if self.phase == Phase::Open {
+            let closing = self.connection.state() != State::Open;
+            if self.connection.wants_transmit() && (closing || !self.full) {
+                // What cannot be appended now is tried again after the next event or write.
+                let _ = self.connection.transmit(&mut self.out);
+                self.measure();
+            }
+            let nothing_waits = self.waiting() == 0 && !self.connection.wants_transmit();
+            if self.eof && !self.holding && nothing_waits {
+                self.connection.receive_eof();
+            }
+        }
+        self.refresh();
+    }
+
+    /// How many bytes of output wait.
+    #[inline]
+    pub(super) fn waiting(&self) -> usize {
+        self.out.len().saturating_sub(self.written).saturating_add(self.handed_out)
+    }
+
+    #[inline]
+    pub(super) fn measure(&mut self) {
+        if self.waiting() > self.settings.0.high_water {
+            self.full = true;
+            self.plain = false;
+        }
+    }
+
+    pub(super) fn refresh(&mut self) {
+        self.plain = self.phase == Phase::Open
+            && !(self.full || self.holding || self.eof)
+            && !self.connection.wants_transmit()
+            && self.connection.agreed().deflate.is_none();
+    }
+
+    /// Whether something can be sent.
+    fn check(&self) -> Result<(), SendError> {
+        match self.phase {
+            Phase::Head | Phase::Deciding => Err(SendError::NotOpen),
+            Phase::Open if self.connection.state() != State::Open => Err(SendError::Closing),
+            Phase::Open if self.full => Err(SendError::Full),
+            Phase::Open => Ok(()),
+            Phase::Answered | Phase::Draining | Phase::Ended => Err(SendError::Closing),
+        }
+    }
+
+    /// Sends a text message (§5.6). It is compressed if that was agreed on and the message is
+    /// [long enough](Compression::threshold).
+    ///
+    /// # Errors
+    ///
+    /// See [`Sender`]; [`SendError::MessageOpen`] while a fragmented message is open.
+    #[inline]
+    pub fn text(&mut self, text: &str) -> Result<(), SendError> {
+        self.send(Data::Text(text))
+    }
+
+    /// Sends a binary message (§5.6): see [`text`](Sender::text).
+    ///
+    /// # Errors
+    ///
+    /// As for [`text`](Sender::text).
+    #[inline]
+    pub fn binary(&mut self, data: &[u8]) -> Result<(), SendError> {
+        self.send(Data::Binary(data))
+    }
+
+    /// Sends a message of either kind (§5.6): see [`text`](Sender::text).
+    ///
+    /// # Errors
+    ///
+    /// As for [`text`](Sender::text).
+    #[inline]
+    pub fn send(&mut self, data: Data<'_>) -> Result<(), SendError> {
+        if !self.plain {
+            return self.send_otherwise(data);
+        }
+        self.connection.send(data, &mut self.out)?;
+        self.measure();
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn send_otherwise(&mut self, data: Data<'_>) -> Result<(), SendError> {
+        let threshold = self.compression().map(|compression| compression.threshold);
+        if threshold.is_none_or(|threshold| data.as_bytes().len() < threshold) {
+            return self.send_uncompressed(data);
+        }
+        self.compressed(|connection, deflater, out| connection.send_compressed(data, deflater, out))
+    }
+
+    /// Sends a message without compressing it, whatever was agreed. Use it for a message that mixes a
+    /// secret with what others may choose, because the compressed length would tell of the secret
+    /// (RFC 7692 §8).
+    ///
+    /// # Errors
+    ///
+    /// As for [`text`](Sender::text).
+    pub fn send_uncompressed(&mut self, data: Data<'_>) -> Result<(), SendError> {
+        self.check()?;
+        self.connection.send(data, &mut self.out)?;
+        self.measure();
+        Ok(())
+    }
+
+    /// Sends one fragment of a message, the last one if `last` (§5.4). Control frames may go between
+    /// fragments. If compression was agreed on, all fragments are compressed.
+    ///
+    /// # Errors
+    ///
+    /// See [`Sender`]; [`SendError::MessageOpen`] if the open message is of the other kind.
+    #[doc(alias = "stream")]
+    pub fn fragment(&mut self, data: Data<'_>, last: bool) -> Result<(), SendError> {
+        if self.compression().is_some() {
+            return self.compressed(|connection, deflater, out| {
+                connection.send_compressed_fragment(data, last, deflater, out)
+            });
+        }
+        self.check()?;
+        self.connection.send_fragment(data, last, &mut self.out)?;
+        self.measure();
+        Ok(())
+    }
+
+    /// Sends with the endpoint's own deflater, or with one that is leased.
+    fn compressed(
+        &mut self,
+        send: impl FnOnce(
+            &mut Connection<R>,
+            &mut Deflater<AnyCompress>,
+            &mut Vec<u8>,
+        ) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        self.check()?;
+        let Sender { connection, deflater, out, settings, .. } = self;
+        let Settings { compression, keep, .. } = &*settings.0;
+        match (deflater, compression) {
+            (Some(deflater), _) => send(connection, deflater, out)?,
+            (None, Some(compression)) => {
+                send(connection, &mut compression.codecs.deflater(*keep), out)?;
+            }
+            (None, None) => return Err(SendError::Codec),
+        }
+        self.measure();
+        Ok(())
+    }
+
+    /// Sends a Ping with at most 125 bytes of payload (§5.5.2). [`Limit::Idle`](crate::Limit::Idle) sends
+    /// Pings without this call.
+    ///
+    /// # Errors
+    ///
+    /// See [`Sender`]; [`SendError::ControlTooLong`] for a longer payload.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.check()?;
+        self.connection.ping(payload, &mut self.out)?;
+        self.measure();
+        Ok(())
+    }
+
+    /// Sends a Pong with at most 125 bytes of payload (§5.5.3): one that is not asked for, or the answer
+    /// to a Ping if [automatic ones](crate::Config::auto_pong) are off.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ping`](Sender::ping).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.check()?;
+        self.connection.pong(payload, &mut self.out)?;
+        self.measure();
+        Ok(())
+    }
+
+    /// Sends a Close (§7.1.2). Go on driving the endpoint until its [next step](Sender::next_step) is to
+    /// drop the transport. A Close is sent however much output waits.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`], [`SendError::Closing`]; [`SendError::ReasonTooLong`] if `reason` is longer
+    /// than 123 bytes; [`SendError::InvalidCloseCode`] for 1010 from a server.
+    #[doc(alias = "shutdown")]
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        match self.check() {
+            Ok(()) | Err(SendError::Full) => {}
+            Err(error) => return Err(error),
+        }
+        let close = CloseFrame::new(code, reason)?;
+        self.connection.close(Some(&close), &mut self.out)?;
+        self.measure();
+        self.report().sent = Some(close);
+        Ok(())
+    }
+
+    /// Returns the bytes to be written next. Report with [`written`](Sender::written) how many were.
+    #[inline]
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        self.out.get(self.written..).unwrap_or_default()
+    }
+
+    /// Reports that the transport took `count` bytes of the output. Call it after each write, also if the
+    /// transport took nothing now, because that tells a slow peer from one that is gone.
+    #[doc(alias("flush", "advance"))]
+    pub fn written(&mut self, count: usize) {
+        let handed_out = count.min(self.handed_out);
+        self.handed_out -= handed_out;
+        let taken = (count - handed_out).min(self.output().len());
+        self.written = self.written.saturating_add(taken);
+        if self.written == self.out.len() {
+            self.written = 0;
+            self.out.clear();
+            if self.out.capacity() > self.settings().keep {
+                self.out = Vec::new();
+            }
+        } else if self.written >= self.out.len() / 2 {
+            // What moves is less than what was written, so that moving costs no more than writing.
+            self.out.drain(..self.written);
+            self.written = 0;
+        }
+        let waiting = self.waiting();
+        if let Some(clock) = &mut self.clock {
+            clock.deadlines.written(clock.now, handed_out.saturating_add(taken), waiting);
+        }
+        if !self.plain {
+            self.full &= waiting > self.settings().low_water;
+            self.settle();
+        }
+    }
+
+    /// Takes the output in a buffer of its own, for I/O that owns its buffers, such as io_uring. The
+    /// memory of `spare` is used for the output that follows, and what it contains is discarded.
+    ///
+    /// The bytes wait until they are reported as [`written`](Sender::written), in the order in which they
+    /// were taken.
+    ///
+    /// ```
+    /// use websocket_proto::endpoint::{Endpoint, Options};
+    /// use websocket_proto::{Agreed, Server};
+    ///
+    /// let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new())?;
+    /// ws.text("hi")?;
+    /// let buffer = ws.take_output(Vec::new()); // give it to the ring
+    /// assert_eq!((&buffer[..], ws.output()), (&b"\x81\x02hi"[..], &b""[..]));
+    /// ws.written(buffer.len()); // the ring has completed the write
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    #[doc(alias("io_uring", "completion"))]
+    pub fn take_output(&mut self, spare: Vec<u8>) -> Vec<u8> {
+        self.out.drain(..self.written);
+        self.written = 0;
+        let out = mem::replace(&mut self.out, spare);
+        self.out.clear();
+        self.handed_out = self.handed_out.saturating_add(out.len());
+        out
+    }
+
+    /// Whether no messages are received now. Behind the last event all input is discarded, so that there
+    /// is nothing to wait for.
+    pub(super) fn is_blocked(&self) -> bool {
+        let full = self.full && self.connection.next_step() == NextStep::Continue;
+        full || self.phase == Phase::Deciding
+    }
+
+    /// Whether to read: see [`Endpoint::wants_read`](super::Endpoint::wants_read).
+    pub(super) fn wants_read(&self) -> bool {
+        let open = match self.phase {
+            Phase::Open => self.connection.state() != State::Closed,
+            Phase::Head | Phase::Answered | Phase::Draining => true,
+            Phase::Deciding | Phase::Ended => false,
+        };
+        open && !(self.is_blocked() || self.holding && self.phase == Phase::Open || self.eof)
+    }
+}
+
+impl Sender<Server> {
+    /// Sends a message that was prepared for many connections. It is copied to the output.
+    ///
+    /// # Errors
+    ///
+    /// As for [`text`](Sender::text); [`SendError::NotAgreed`] if the message is compressed and the peer
+    /// could not read it, or what comes after it.
+    #[doc(alias("broadcast", "publish"))]
+    pub fn prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
+        self.check()?;
+        let frame = self.connection.prepared(message)?;
+        self.out.try_reserve(frame.len()).map_err(|_| SendError::Full)?;
+        self.out.extend_from_slice(frame);
+        self.measure();
+        Ok(())
+    }
+}
