@@ -206,11 +206,10 @@ struct Waiting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
-    /// The opening handshake has to be done: 10 s unless set. For a server's
-    /// [`Endpoint`](crate::endpoint::Endpoint) this limit ends when the request is reported.
+    /// The opening handshake has to be done: 10 s unless set.
     Handshake,
-    /// The application has to accept or to reject a request that was reported: within 30 s unless set.
-    /// Only an [`Endpoint`](crate::endpoint::Endpoint) has this limit.
+    /// The application has to accept or to reject a request: within 30 s unless set. The limit begins
+    /// with [`Deadlines::deciding`].
     Decision,
     /// After this long without a received byte a Ping is due: 20 s unless set.
     #[doc(alias = "keepalive")]
@@ -527,9 +526,20 @@ impl Deadlines {
         }
     }
 
-    /// Begins [`Limit::Decision`] in place of [`Limit::Handshake`].
-    #[cfg(feature = "alloc")]
-    pub(crate) const fn deciding(&mut self, now: Duration) {
+    /// Begins [`Limit::Decision`] in place of [`Limit::Handshake`], because a valid request was received
+    /// and the application decides about it. A server whose application exceeds that limit answers with
+    /// status 503.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use websocket_proto::{Deadlines, Limit};
+    ///
+    /// let seconds = Duration::from_secs;
+    /// let mut deadlines = Deadlines::new(seconds(0));
+    /// deadlines.deciding(seconds(3)); // the database is asked whether the client may connect
+    /// assert_eq!(deadlines.next(), Some((seconds(33), Limit::Decision)));
+    /// ```
+    pub const fn deciding(&mut self, now: Duration) {
         if matches!(self.phase, Phase::Handshake { .. }) {
             self.phase = Phase::Decision { since: now };
         }

@@ -81,14 +81,14 @@ impl fmt::Display for Ending {
         match (cause, closure.failure, closure.initiator) {
             (Some(cause), ..) if !opened => return write!(f, "not opened: {cause}"),
             _ if !opened => return f.write_str("not opened: the transport has ended"),
-            (Some(cause), ..) => return write!(f, "gave up: {cause}"),
-            (None, Some(failure), _) => return write!(f, "failed: {failure}"),
-            (None, None, None) => return f.write_str("lost: the transport ended without a Close"),
-            (None, None, Some(Initiator::Peer)) => {
+            (Some(cause), ..) if !closure.clean => return write!(f, "gave up: {cause}"),
+            (_, Some(failure), _) => return write!(f, "failed: {failure}"),
+            (_, None, None) => return f.write_str("lost: the transport ended without a Close"),
+            (_, None, Some(Initiator::Peer)) => {
                 f.write_str("closed by the peer: ")?;
                 write_close(f, received.as_ref())?;
             }
-            (None, None, Some(Initiator::Local)) => {
+            (_, None, Some(Initiator::Local)) => {
                 f.write_str("closed by this side: ")?;
                 write_close(f, sent.as_ref())?;
             }

@@ -176,6 +176,10 @@ impl<R: Role> Sender<R> {
                 let _ = self.connection.transmit(&mut self.out);
                 self.measure();
             }
+            if let (true, Some(clock)) = (closing, &mut self.clock) {
+                // The time for closing begins, which is shorter than the others.
+                clock.deadlines.update(clock.now, &self.connection);
+            }
             let nothing_waits = self.waiting() == 0 && !self.connection.wants_transmit();
             if self.eof && !self.holding && nothing_waits {
                 self.connection.receive_eof();
@@ -360,6 +364,7 @@ impl<R: Role> Sender<R> {
         self.connection.close(Some(&close), &mut self.out)?;
         self.measure();
         self.report().sent = Some(close);
+        self.settle();
         Ok(())
     }
 

@@ -1,0 +1,650 @@
+//! Endpoints in each phase: what each input, call and moment gives.
+
+#![cfg(feature = "alloc")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Keys, frame, mask, name, show, show_close, unmask};
+use websocket_proto::{
+    Agreed, Client, CloseCode, Data, Limit, Prepared, Role, SendError, Server,
+    endpoint::{Endpoint, Incoming, Options},
+    handshake::{AcceptOptions, HeadError, Offer, Target},
+};
+
+const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Protocol: a, b\r\n\r\n";
+const RESPONSE: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+    Sec-WebSocket-Protocol: b\r\n\r\n";
+
+/// The ways to drive an endpoint. All give the same.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    /// Each input is received whole, out of a buffer of the driver's.
+    Whole,
+    /// Each input is received byte by byte.
+    Bytes,
+    /// Each event is waited for with `ready`.
+    Ready,
+    /// Each input is read into a buffer of the endpoint's.
+    ReadBuffer,
+    /// The output is taken out in buffers.
+    TakenOutput,
+}
+
+/// An endpoint on its way through a row of the table.
+struct Run<R> {
+    way: Way,
+    ws: Endpoint<R>,
+    client: bool,
+    events: Vec<String>,
+    written: Vec<u8>,
+}
+
+/// How a role answers a request.
+trait Answer: Sized {
+    /// Answers that are refused.
+    fn misanswer(ws: &mut Endpoint<Self>);
+    fn answer(ws: &mut Endpoint<Self>, word: &str) -> Result<(), HeadError>;
+}
+
+impl Answer for Server {
+    fn misanswer(ws: &mut Endpoint<Self>) {
+        let unknown = AcceptOptions::new().subprotocol("c");
+        for _ in 0..2 {
+            if let Some(request) = ws.request() {
+                assert_eq!(request.accept(&unknown), Err(HeadError::SubprotocolNotOffered));
+            }
+            if let Some(request) = ws.request() {
+                assert_eq!(request.reject(101, &[], b""), Err(HeadError::InvalidStatus));
+            }
+        }
+    }
+
+    fn answer(ws: &mut Endpoint<Self>, word: &str) -> Result<(), HeadError> {
+        let Some(request) = ws.request() else { return Ok(()) };
+        match word {
+            "accept" => request.accept(&AcceptOptions::new()),
+            _ => request.reject(403, &[], b"no"),
+        }
+    }
+}
+
+impl Answer for Client<Keys> {
+    fn misanswer(_: &mut Endpoint<Self>) {}
+
+    fn answer(_: &mut Endpoint<Self>, _: &str) -> Result<(), HeadError> {
+        Ok(())
+    }
+}
+
+impl<R: Role + Answer> Run<R> {
+    fn new(ws: Endpoint<R>, client: bool) -> Self {
+        Run { way: Way::Whole, ws, client, events: Vec::new(), written: Vec::new() }
+    }
+
+    fn bytes(&self, word: &str) -> Vec<u8> {
+        let frames = match word {
+            "REQUEST" => return REQUEST.into(),
+            "RESPONSE" => return RESPONSE.into(),
+            "HALF" => return REQUEST[..30].into(),
+            "REST" => return REQUEST[30..].into(),
+            "BAD" => return "GET / HTTP/1.1\r\nHost: h\r\n\r\n".into(),
+            "SSH" => return "SSH-2.0-x\r\n".into(),
+            "404" => return "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone".into(),
+            "hi" => frame(0x81, b"hi"),
+            "data" => frame(0x82, b"data"),
+            "part" => frame(0x01, b"pa"),
+            "rest" => frame(0x80, b"rt"),
+            "ping" => frame(0x89, b"?"),
+            "pong" => frame(0x8A, &[0, 0, 0, 1]),
+            "close" => frame(0x88, b"\x0F\xA1bye"),
+            "close-" => frame(0x88, b""),
+            "fault" => frame(0x83, b""),
+            "nothing" => return Vec::new(),
+            other => panic!("unknown input {other:?}"),
+        };
+        if self.client { frames } else { mask(&frames) }
+    }
+
+    fn receive(&mut self, bytes: &[u8]) {
+        match self.way {
+            Way::Bytes if !bytes.is_empty() => bytes.chunks(1).for_each(|byte| self.read(byte)),
+            Way::ReadBuffer => {
+                let mut rest = bytes;
+                while !rest.is_empty() {
+                    let buffer = self.ws.read_buffer();
+                    let length = buffer.len().min(rest.len());
+                    buffer[..length].copy_from_slice(&rest[..length]);
+                    self.ws.filled(length);
+                    rest = &rest[length..];
+                    self.read(&[]);
+                }
+                self.read(&[]);
+            }
+            _ => self.read(bytes),
+        }
+    }
+
+    fn read(&mut self, bytes: &[u8]) {
+        let mut buffer = bytes.to_vec();
+        let mut input = &mut buffer[..];
+        loop {
+            let ready = self.way == Way::Ready && self.ws.ready(&mut input);
+            // Asked again, the answer is the same, and there is time to send something.
+            assert_eq!(ready, ready && self.ws.ready(&mut input));
+            let Some((incoming, _)) = self.ws.receive(&mut input) else {
+                assert!(!ready, "`ready` promises an event");
+                break;
+            };
+            assert!(ready || self.way != Way::Ready, "`ready` misses an event");
+            self.events.push(describe(&incoming));
+        }
+        assert!(input.is_empty(), "`None` means that the input is empty");
+    }
+
+    fn write(&mut self, most: usize) {
+        if self.way == Way::TakenOutput && most == usize::MAX {
+            let output = self.ws.take_output(vec![1, 2, 3]);
+            assert_eq!(self.ws.output(), b"");
+            self.written.extend(&output);
+            self.ws.written(output.len());
+            return;
+        }
+        let count = most.min(self.ws.output().len());
+        self.written.extend(&self.ws.output()[..count]);
+        self.ws.written(count);
+    }
+
+    fn step(&mut self, word: &str) {
+        let seconds = |text: &str| Duration::from_secs(text.parse().unwrap());
+        let sent = match word.split_at(1) {
+            ("<", input) => {
+                let bytes = self.bytes(input);
+                self.receive(&bytes);
+                Ok(())
+            }
+            // One tick, and two.
+            ("@", "") => unreachable!(),
+            ("@", time) => {
+                for _ in 0..=usize::from(time.ends_with('!')) {
+                    self.ws.tick(seconds(time.trim_end_matches('!')));
+                }
+                Ok(())
+            }
+            (">", "") => {
+                self.write(usize::MAX);
+                Ok(())
+            }
+            (">", count) => {
+                self.write(count.parse().unwrap());
+                Ok(())
+            }
+            _ => match word {
+                "accept" | "reject" => {
+                    R::answer(&mut self.ws, word).unwrap();
+                    Ok(())
+                }
+                "text" => self.ws.text("hi"),
+                "long" => self.ws.binary(&[7; 2000]),
+                "goodbye" => self.ws.close(CloseCode::GOING_AWAY, "bye"),
+                "eof" => {
+                    self.ws.receive_eof();
+                    Ok(())
+                }
+                "abort" => {
+                    self.ws.abort();
+                    Ok(())
+                }
+                "step" => {
+                    let step = self.ws.next_step();
+                    self.events.push(format!("{step:?}"));
+                    Ok(())
+                }
+                other => panic!("unknown step {other:?}"),
+            },
+        };
+        if let Err(error) = sent {
+            self.events.push(format!("{error:?}"));
+        }
+    }
+
+    /// What was written, and what is to be written behind a `|`.
+    fn output(&self) -> String {
+        let all = [&self.written, self.ws.output()].concat();
+        let end = all.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
+        let (head, frames) =
+            all.split_at(if all.starts_with(b"HTTP") || all.starts_with(b"GET") { end } else { 0 });
+        let mut words = Vec::new();
+        if !head.is_empty() {
+            let head = String::from_utf8(head.to_vec()).unwrap();
+            words.push(head.split(' ').nth(1).unwrap().to_owned());
+        }
+        if words.first().is_some_and(|word| word == "403") {
+            assert_eq!(frames, b"no");
+        } else {
+            let frames = if self.client { unmask(frames) } else { frames.to_vec() };
+            words.extend(sent(&frames));
+        }
+        if !self.ws.output().is_empty() {
+            words.push("|".to_owned());
+        }
+        words.join(" ")
+    }
+}
+
+fn describe(incoming: &Incoming<'_>) -> String {
+    match incoming {
+        Incoming::Request => "request".to_owned(),
+        Incoming::Opened(response) => format!("opened {}", response.subprotocol().unwrap_or("-")),
+        Incoming::Refused { response, .. } => format!("refused {}", response.status()),
+        Incoming::HandshakeFailed(error) => format!("{error:?}"),
+        Incoming::Text(text) => format!("text {text}"),
+        Incoming::Binary(data) => format!("binary {}", show(data)),
+        Incoming::Ping(payload) => format!("ping {}", show(payload)),
+        Incoming::Pong(payload) => format!("pong {}", show(payload)),
+        Incoming::Close(close) => show_close(close.as_ref()),
+        Incoming::Failed(failure) => format!("failed {}", name(*failure)),
+        other => panic!("unknown event {other:?}"),
+    }
+}
+
+/// A word for each frame.
+fn sent(mut frames: &[u8]) -> Vec<String> {
+    let mut words = Vec::new();
+    while let [first, second, ..] = *frames {
+        let (header, length) = match second {
+            126 => (4, usize::from(u16::from_be_bytes([frames[2], frames[3]]))),
+            length => (2, usize::from(length)),
+        };
+        let payload = &frames[header..header + length];
+        words.push(match (first, payload) {
+            (0x88, [high, low, ..]) => format!("close:{}", u16::from_be_bytes([*high, *low])),
+            (0x88, []) => "close".to_owned(),
+            (0x89, _) => "ping".to_owned(),
+            (0x8A, _) => "pong".to_owned(),
+            (0x81 | 0x82, _) => format!("{length}B"),
+            _ => panic!("unexpected frame {first:02X}"),
+        });
+        frames = &frames[header + length..];
+    }
+    words
+}
+
+fn options() -> Options {
+    Options::new().water_marks(100, 1000)
+}
+
+fn server() -> Run<Server> {
+    Run::new(Endpoint::server(&options()), false)
+}
+
+fn client() -> Run<Client<Keys>> {
+    let target = Target::parse("ws://h/chat").unwrap();
+    let offer = Offer::new().subprotocols(&["a", "b"]);
+    let mask = Keys::default();
+    let ws = Endpoint::client(&target, &offer, *b"the sample nonce", mask, &options());
+    Run::new(ws.unwrap(), true)
+}
+
+/// What is left of a run.
+fn result<R: Role + Answer>(mut run: Run<R>, way: Way, script: &str) -> [String; 5] {
+    run.way = way;
+    for word in script.split_whitespace() {
+        run.step(word);
+    }
+    let step = format!("{:?}", run.ws.next_step());
+    let step = if run.ws.wants_read() { format!("{step} read") } else { step };
+    let deadline = run.ws.deadline().map_or(String::new(), |at| at.as_secs().to_string());
+    let ending = run.ws.ending().map_or(String::new(), |ending| ending.to_string());
+    [run.events.join(", "), run.output(), step, deadline, ending]
+}
+
+/// Runs. A script is read as:
+///
+/// - `<x` receives something, and `>` writes all output, or so many bytes.
+/// - `@5` ticks once at 5 s, `@5!` twice.
+/// - The other words are calls; `step` reports what is to be done with the transport.
+///
+/// The columns are the events, the output, the next step and whether to read, the deadline in seconds,
+/// and the ending. A bar follows output that is still to be written. In these runs more than 1000 bytes
+/// of output are too much, until 100 are left.
+const TABLE: &str = include_str!("endpoint.txt");
+
+/// The rows of the table: whether it is a client, the script and the cells.
+fn rows() -> impl Iterator<Item = (bool, &'static str, Vec<&'static str>)> {
+    let rows = TABLE.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    rows.map(|line| {
+        let mut cells = line.split('¦').map(str::trim);
+        let row = cells.next().unwrap();
+        let (role, script) = row.split_once(' ').unwrap_or((row, ""));
+        (role == "client", script, cells.collect())
+    })
+}
+
+fn run(client_side: bool, way: Way, script: &str) -> [String; 5] {
+    if client_side { result(client(), way, script) } else { result(server(), way, script) }
+}
+
+fn check(way: Way) {
+    let mut wrong = Vec::new();
+    for (client, script, expected) in rows() {
+        let got = run(client, way, script);
+        if got[..] != expected[..] {
+            let role = if client { "client" } else { "server" };
+            wrong.push(format!("{role} {script} ¦ {}", got.join(" ¦ ")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_phase_input_and_time_gives_what_the_table_says() {
+    check(Way::Whole);
+}
+
+#[test]
+fn input_may_be_split_anywhere_in_every_phase() {
+    check(Way::Bytes);
+}
+
+#[test]
+fn ready_says_whether_receive_returns_an_event() {
+    check(Way::Ready);
+}
+
+#[test]
+fn a_buffer_of_the_endpoint_does_as_well_as_one_of_the_driver() {
+    check(Way::ReadBuffer);
+}
+
+#[test]
+fn output_that_is_taken_out_counts_until_it_is_written() {
+    check(Way::TakenOutput);
+}
+
+#[test]
+fn a_call_that_is_refused_changes_nothing_in_any_phase() {
+    fn misuse<R: Role + Answer>(mut run: Run<R>, words: &[&str]) {
+        for word in words {
+            run.step(word);
+        }
+        let state =
+            |ws: &Endpoint<R>| (ws.output().to_vec(), ws.deadline(), ws.wants_read(), ws.ending());
+        let before = state(&run.ws);
+        let ws = &mut run.ws;
+        let long = "x".repeat(126);
+        assert!(ws.ping(long.as_bytes()).is_err());
+        assert!(ws.pong(long.as_bytes()).is_err());
+        assert!(ws.close(CloseCode::NORMAL, &long).is_err());
+        if !run.client {
+            assert!(ws.close(CloseCode::MANDATORY_EXTENSION, "").is_err());
+        }
+        R::misanswer(ws);
+        // Each is tried only where it is refused.
+        if let Some(error) = cannot_send(ws) {
+            for result in [
+                ws.text(&long),
+                ws.binary(&[]),
+                ws.send(Data::Text("x")),
+                ws.send_uncompressed(Data::Binary(b"x")),
+                ws.fragment(Data::Text("x"), false),
+                ws.ping(b"x"),
+                ws.pong(b"x"),
+            ] {
+                assert_eq!(result, Err(error));
+            }
+        }
+        ws.filled(5);
+        assert_eq!(state(&run.ws), before, "{words:?}");
+    }
+
+    /// Why nothing can be sent now, if so. A Ping that is too long never is.
+    fn cannot_send<R: Role>(ws: &mut Endpoint<R>) -> Option<SendError> {
+        ws.ping(&[0; 126]).err().filter(|error| *error != SendError::ControlTooLong)
+    }
+
+    for (client_side, script, _) in rows() {
+        let words: Vec<_> = script.split_whitespace().collect();
+        for length in 0..=words.len() {
+            if client_side {
+                misuse(client(), &words[..length]);
+            } else {
+                misuse(server(), &words[..length]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_request_is_there_until_it_is_answered() {
+    let mut run = server();
+    assert!(run.ws.request().is_none());
+    run.step("<REQUEST");
+    for _ in 0..2 {
+        let request = run.ws.request().expect("it waits");
+        assert_eq!((request.resource().path(), request.host()), ("/chat", "h"));
+    }
+    // A subprotocol that is borrowed from the request.
+    let request = run.ws.request().expect("it waits");
+    let second = request.subprotocols().nth(1).expect("two were offered");
+    request.accept(&AcceptOptions::new().subprotocol(second)).unwrap();
+    assert!(String::from_utf8_lossy(run.ws.output()).contains("Sec-WebSocket-Protocol: b\r\n"));
+    assert!(run.ws.request().is_none());
+}
+
+#[test]
+fn a_refusal_comes_with_its_headers_and_as_much_of_its_body_as_has_arrived() {
+    let response = b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 9\r\n\r\ngo there!";
+    for length in response.len() - 9..=response.len() {
+        let mut run = client();
+        let mut read = response[..length].to_vec();
+        match run.ws.receive(&mut &mut read[..]) {
+            Some((Incoming::Refused { response: refused, body }, _)) => {
+                assert_eq!(refused.headers().first("location"), Some(&b"/login"[..]));
+                assert_eq!(body, &response[response.len() - 9..length]);
+            }
+            other => panic!("{other:?}"),
+        };
+    }
+}
+
+#[test]
+fn what_follows_a_head_is_received_by_itself() {
+    let frames = [frame(0x81, b"one"), frame(0x89, b"?"), frame(0x02, b"tw"), frame(0x80, b"o")];
+    for is_client in [false, true] {
+        let head = if is_client { RESPONSE } else { REQUEST };
+        let frames =
+            frames.iter().flat_map(|frame| if is_client { frame.clone() } else { mask(frame) });
+        let all: Vec<u8> = head.bytes().chain(frames).collect();
+        fn check<R: Role + Answer>(mut run: Run<R>, parts: &[&[u8]]) {
+            for part in parts {
+                let mut buffer = part.to_vec();
+                let mut input = &mut buffer[..];
+                while let Some((incoming, _)) = run.ws.receive(&mut input) {
+                    run.events.push(describe(&incoming));
+                    R::answer(&mut run.ws, "accept").unwrap();
+                }
+            }
+            let opened = if run.client { "opened b" } else { "request" };
+            assert_eq!(run.events, [opened, "text one", "ping 3F", "binary 74 77 6F"]);
+        }
+        for at in 0..=all.len() {
+            let (front, back) = all.split_at(at);
+            if is_client {
+                check(client(), &[front, back]);
+            } else {
+                check(server(), &[front, back]);
+            }
+        }
+    }
+}
+
+#[test]
+fn limits_can_be_set_and_lifted() {
+    let seconds = Duration::from_secs;
+    let mut options = Options::new().limit(Limit::Decision, Some(seconds(3)));
+    options = options.limit(Limit::Idle, None).limit(Limit::Close, None);
+    let mut run = Run::new(Endpoint::server(&options), false);
+    run.ws.tick(seconds(1));
+    run.step("<REQUEST");
+    assert_eq!(run.ws.deadline(), Some(seconds(4)));
+    run.step("accept");
+    assert_eq!(run.ws.deadline(), None);
+    run.step("goodbye");
+    assert_eq!(run.ws.deadline(), None);
+}
+
+#[test]
+fn a_reply_to_the_message_just_received_always_has_room() {
+    let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new().water_marks(0, 10)).unwrap();
+    let mut read = mask(&frame(0x81, b"0123456789abcdef")).repeat(20);
+    let mut input = &mut read[..];
+    let mut received = 0;
+    loop {
+        while let Some((incoming, sender)) = ws.receive(&mut input) {
+            let Incoming::Text(text) = incoming else { panic!("{incoming:?}") };
+            assert_eq!(sender.text(text), Ok(()));
+            assert_eq!(sender.text(text), Err(SendError::Full));
+            assert_eq!(
+                sender.close(CloseCode::NORMAL, &"x".repeat(124)),
+                Err(SendError::ReasonTooLong)
+            );
+            received += 1;
+        }
+        assert!(input.is_empty());
+        if ws.output().is_empty() {
+            break;
+        }
+        ws.written(7);
+    }
+    assert_eq!(received, 20);
+    assert!(ws.wants_read());
+}
+
+#[test]
+fn a_driver_that_reads_on_regardless_is_stopped() {
+    let mut run = server();
+    for word in ["<REQUEST", "accept", ">", "long"] {
+        run.step(word);
+    }
+    assert!(!run.ws.wants_read());
+    let (mut read, mut times) = (mask(&frame(0x81, &[b'a'; 100])), 0);
+    while run.events.len() == 1 {
+        run.receive(&read);
+        times += 1;
+    }
+    assert_eq!(run.events, ["request", "failed Unread"]);
+    assert_eq!(times, 1 + 1000 / read.len());
+    run.step(">");
+    assert_eq!(run.output(), "101 2000B close:1011");
+    // One read may be as long as it is.
+    read = read.repeat(100);
+    let mut run = server();
+    for word in ["<REQUEST", "accept", ">", "long"] {
+        run.step(word);
+    }
+    run.receive(&read);
+    run.step(">");
+    run.receive(&[]);
+    assert_eq!(run.events.len(), 101);
+    // Behind a request, the head counts, too.
+    let mut run = server();
+    run.step("<REQUEST");
+    let more = vec![0; (16 << 10) - REQUEST.len()];
+    run.receive(&more);
+    assert_eq!(run.events, ["request"]);
+    run.receive(&[0]);
+    assert_eq!(run.events, ["request", "HeadTooLarge"]);
+    assert_eq!(run.output(), "431 |");
+}
+
+#[test]
+fn a_message_of_any_size_arrives_in_pieces() {
+    let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+    let payload = common::random(300_000);
+    let message = mask(&frame(0x82, &payload));
+    let mut arrived = 0;
+    for part in message.chunks(10_007) {
+        let mut part = part.to_vec();
+        let mut input = &mut part[..];
+        while let Some((incoming, sender)) = ws.receive(&mut input) {
+            match incoming {
+                Incoming::Binary(data) => {
+                    assert!(data == payload);
+                    sender.fragment(Data::Binary(&data[..1000]), false).unwrap();
+                    sender.ping(b"between").unwrap();
+                    sender.fragment(Data::Binary(&data[1000..]), true).unwrap();
+                }
+                other => panic!("{other:?}"),
+            }
+            arrived += 1;
+        }
+    }
+    assert_eq!(arrived, 1);
+    let mut expected = frame(0x02, &payload[..1000]);
+    expected.extend(frame(0x89, b"between"));
+    expected.extend(frame(0x80, &payload[1000..]));
+    assert!(ws.output() == expected);
+}
+
+#[test]
+fn what_is_written_in_parts_is_not_written_twice() {
+    let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+    let (mut expected, mut written) = (Vec::<u8>::new(), Vec::<u8>::new());
+    for number in 0..50_u8 {
+        ws.binary(&vec![number; usize::from(number)]).unwrap();
+        expected.extend(frame(0x82, &vec![number; usize::from(number)]));
+        let count = ws.output().len().min(usize::from(number % 7) * 5);
+        if number % 5 == 0 {
+            let taken = ws.take_output(Vec::new());
+            written.extend(&taken);
+            // More than there is counts as all of it.
+            ws.written(if number % 10 == 0 { taken.len() } else { usize::MAX });
+        } else {
+            written.extend(&ws.output()[..count]);
+            ws.written(count);
+        }
+    }
+    written.extend(ws.output());
+    assert!(written == expected);
+}
+
+#[test]
+fn a_prepared_message_is_sent_like_any_other() {
+    let message = Prepared::new(Data::Text("to all"));
+    let mut run = server();
+    assert_eq!(run.ws.prepared(&message), Err(SendError::NotOpen));
+    for word in ["<REQUEST", "accept", ">"] {
+        run.step(word);
+    }
+    run.ws.prepared(&message).unwrap();
+    assert_eq!(run.ws.output(), b"\x81\x06to all");
+    run.step("long");
+    assert_eq!(run.ws.prepared(&message), Err(SendError::Full));
+}
+
+#[test]
+fn sign_of_life_in_output_counts_only_while_it_waits() {
+    let seconds = Duration::from_secs;
+    let mut run = server();
+    for word in ["@0", "<REQUEST", "accept", ">", "@1", "text", "@5", ">", "@6"] {
+        run.step(word);
+    }
+    assert_eq!(run.ws.deadline(), Some(seconds(20)), "what the transport buffers says nothing");
+    for word in ["text", ">1", "@7", ">"] {
+        run.step(word);
+    }
+    assert_eq!(run.ws.deadline(), Some(seconds(27)), "the peer has read");
+}
+
+#[test]
+fn an_endpoint_can_go_to_another_thread() {
+    fn sendable<T: Send + 'static>() {}
+    sendable::<Endpoint<Server>>();
+    sendable::<Endpoint<Client<Keys>>>();
+    sendable::<Options>();
+}
