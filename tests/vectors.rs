@@ -180,8 +180,17 @@ fn check<'v>(vectors: impl IntoIterator<Item = &'v Vector>, config: &Config, agr
     for Vector { id, input, events, output } in vectors {
         for client in [false, true] {
             // It panics where the outcome depends on the cut, or the state does not fit the events.
-            let outcome =
-                panic::catch_unwind(|| every_cut(client, config, agreed, &frames(input, !client)));
+            let bytes = frames(input, !client);
+            let outcome = panic::catch_unwind(|| {
+                // An endpoint does not agree on compression without a codec.
+                #[cfg(feature = "alloc")]
+                if agreed == Agreed::new() {
+                    for cut in common::cuts(&bytes) {
+                        common::endpoint::check(client, config, &cut);
+                    }
+                }
+                every_cut(client, config, agreed, &bytes)
+            });
             match outcome {
                 Ok(outcome) if outcome.events == *events && outcome.output == hex(output) => {}
                 _ => failures.push(format!("{id}: {input}, client: {client}: {outcome:02X?}")),

@@ -6,6 +6,8 @@
 pub mod blocks;
 #[cfg(feature = "deflate")]
 pub mod deflate;
+#[cfg(feature = "alloc")]
+pub mod endpoint;
 pub mod inflate;
 
 use std::fmt::Debug;
