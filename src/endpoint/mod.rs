@@ -144,7 +144,7 @@ enum Phase {
 
 impl<R: Role> Endpoint<R> {
     fn new(role: R, options: &Options, opening: Option<Opening>) -> Self {
-        let phase = Phase::Head;
+        let phase = if opening.is_some() { Phase::Head } else { Phase::Open };
         let inside =
             opening.map(|opening| Box::new(Inside { opening: Some(opening), ..Inside::default() }));
         let messages = Messages::keeping(options.0.keep);

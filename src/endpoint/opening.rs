@@ -262,7 +262,6 @@ impl Inside {
             Some(Announcement::Failed(error))
         });
         sender.holding = !self.kept.is_empty();
-        sender.plain &= !sender.holding;
         announcement
     }
 

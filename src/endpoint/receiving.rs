@@ -195,7 +195,7 @@ impl<R: Role> Endpoint<R> {
     pub fn read_buffer(&mut self) -> &mut [u8] {
         let Endpoint { inbox, sender } = self;
         inbox.clear(sender);
-        sender.plain = false;
+        sender.clutter();
         let inside = inbox.inside.get_or_insert_default();
         let head = sender.settings.0.max_head.saturating_sub(inside.kept.len());
         let most = if sender.phase == Phase::Head { head.max(1) } else { READ };
@@ -287,7 +287,8 @@ impl Inbox {
         let inside = self.inside.get_or_insert_default();
         let more = sender.holding;
         let lost = inside.kept.push(input).is_err();
-        (sender.holding, sender.plain) = (true, false);
+        sender.holding = true;
+        sender.clutter();
         if lost || inside.has_too_much(sender, more, input.len()) {
             inside.give_up(sender);
         }
@@ -311,7 +312,7 @@ impl Inbox {
         };
         let Some(event) = event else { return false };
         self.inside.get_or_insert_default().found = Some(event);
-        sender.plain = false;
+        sender.clutter();
         true
     }
 
@@ -366,7 +367,7 @@ impl Inbox {
         };
         if !needed && inside.found.is_none() {
             self.inside = None;
-            sender.holding = false;
+            (sender.holding, sender.cluttered) = (false, false);
             sender.refresh();
         }
     }

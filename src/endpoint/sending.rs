@@ -72,6 +72,8 @@ pub struct Sender<R> {
     pub(super) full: bool,
     /// Input that was read waits inside.
     pub(super) holding: bool,
+    /// There is an [`Inside`](super::inside::Inside), which is to be freed by a call that receives.
+    pub(super) cluttered: bool,
     /// The end of the peer's stream was reported.
     pub(super) eof: bool,
     /// Memory is to be freed, because the connection is idle.
@@ -96,6 +98,7 @@ impl<R: Role> Sender<R> {
             plain: false,
             full: false,
             holding: false,
+            cluttered: phase != Phase::Open,
             eof: false,
             idle: false,
             out: Vec::new(),
@@ -202,9 +205,14 @@ impl<R: Role> Sender<R> {
         }
     }
 
+    /// Notes that there is something inside.
+    pub(super) const fn clutter(&mut self) {
+        (self.cluttered, self.plain) = (true, false);
+    }
+
     pub(super) fn refresh(&mut self) {
         self.plain = self.phase == Phase::Open
-            && !(self.full || self.holding || self.eof)
+            && !(self.full || self.cluttered || self.eof)
             && !self.connection.wants_transmit()
             && self.connection.agreed().deflate.is_none();
     }

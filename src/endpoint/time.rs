@@ -90,9 +90,7 @@ impl<R: Role> Sender<R> {
             // Nothing was received for long.
             Some(Overdue::Ping(_)) => {
                 self.idle = true;
-                if self.out.is_empty() {
-                    self.out.shrink_to_fit();
-                }
+                self.out.shrink_to_fit();
             }
             Some(Overdue::Close(limit)) if self.phase == Phase::Open => {
                 let report = self.report();
