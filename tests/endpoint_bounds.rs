@@ -149,6 +149,34 @@ fn an_idle_endpoint_takes_768_bytes_at_most() {
 }
 
 #[test]
+#[cfg(all(feature = "std", feature = "deflate"))]
+fn an_idle_endpoint_with_shared_codecs_takes_768_bytes_at_most() {
+    use websocket_proto::{
+        Deflate,
+        endpoint::{Compression, ZlibStock},
+    };
+
+    let options = Options::new().compression(Compression::shared(ZlibStock::new(6)));
+    let converse = || {
+        let agreed = Agreed::new().deflate(Deflate::new());
+        let mut ws = Endpoint::open(Server, agreed, &options).unwrap();
+        ws.tick(Duration::ZERO);
+        read(&mut ws, &mut mask(&frame(0xC1, b"\xF2\x48\xCD\xC9\xC9\x07\x00")), |_| {});
+        read(&mut ws, &mut mask(&frame(0x81, b"hi")), |_| {});
+        ws.text(&"a".repeat(30_000)).unwrap();
+        assert!(ws.output().len() < 200, "it is compressed");
+        write_all(&mut ws);
+        rest(&mut ws);
+        ws
+    };
+    // The codecs stay in the stock.
+    drop(converse());
+    let (ws, in_use, _) = use_of(converse);
+    let size = size_of_val(&ws) as isize;
+    assert!(in_use + size <= 768, "{size} bytes and {in_use} on the heap");
+}
+
+#[test]
 fn a_head_takes_as_much_as_its_limit_and_is_freed_once_it_is_answered() {
     let options = Options::new().max_head(8000);
     let line = b"X: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n";
