@@ -3,14 +3,6 @@
 const README: &str = include_str!("../README.md");
 
 #[test]
-fn the_first_example_is_the_loop_of_the_blocking_example() {
-    let code = README.split("```").nth(1).expect("a block of code");
-    let (_, function) = code.split_once("/// Echoes").expect("the loop");
-    let blocking = include_str!("../examples/blocking.rs");
-    assert!(blocking.contains(function.trim()));
-}
-
-#[test]
 fn the_quick_start_is_two_commands() {
     let (_, start) = README.split_once("## Quick start").expect("a quick start");
     let commands = start.split("```").nth(1).expect("a block of commands");
