@@ -156,8 +156,9 @@ impl<R: Role> Endpoint<R> {
 
     /// Whether to read. Otherwise input that was read is still inside, or nothing more is expected.
     ///
-    /// A driver that reads nevertheless loses nothing at first. When more has piled up than may wait as
-    /// [output](super::Options::water_marks), the connection fails with [`InternalError::Unread`].
+    /// A driver that reads nevertheless loses nothing at first. The connection fails with
+    /// [`InternalError::Unread`] when more has piled up than may wait as
+    /// [output](super::Options::water_marks) and the longest [head](super::Options::max_head) together.
     #[must_use]
     #[doc(alias("backpressure", "readable"))]
     pub fn wants_read(&self) -> bool {
@@ -388,7 +389,8 @@ impl Inside {
         let Settings { max_head, high_water, .. } = *sender.settings();
         match sender.phase {
             Phase::Deciding => self.kept.end > max_head,
-            Phase::Open => more && self.kept.len() > high_water.max(read),
+            // The read that ended a head may have been kept in two parts.
+            Phase::Open => more && self.kept.len() > high_water.max(read).saturating_add(max_head),
             _ => false,
         }
     }
