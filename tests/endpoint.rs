@@ -649,3 +649,56 @@ fn an_endpoint_can_go_to_another_thread() {
     sendable::<Endpoint<Client<Keys>>>();
     sendable::<Options>();
 }
+
+#[test]
+fn a_hook_sees_each_frame_of_both_directions_once_however_they_are_split() {
+    let frames = [
+        frame(0x81, b"one"),
+        frame(0x01, &[b'a'; 200]),
+        frame(0x89, b"?"),
+        frame(0x80, &[b'a'; 70_000]),
+        frame(0x88, &[0x03, 0xE8]),
+    ];
+    let received = [
+        "received text, final, 3 bytes",
+        "received text, 200 bytes",
+        "received Ping, final, 1 bytes",
+        "received continuation, final, 70000 bytes",
+        "received Close, final, 2 bytes",
+    ];
+    let sent = ["sent Pong, final, 1 bytes", "sent Close, final, 2 bytes"];
+    for part in [1, 7, 1000, usize::MAX] {
+        let mut run = server();
+        let (log, lines) = std::sync::mpsc::channel();
+        run.ws.trace(move |frame| {
+            assert_eq!((frame.masked, frame.rsv), (!frame.sent, 0));
+            log.send(frame.to_string()).unwrap();
+        });
+        run.step("<REQUEST");
+        run.step("accept");
+        run.write(if part == 1000 { usize::MAX } else { part });
+        for part in frames.iter().flat_map(|frame| mask(frame)).collect::<Vec<_>>().chunks(part) {
+            run.receive(part);
+        }
+        while !run.ws.output().is_empty() {
+            run.write(part);
+        }
+        let lines: Vec<String> = lines.try_iter().collect();
+        let of = |direction| lines.iter().filter(move |line| line.starts_with(direction));
+        assert!(of("received").eq(&received), "{lines:?}");
+        assert!(of("sent").eq(&sent), "{lines:?}");
+    }
+    // Also what breaks the protocol.
+    let mut run = client();
+    let (log, lines) = std::sync::mpsc::channel();
+    run.ws.trace(move |frame| log.send(frame.to_string()).unwrap());
+    run.step(">");
+    run.step("<RESPONSE");
+    run.receive(&[0xF3, 0x05, 0x00]);
+    run.step(">");
+    let lines: Vec<String> = lines.try_iter().collect();
+    assert_eq!(
+        lines,
+        ["received opcode 0x3, final, reserved bits 0b111, 5 bytes", "sent Close, final, 2 bytes"]
+    );
+}

@@ -50,7 +50,8 @@ impl fmt::Display for Cause {
 ///
 /// let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new())?;
 /// let mut read = *b"\x88\x85\0\0\0\0\x0F\xA1bye";
-/// while ws.receive(&mut &mut read[..]).is_some() {}
+/// let mut input = &mut read[..];
+/// while ws.receive(&mut input).is_some() {}
 /// ws.written(ws.output().len());
 /// ws.receive_eof();
 /// let ending = ws.ending().expect("it has ended");
@@ -183,7 +184,9 @@ impl<R: Role> Sender<R> {
     ///
     /// let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new())?;
     /// assert_eq!(ws.next_step(), NextStep::Continue);
-    /// while ws.receive(&mut &mut b"\x88\x80\0\0\0\0".to_vec()[..]).is_some() {}
+    /// let mut read = *b"\x88\x80\0\0\0\0";
+    /// let mut input = &mut read[..];
+    /// while ws.receive(&mut input).is_some() {}
     /// assert_eq!(ws.next_step(), NextStep::Continue); // a Close is to be written
     /// ws.written(ws.output().len());
     /// assert_eq!(ws.next_step(), NextStep::ShutdownWrite);

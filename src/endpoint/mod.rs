@@ -74,6 +74,7 @@ mod options;
 mod receiving;
 mod sending;
 mod time;
+mod trace;
 
 use alloc::{boxed::Box, vec::Vec};
 use core::{fmt, time::Duration};
@@ -89,6 +90,7 @@ pub use options::Options;
 use receiving::Codec;
 pub use receiving::Incoming;
 pub use sending::Sender;
+pub use trace::Frame;
 
 use crate::{
     close::CloseCode,

@@ -97,10 +97,12 @@ impl<R: Role> Endpoint<R> {
     ) -> Option<(Incoming<'m>, &'m mut Sender<R>)> {
         let Endpoint { inbox, sender } = self;
         let incoming = if sender.plain {
-            match inbox.messages.receive(&mut sender.connection, input)? {
-                Message::Text(text) => Incoming::Text(text),
-                Message::Binary(data) => Incoming::Binary(data),
-                message => sender.note(message).into(),
+            // To take the message out of its `Option` first would copy 136 bytes.
+            match inbox.messages.receive(&mut sender.connection, input) {
+                Some(Message::Text(text)) => Incoming::Text(text),
+                Some(Message::Binary(data)) => Incoming::Binary(data),
+                Some(message) => sender.note(message).into(),
+                None => return None,
             }
         } else {
             inbox.receive_otherwise(sender, input)?
@@ -417,14 +419,21 @@ fn next<'m, 'i: 'm, R: Role>(
     sender: &mut Sender<R>,
     input: &mut &'i mut [u8],
 ) -> Option<Message<'m>> {
-    let Sender { connection, .. } = sender;
-    if inflater.is_none() && !input.is_empty() && !connection.has_whole_message(input) {
+    if let Some(trace) = &mut sender.trace {
+        trace.before_receiving(input);
+    }
+    if inflater.is_none() && !input.is_empty() && !sender.connection.has_whole_message(input) {
         *inflater = sender.lease();
     }
-    match inflater {
-        None => messages.receive(&mut sender.connection, input),
-        Some(inflater) => messages.receive_inflated(&mut sender.connection, inflater, input),
+    let Sender { connection, trace, .. } = sender;
+    let message = match inflater {
+        None => messages.receive(connection, input),
+        Some(inflater) => messages.receive_inflated(connection, inflater, input),
+    };
+    if let Some(trace) = trace {
+        trace.after_receiving(input.len());
     }
+    message
 }
 
 impl Incoming<'_> {

@@ -10,6 +10,7 @@ use super::{
     options::{Options, Settings},
     receiving::Codec,
     time::Clock,
+    trace::Trace,
 };
 use crate::{
     close::{CloseCode, CloseFrame},
@@ -88,6 +89,7 @@ pub struct Sender<R> {
     pub(super) settings: Options,
     pub(super) clock: Option<Clock>,
     pub(super) report: Option<Box<Report>>,
+    pub(super) trace: Option<Box<Trace>>,
 }
 
 impl<R: Role> Sender<R> {
@@ -108,6 +110,7 @@ impl<R: Role> Sender<R> {
             settings: options.clone(),
             clock: None,
             report: None,
+            trace: None,
         }
     }
 
@@ -133,6 +136,10 @@ impl<R: Role> Sender<R> {
         }
         self.connection.agree(agreed);
         self.phase = Phase::Open;
+        let handshake = self.output().len();
+        if let Some(trace) = &mut self.trace {
+            trace.opened(handshake);
+        }
         if let Some(clock) = &mut self.clock {
             clock.deadlines.update(clock.now, &self.connection);
         }
@@ -214,7 +221,8 @@ impl<R: Role> Sender<R> {
         self.plain = self.phase == Phase::Open
             && !(self.full || self.cluttered || self.eof)
             && !self.connection.wants_transmit()
-            && self.connection.agreed().deflate.is_none();
+            && self.connection.agreed().deflate.is_none()
+            && self.trace.is_none();
     }
 
     /// Whether something can be sent.
@@ -390,6 +398,7 @@ impl<R: Role> Sender<R> {
         let handed_out = count.min(self.handed_out);
         self.handed_out -= handed_out;
         let taken = (count - handed_out).min(self.output().len());
+        self.trace_sent(taken);
         self.written = self.written.saturating_add(taken);
         if self.written == self.out.len() {
             self.written = 0;
@@ -432,12 +441,22 @@ impl<R: Role> Sender<R> {
     #[must_use]
     #[doc(alias("io_uring", "completion"))]
     pub fn take_output(&mut self, spare: Vec<u8>) -> Vec<u8> {
+        self.trace_sent(usize::MAX);
         self.out.drain(..self.written);
         self.written = 0;
         let out = mem::replace(&mut self.out, spare);
         self.out.clear();
         self.handed_out = self.handed_out.saturating_add(out.len());
         out
+    }
+
+    /// Shows the hook that so much of the output leaves.
+    fn trace_sent(&mut self, length: usize) {
+        let Sender { out, written, trace: Some(trace), phase: Phase::Open, .. } = self else {
+            return;
+        };
+        let output = out.get(*written..).unwrap_or_default();
+        trace.sending(output.get(..length).unwrap_or(output));
     }
 
     /// Whether no messages are received now. Behind the last event all input is discarded, so that there
