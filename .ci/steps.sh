@@ -257,7 +257,7 @@ step_no_panic() {
   proven connection
   proven handshake handshake sha1_smol
   proven debug debug
-  proven heap heap
+  proven heap heap handshake sha1_smol
   for program in connection handshake debug; do
     nm -C "$release/$program" >"$cache/symbols"
     grep -q ' T main$' "$cache/symbols" || die "$program was not read"

@@ -162,6 +162,7 @@ fn deadlines<R: Role>(connection: &mut Connection<R>) {
         Deadlines::written(&mut deadlines, time(), any(0), any(0));
         Deadlines::resumed(&mut deadlines, time());
         Deadlines::closing(&mut deadlines, time());
+        Deadlines::deciding(&mut deadlines, time());
         see(Deadlines::next(&deadlines));
         see(Deadlines::expired(&mut deadlines, time()));
         see(Deadlines::round_trip(&deadlines));

@@ -1,5 +1,5 @@
-//! What the crate adds with the feature `alloc`: outputs and messages on the heap, codecs, and messages
-//! that are prepared. Here the allocator is there to be called; what it panics for is listed.
+//! What the crate adds with the feature `alloc`: outputs and messages on the heap, codecs, messages that
+//! are prepared, and endpoints. Here the allocator is there to be called; what it panics for is listed.
 #![no_std]
 #![no_main]
 
@@ -8,12 +8,17 @@ extern crate alloc;
 mod unknown;
 
 use alloc::vec::Vec;
-use core::alloc::{GlobalAlloc, Layout};
+use core::{
+    alloc::{GlobalAlloc, Layout},
+    time::Duration,
+};
 
 use unknown::{any, buffer, bytes, see, text};
+use websocket_proto::endpoint::{Compression, Endpoint, Incoming, Options, Stock};
+use websocket_proto::handshake::{AcceptOptions, Offer, Target};
 use websocket_proto::{
-    Agreed, Client, Compress, Config, Connection, Data, Decompress, Deflate, Deflater, Event,
-    InflateError, Inflater, Messages, Prepared, Progress, Role, Server, WindowBits,
+    Agreed, Client, CloseCode, Compress, Config, Connection, Data, Decompress, Deflate, Deflater,
+    Event, InflateError, Inflater, Limit, Messages, Prepared, Progress, Role, Server, WindowBits,
 };
 
 /// That of the C library.
@@ -104,6 +109,100 @@ fn drive<R: Role>(connection: &mut Connection<R>) {
     }
 }
 
+#[derive(Clone)]
+struct AnyStock;
+
+impl Stock for AnyStock {
+    type Decompress = AnyCodec;
+    type Compress = AnyCodec;
+
+    fn take_decompress(&self) -> AnyCodec {
+        any(AnyCodec)
+    }
+    fn put_decompress(&self, codec: AnyCodec) {
+        see(codec);
+    }
+    fn take_compress(&self) -> AnyCodec {
+        any(AnyCodec)
+    }
+    fn put_compress(&self, codec: AnyCodec) {
+        see(codec);
+    }
+}
+
+fn options() -> Options {
+    let own = Compression::own(any(Deflate::new()), || AnyCodec, || AnyCodec).threshold(any(0));
+    let compression = if any(true) { own } else { Compression::shared(AnyStock) };
+    let options = Options::new().config(any(Config::new())).max_head(any(0)).keeping(any(0));
+    let options = options.water_marks(any(0), any(0)).limit(any(Limit::Idle), any(None));
+    if any(true) { options.compression(compression) } else { options }
+}
+
+fn drive_endpoint<R: Role>(ws: &mut Endpoint<R>, answer: impl Fn(&mut Endpoint<R>)) {
+    let mut input = buffer();
+    if any(true) {
+        ws.trace(|frame| see(frame));
+    }
+    while any(true) {
+        ws.tick(any(Duration::ZERO));
+        see(ws.ready(&mut input));
+        while let Some((incoming, sender)) = ws.receive(&mut input) {
+            match incoming {
+                Incoming::Request => answer(ws),
+                incoming => {
+                    see(sender.text(text()));
+                    see(incoming);
+                }
+            }
+        }
+        see(ws.read_buffer());
+        ws.filled(any(0));
+        see(ws.wants_read());
+        see(ws.text(text()));
+        see(ws.binary(bytes()));
+        see(ws.send(any(Data::Text(text()))));
+        see(ws.send_uncompressed(any(Data::Text(text()))));
+        see(ws.fragment(any(Data::Binary(bytes())), any(true)));
+        see(ws.ping(bytes()));
+        see(ws.pong(bytes()));
+        see(ws.close(any(CloseCode::NORMAL), text()));
+        see(ws.output());
+        ws.written(any(0));
+        see(ws.take_output(any(Vec::new())));
+        see(ws.deadline());
+        see(ws.next_step());
+        see(ws.ending());
+        ws.receive_eof();
+        if any(false) {
+            ws.abort();
+        }
+    }
+}
+
+fn endpoints() {
+    let mut ws = Endpoint::server(&options());
+    drive_endpoint(&mut ws, |ws| {
+        if let Some(request) = ws.request() {
+            if any(true) {
+                see(request.accept(&any(AcceptOptions::new())));
+            } else {
+                see(request.reject(any(404), &[(text(), text())], bytes()));
+            }
+        }
+        see(ws.prepared(&any(Prepared::new(any(Data::Text(text()))))));
+    });
+    if let Ok(mut ws) = Endpoint::open(Server, any(Agreed::new()), &options()) {
+        drive_endpoint(&mut ws, |_| {});
+    }
+    let Ok(target) = Target::parse(text()) else { return };
+    let names = [text(), text()];
+    let offer = any(Offer::new()).subprotocols(&names);
+    let mask = || any([0; 4]);
+    if let Ok(mut ws) = Endpoint::client(&target, &offer, any([0; 16]), mask, &options()) {
+        drive_endpoint(&mut ws, |_| {});
+    }
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
     let agreed = any(Agreed::new().deflate(any(Deflate::new())));
@@ -112,5 +211,6 @@ extern "C" fn main() -> i32 {
     drive(&mut server);
     see(server.prepared(&any(Prepared::new(any(Data::Text(text()))))));
     drive(&mut any(Connection::new(Client(|| any([0; 4])), &config, agreed)));
+    endpoints();
     0
 }

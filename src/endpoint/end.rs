@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Phase, sending::Sender};
+use super::{Phase, boxed, sending::Sender};
 use crate::{
     close::{CloseCode, CloseFrame},
     connection::{Closure, Initiator, NextStep, State},
@@ -108,7 +108,7 @@ fn write_close(f: &mut fmt::Formatter<'_>, close: Option<&CloseFrame>) -> fmt::R
 impl<R: Role> Sender<R> {
     /// What is known of the end.
     pub(super) fn report(&mut self) -> &mut Report {
-        self.report.get_or_insert_default()
+        self.report.get_or_insert_with(|| boxed(Report::default()))
     }
 
     /// The head broke a rule: a server answers, a client has nothing to say.

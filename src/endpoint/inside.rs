@@ -64,7 +64,7 @@ impl Kept {
         }
         let room = self.bytes.get_mut(self.end..).unwrap_or_default();
         let length = length.min(room.len());
-        room.split_at_mut(length).0
+        room.get_mut(..length).unwrap_or_default()
     }
 
     /// Notes that so many bytes of the room were filled.

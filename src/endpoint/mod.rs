@@ -144,11 +144,18 @@ enum Phase {
     Ended,
 }
 
+/// Moves a value to the heap. Without memory for it the process ends, as with every `Box`; what is as long
+/// as a peer likes is reserved in ways that can fail.
+#[inline(never)]
+fn boxed<T>(value: T) -> Box<T> {
+    Box::new(value)
+}
+
 impl<R: Role> Endpoint<R> {
     fn new(role: R, options: &Options, opening: Option<Opening>) -> Self {
         let phase = if opening.is_some() { Phase::Head } else { Phase::Open };
         let inside =
-            opening.map(|opening| Box::new(Inside { opening: Some(opening), ..Inside::default() }));
+            opening.map(|opening| boxed(Inside { opening: Some(opening), ..Inside::default() }));
         let messages = Messages::keeping(options.0.keep);
         Endpoint {
             inbox: Inbox { messages, inflater: None, inside },

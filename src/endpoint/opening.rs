@@ -254,7 +254,7 @@ impl Inside {
         input: &mut &mut [u8],
     ) -> Option<Announcement> {
         let room = sender.settings.0.max_head.saturating_sub(self.kept.len()).min(input.len());
-        let (front, rest) = mem::take(input).split_at_mut(room);
+        let (front, rest) = mem::take(input).split_at_mut_checked(room).unwrap_or_default();
         *input = rest;
         let announcement = self.find_head(sender, inflater, front).unwrap_or_else(|error| {
             mem::take(input);

@@ -45,12 +45,17 @@ pub(super) struct Settings {
     pub(super) compression: Option<Compression>,
 }
 
+#[inline(never)]
+fn share(settings: Settings) -> Shared<Settings> {
+    Shared::new(settings)
+}
+
 impl Options {
     /// Creates the default settings: those of [`Config`] and of [`Deadlines`], heads of at most 16 KiB,
     /// at most 1 MiB of output that waits, and no compression.
     #[must_use]
     pub fn new() -> Self {
-        Options(Shared::new(Settings {
+        Options(share(Settings {
             config: Config::new(),
             deadlines: Deadlines::new(Duration::ZERO),
             max_head: 16 << 10,
@@ -113,7 +118,7 @@ impl Options {
     fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::clone(&self.0);
         change(&mut settings);
-        Options(Shared::new(settings))
+        Options(share(settings))
     }
 }
 

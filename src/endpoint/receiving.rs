@@ -1,10 +1,10 @@
 //! Input into events.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, collections::TryReserveError, string::String, vec::Vec};
 use core::mem;
 
 use super::{
-    Endpoint, Inbox, Phase,
+    Endpoint, Inbox, Phase, boxed,
     compression::AnyDecompress,
     inside::{Found, Inside, Kept},
     opening::Announcement,
@@ -199,7 +199,7 @@ impl<R: Role> Endpoint<R> {
         let Endpoint { inbox, sender } = self;
         inbox.clear(sender);
         sender.clutter();
-        let inside = inbox.inside.get_or_insert_default();
+        let inside = inbox.inside.get_or_insert_with(|| boxed(Inside::default()));
         let head = sender.settings.0.max_head.saturating_sub(inside.kept.len());
         let most = if sender.phase == Phase::Head { head.max(1) } else { READ };
         inside.kept.room(most.min(READ))
@@ -287,7 +287,7 @@ impl Inbox {
         if input.is_empty() {
             return;
         }
-        let inside = self.inside.get_or_insert_default();
+        let inside = self.inside.get_or_insert_with(|| boxed(Inside::default()));
         let more = sender.holding;
         let lost = inside.kept.push(input).is_err();
         sender.holding = true;
@@ -308,13 +308,17 @@ impl Inbox {
                 let announcement = inside.receive_head(sender, &mut self.inflater, input);
                 announcement.map(Found::Opening)
             }
-            _ => match self.receive_otherwise(sender, input) {
-                Some(incoming) => incoming.into_owned().map(Found::Message),
+            _ => match self.receive_otherwise(sender, input).map(Incoming::try_into_owned) {
+                Some(Ok(message)) => message.map(Found::Message),
+                Some(Err(_)) => {
+                    self.inside.get_or_insert_with(|| boxed(Inside::default())).give_up(sender);
+                    return true;
+                }
                 None => None,
             },
         };
         let Some(event) = event else { return false };
-        self.inside.get_or_insert_default().found = Some(event);
+        self.inside.get_or_insert_with(|| boxed(Inside::default())).found = Some(event);
         sender.clutter();
         true
     }
@@ -437,16 +441,26 @@ fn next<'m, 'i: 'm, R: Role>(
 }
 
 impl Incoming<'_> {
-    /// A copy that borrows nothing; `None` for what is no message.
-    fn into_owned(self) -> Option<OwnedMessage> {
-        Some(match self {
-            Incoming::Text(text) => OwnedMessage::Text(text.into()),
-            Incoming::Binary(data) => OwnedMessage::Binary(data.into()),
+    /// A copy that borrows nothing, unless there is no memory for it; `None` for what is no message.
+    fn try_into_owned(self) -> Result<Option<OwnedMessage>, TryReserveError> {
+        Ok(Some(match self {
+            Incoming::Text(text) => {
+                let mut copy = String::new();
+                copy.try_reserve_exact(text.len())?;
+                copy.push_str(text);
+                OwnedMessage::Text(copy)
+            }
+            Incoming::Binary(data) => {
+                let mut copy = Vec::new();
+                copy.try_reserve_exact(data.len())?;
+                copy.extend_from_slice(data);
+                OwnedMessage::Binary(copy)
+            }
             Incoming::Ping(payload) => OwnedMessage::Ping(payload),
             Incoming::Pong(payload) => OwnedMessage::Pong(payload),
             Incoming::Close(close) => OwnedMessage::Close(close),
             Incoming::Failed(failure) => OwnedMessage::Failed(failure),
-            _ => return None,
-        })
+            _ => return Ok(None),
+        }))
     }
 }

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::mem;
 
 use super::{
-    Phase,
+    Phase, boxed,
     compression::{AnyCompress, Compression, serves},
     end::Report,
     options::{Options, Settings},
@@ -131,8 +131,8 @@ impl<R: Role> Sender<R> {
         if let (Some(_), Some(Compression { shared: false, codecs, .. })) =
             (agreed.deflate, compression)
         {
-            *inflater = Some(Box::new(codecs.inflater(*keep)));
-            self.deflater = Some(Box::new(codecs.deflater(*keep)));
+            *inflater = Some(boxed(codecs.inflater(*keep)));
+            self.deflater = Some(boxed(codecs.deflater(*keep)));
         }
         self.connection.agree(agreed);
         self.phase = Phase::Open;
@@ -161,7 +161,7 @@ impl<R: Role> Sender<R> {
     /// An inflater for the time of one call, if compression is in use.
     pub(super) fn lease(&self) -> Option<Box<Codec>> {
         let keep = self.settings().keep;
-        self.compression().map(|compression| Box::new(compression.codecs.inflater(keep)))
+        self.compression().map(|compression| boxed(compression.codecs.inflater(keep)))
     }
 
     /// Notes what a message means for the connection, and appends the answer that is owed.
@@ -406,9 +406,12 @@ impl<R: Role> Sender<R> {
             if self.out.capacity() > self.settings().keep {
                 self.out = Vec::new();
             }
-        } else if self.written >= self.out.len() / 2 {
+        } else if self.output().len() <= self.written {
             // What moves is less than what was written, so that moving costs no more than writing.
-            self.out.drain(..self.written);
+            let (front, rest) = self.out.split_at_mut_checked(self.written).unwrap_or_default();
+            front.iter_mut().zip(&*rest).for_each(|(to, from)| *to = *from);
+            let length = rest.len();
+            self.out.truncate(length);
             self.written = 0;
         }
         let waiting = self.waiting();
@@ -440,14 +443,18 @@ impl<R: Role> Sender<R> {
     /// ```
     #[must_use]
     #[doc(alias("io_uring", "completion"))]
-    pub fn take_output(&mut self, spare: Vec<u8>) -> Vec<u8> {
+    pub fn take_output(&mut self, mut spare: Vec<u8>) -> Vec<u8> {
         self.trace_sent(usize::MAX);
-        self.out.drain(..self.written);
-        self.written = 0;
-        let out = mem::replace(&mut self.out, spare);
-        self.out.clear();
-        self.handed_out = self.handed_out.saturating_add(out.len());
-        out
+        spare.clear();
+        if self.written == 0 {
+            mem::swap(&mut self.out, &mut spare);
+        } else if spare.try_reserve(self.output().len()).is_ok() {
+            spare.extend_from_slice(self.output());
+            self.out.clear();
+            self.written = 0;
+        }
+        self.handed_out = self.handed_out.saturating_add(spare.len());
+        spare
     }
 
     /// Shows the hook that so much of the output leaves.

@@ -1,5 +1,6 @@
 //! Time inside an endpoint: which deadline is next, and what is done when it has passed.
 
+use alloc::vec::Vec;
 use core::{mem, time::Duration};
 
 use super::{Endpoint, Phase, end::Cause, sending::Sender};
@@ -72,6 +73,9 @@ impl<R: Role> Sender<R> {
         let due = clock.deadlines.next().is_some_and(|(at, _)| at <= clock.now);
         if mem::replace(&mut clock.overdue, due) && due {
             clock.overdue = false;
+            if self.out.is_empty() {
+                self.out = Vec::new();
+            }
             self.enforce();
         }
         self.settle();
@@ -90,7 +94,6 @@ impl<R: Role> Sender<R> {
             // Nothing was received for long.
             Some(Overdue::Ping(_)) => {
                 self.idle = true;
-                self.out.shrink_to_fit();
             }
             Some(Overdue::Close(limit)) if self.phase == Phase::Open => {
                 let report = self.report();

@@ -5,7 +5,7 @@ use core::fmt;
 
 use arrayvec::ArrayVec;
 
-use super::{Endpoint, Phase};
+use super::{Endpoint, Phase, boxed};
 use crate::{frame::MAX_HEADER, role::Role};
 
 /// A frame as it goes over the wire: see [`Endpoint::trace`]. It prints as one line.
@@ -154,7 +154,7 @@ impl<R: Role> Endpoint<R> {
         if self.sender.phase == Phase::Open {
             trace.opened(self.sender.output().len());
         }
-        self.sender.trace = Some(Box::new(trace));
+        self.sender.trace = Some(boxed(trace));
         self.sender.plain = false;
     }
 }
