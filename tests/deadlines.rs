@@ -532,6 +532,7 @@ fn each_limit_says_with_which_close() {
         (Limit::Idle, CloseCode::INTERNAL_ERROR),
         (Limit::Message, CloseCode::POLICY_VIOLATION),
         (Limit::Output, CloseCode::POLICY_VIOLATION),
+        (Limit::Decision, CloseCode::POLICY_VIOLATION),
         (Limit::Handshake, CloseCode::POLICY_VIOLATION),
         (Limit::Close, CloseCode::POLICY_VIOLATION),
     ] {

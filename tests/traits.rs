@@ -67,6 +67,7 @@ fn each_error_has_a_text_of_its_own() {
         &Failure::Internal(InternalError::NoInflater),
         &InternalError::WrongConnection,
         &InternalError::Codec,
+        &InternalError::Unread,
         &InternalError::Application,
     ]);
     for (failure, line) in [
@@ -81,6 +82,7 @@ fn each_error_has_a_text_of_its_own() {
         assert_eq!(format!("failed: {failure}"), line);
     }
     plain_texts(&[
+        &SendError::NotOpen,
         &SendError::Closing,
         &SendError::MessageOpen,
         &SendError::ControlTooLong,

@@ -62,7 +62,7 @@
 //! [`deadline`](Endpoint::deadline) has time limits on everything that a peer can delay. Examples of whole
 //! drivers are in the repository: `blocking` over a thread for each connection.
 //!
-//! An endpoint is built on [`Connection`](crate::Connection), [`Messages`](crate::Messages), the
+//! An endpoint is built on [`Connection`](crate::Connection), [`Messages`], the
 //! [`handshake`](crate::handshake) and [`Deadlines`](crate::Deadlines). These are for programs that
 //! need every byte: on bare metal, in relays, for payloads that are not copied.
 

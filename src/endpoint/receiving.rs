@@ -66,20 +66,6 @@ pub enum Incoming<'m> {
 // What is dropped at the end of a `match` would keep the endpoint borrowed until there.
 const _: () = assert!(!mem::needs_drop::<Incoming<'static>>());
 
-impl<'m> From<Message<'m>> for Incoming<'m> {
-    #[inline]
-    fn from(message: Message<'m>) -> Self {
-        match message {
-            Message::Text(text) => Incoming::Text(text),
-            Message::Binary(data) => Incoming::Binary(data),
-            Message::Ping(payload) => Incoming::Ping(payload),
-            Message::Pong(payload) => Incoming::Pong(payload),
-            Message::Close(close) => Incoming::Close(close),
-            Message::Failed(failure) => Incoming::Failed(failure),
-        }
-    }
-}
-
 impl<R: Role> Endpoint<R> {
     /// Takes what was read off the front of `input`, and returns the next event with the [`Sender`] that
     /// answers it. `None` means that all of `input` was taken: its memory is free for the next read.
@@ -101,7 +87,7 @@ impl<R: Role> Endpoint<R> {
             match inbox.messages.receive(&mut sender.connection, input) {
                 Some(Message::Text(text)) => Incoming::Text(text),
                 Some(Message::Binary(data)) => Incoming::Binary(data),
-                Some(message) => sender.note(message).into(),
+                Some(message) => Incoming::new(sender.note(message)),
                 None => return None,
             }
         } else {
@@ -272,7 +258,7 @@ impl Inbox {
             _ => next(messages, inflater, sender, input),
         };
         match message {
-            Some(message) => Some(sender.note(message).into()),
+            Some(message) => Some(Incoming::new(sender.note(message))),
             None => {
                 sender.settle();
                 None
@@ -351,7 +337,7 @@ impl Inbox {
             Found::Opening(announcement) => Some(inside.announce(announcement)),
             Found::Message(message) | Found::Lent(message) => {
                 match inside.found.insert(Found::Lent(message)) {
-                    Found::Lent(message) => Some(message.as_message().into()),
+                    Found::Lent(message) => Some(Incoming::new(message.as_message())),
                     _ => None,
                 }
             }
@@ -440,7 +426,18 @@ fn next<'m, 'i: 'm, R: Role>(
     message
 }
 
-impl Incoming<'_> {
+impl<'m> Incoming<'m> {
+    fn new(message: Message<'m>) -> Self {
+        match message {
+            Message::Text(text) => Incoming::Text(text),
+            Message::Binary(data) => Incoming::Binary(data),
+            Message::Ping(payload) => Incoming::Ping(payload),
+            Message::Pong(payload) => Incoming::Pong(payload),
+            Message::Close(close) => Incoming::Close(close),
+            Message::Failed(failure) => Incoming::Failed(failure),
+        }
+    }
+
     /// A copy that borrows nothing, unless there is no memory for it; `None` for what is no message.
     fn try_into_owned(self) -> Result<Option<OwnedMessage>, TryReserveError> {
         Ok(Some(match self {
