@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use common::{Keys, frame, mask, name, show, show_close, unmask};
 use websocket_proto::{
-    Agreed, Client, CloseCode, Data, Limit, Prepared, Role, SendError, Server,
+    Agreed, Client, CloseCode, Data, Limit, MaskSource, NextStep, Prepared, Role, SendError,
+    Server,
     endpoint::{Endpoint, Incoming, Options},
     handshake::{AcceptOptions, HeadError, Offer, Target},
 };
@@ -393,7 +394,6 @@ fn a_call_that_is_refused_changes_nothing_in_any_phase() {
                 ws.send_uncompressed(Data::Binary(b"x")),
                 ws.fragment(Data::Text("x"), false),
                 ws.ping(b"x"),
-                ws.pong(b"x"),
             ] {
                 assert_eq!(result, Err(error));
             }
@@ -701,4 +701,41 @@ fn a_hook_sees_each_frame_of_both_directions_once_however_they_are_split() {
         lines,
         ["received opcode 0x3, final, reserved bits 0b111, 5 bytes", "sent Close, final, 2 bytes"]
     );
+}
+
+#[test]
+fn what_cannot_be_sent_without_a_key_is_sent_later() {
+    struct Few(u8);
+    impl MaskSource for Few {
+        fn mask_key(&mut self) -> Option<[u8; 4]> {
+            self.0 = self.0.wrapping_add(1);
+            // Every second time there is none.
+            (self.0 % 2 == 0).then_some([self.0; 4])
+        }
+    }
+    let mut ws = Endpoint::open(Client(Few(0)), Agreed::new(), &Options::new()).unwrap();
+    let mut read = frame(0x89, b"?");
+    let mut input = &mut read[..];
+    while ws.receive(&mut input).is_some() {}
+    // The first key was missing when the Ping came, and the second was there when `None` was returned.
+    assert_eq!(unmask(ws.output()), frame(0x8A, b"?"));
+    ws.written(ws.output().len());
+    let mut read = frame(0x88, b"");
+    let mut input = &mut read[..];
+    assert!(matches!(ws.receive(&mut input), Some((Incoming::Close(None), _))));
+    assert_eq!(ws.next_step(), NextStep::Continue);
+    assert_eq!(ws.output(), b"");
+    ws.written(0);
+    assert_eq!(unmask(ws.output()), frame(0x88, b""));
+}
+
+#[test]
+fn a_pong_may_follow_our_close() {
+    let mut run = server();
+    for word in ["<REQUEST", "accept", ">", "goodbye", ">"] {
+        run.step(word);
+    }
+    assert_eq!(run.ws.ping(b"?"), Err(SendError::Closing));
+    run.ws.pong(b"!").unwrap();
+    assert_eq!(run.ws.output(), frame(0x8A, b"!"));
 }

@@ -180,12 +180,12 @@ impl<R: Role> Sender<R> {
     /// be written waits.
     pub(super) fn settle(&mut self) {
         if self.phase == Phase::Open {
-            let closing = self.connection.state() != State::Open;
-            if self.connection.wants_transmit() && (closing || !self.full) {
-                // What cannot be appended now is tried again after the next event or write.
+            if self.connection.wants_transmit() {
+                // What cannot be appended now is tried again after the next event, write or tick.
                 let _ = self.connection.transmit(&mut self.out);
                 self.measure();
             }
+            let closing = self.connection.state() != State::Open;
             if let (true, Some(clock)) = (closing, &mut self.clock) {
                 // The time for closing begins, which is shorter than the others.
                 clock.deadlines.update(clock.now, &self.connection);
@@ -225,12 +225,14 @@ impl<R: Role> Sender<R> {
             && self.trace.is_none();
     }
 
-    /// Whether something can be sent.
+    /// Whether something can be sent, as far as the connection does not know.
     fn check(&self) -> Result<(), SendError> {
         match self.phase {
             Phase::Head | Phase::Deciding => Err(SendError::NotOpen),
-            Phase::Open if self.connection.state() != State::Open => Err(SendError::Closing),
-            Phase::Open if self.full => Err(SendError::Full),
+            Phase::Open if self.full && self.connection.state() == State::Open => {
+                Err(SendError::Full)
+            }
+            // The connection knows the rest.
             Phase::Open => Ok(()),
             Phase::Answered | Phase::Draining | Phase::Ended => Err(SendError::Closing),
         }
