@@ -739,3 +739,25 @@ fn a_pong_may_follow_our_close() {
     run.ws.pong(b"!").unwrap();
     assert_eq!(run.ws.output(), frame(0x8A, b"!"));
 }
+
+#[test]
+fn an_event_that_is_ready_waits_while_too_much_output_does() {
+    let mut run = server();
+    for word in ["<REQUEST", "accept", ">"] {
+        run.step(word);
+    }
+    let mut read = [mask(&frame(0x01, b"on")), mask(&frame(0x80, b"e"))].concat();
+    let mut input = &mut read[..];
+    assert!(run.ws.ready(&mut input));
+    assert!(!run.ws.wants_read());
+    run.step("long");
+    assert!(!run.ws.ready(&mut input));
+    assert!(run.ws.receive(&mut input).is_none() && input.is_empty());
+    run.step(">");
+    match run.ws.receive(&mut input) {
+        Some((Incoming::Text("one"), sender)) => sender.text("has room").unwrap(),
+        other => panic!("{other:?}"),
+    }
+    assert!(run.ws.receive(&mut input).is_none());
+    assert!(run.ws.wants_read());
+}

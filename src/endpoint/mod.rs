@@ -166,14 +166,12 @@ impl<R: Role> Endpoint<R> {
 
 /// `Deref` to the sender would be shorter, but `ws.written(ws.output().len())` does not compile through it.
 macro_rules! forward {
-    ($role:ty, [$($generics:tt)*]: $(
+    ($role:ty, [$($generics:tt)*], $errors:literal: $(
         fn $name:ident(&mut self $(, $argument:ident: $type:ty)*) $(-> $result:ty)?;
     )*) => {
         impl<$($generics)*> Endpoint<$role> {
             $(
-                #[doc = concat!("The same as [`Sender::", stringify!($name), "`].")]
-                #[doc = ""]
-                #[doc = concat!("# Errors\n\nAs for [`Sender::", stringify!($name), "`].")]
+                #[doc = concat!("The same as [`Sender::", stringify!($name), "`].", $errors)]
                 #[inline]
                 pub fn $name(&mut self $(, $argument: $type)*) $(-> $result)? {
                     self.sender.$name($($argument),*)
@@ -183,7 +181,7 @@ macro_rules! forward {
     };
 }
 
-forward! { R, [R: Role]:
+forward! { R, [R: Role], "\n\n# Errors\n\nAs there.":
     fn text(&mut self, text: &str) -> Result<(), SendError>;
     fn binary(&mut self, data: &[u8]) -> Result<(), SendError>;
     fn send(&mut self, data: Data<'_>) -> Result<(), SendError>;
@@ -192,14 +190,16 @@ forward! { R, [R: Role]:
     fn ping(&mut self, payload: &[u8]) -> Result<(), SendError>;
     fn pong(&mut self, payload: &[u8]) -> Result<(), SendError>;
     fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError>;
+}
+
+forward! { R, [R: Role], "":
     fn written(&mut self, count: usize);
-    fn take_output(&mut self, spare: Vec<u8>) -> Vec<u8>;
     fn receive_eof(&mut self);
     fn abort(&mut self);
     fn next_step(&mut self) -> NextStep;
 }
 
-forward! { Server, []:
+forward! { Server, [], "\n\n# Errors\n\nAs there.":
     fn prepared(&mut self, message: &Prepared) -> Result<(), SendError>;
 }
 
@@ -209,6 +209,12 @@ impl<R: Role> Endpoint<R> {
     #[must_use]
     pub fn output(&self) -> &[u8] {
         self.sender.output()
+    }
+
+    /// The same as [`Sender::take_output`].
+    #[must_use]
+    pub fn take_output(&mut self, spare: Vec<u8>) -> Vec<u8> {
+        self.sender.take_output(spare)
     }
 
     /// The same as [`Sender::deadline`].
