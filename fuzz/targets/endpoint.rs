@@ -230,9 +230,6 @@ impl<R: Role> Drive for Hand<R> {
             Stage::Open => {}
             _ => return Err(SendError::Closing),
         }
-        if self.connection.state() != State::Open {
-            return Err(SendError::Closing);
-        }
         self.connection.close(Some(&CloseFrame::new(code, reason)?), &mut self.out)?;
         self.settle();
         Ok(())

@@ -97,7 +97,8 @@ impl<R: Role> Endpoint<R> {
     }
 
     /// Takes input until there is an event, and returns whether there is one: the next call of
-    /// [`receive`](Endpoint::receive) with the same input returns it.
+    /// [`receive`](Endpoint::receive) with the same input returns it, unless so much is sent in between that
+    /// too much output waits.
     ///
     /// This is for wrappers that lend events from a loop of theirs. The borrow checker refuses a loop
     /// that returns what `receive` lends and otherwise reads on. A message that does not lie whole in
