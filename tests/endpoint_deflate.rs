@@ -279,3 +279,22 @@ fn what_inflates_beyond_the_limit_fails() {
         assert_eq!(server.output(), b"\x88\x02\x03\xF1");
     }
 }
+
+#[test]
+fn a_client_offers_context_takeover_only_with_codecs_of_its_own() {
+    for (name, options) in settings() {
+        let target = Target::parse("ws://h/").unwrap();
+        let nonce = *b"the sample nonce";
+        let ws = Endpoint::client(&target, &Offer::new(), nonce, Keys(0), &options).unwrap();
+        let request = String::from_utf8_lossy(ws.output());
+        let offers: Vec<_> = request.matches("permessage-deflate").collect();
+        let resets = request.matches("server_no_context_takeover").count();
+        let expected = match name {
+            "off" => (0, 0),
+            "own, takeover" => (1, 0),
+            "own" => (2, 1),
+            _ => (1, 1),
+        };
+        assert_eq!((offers.len(), resets), expected, "{name}");
+    }
+}

@@ -244,8 +244,8 @@ impl<S: Stock + Clone + Send + Sync + 'static> Codecs for Leased<S> {
     }
 }
 
-/// Takes its codec out of the stock when a message begins, and puts it back when the message ends or is
-/// given up.
+/// Takes its codec out of the stock when a message begins, and puts it back when the message ends, or is
+/// given up and this is dropped.
 struct LeasedDecompress<S: Stock> {
     stock: S,
     codec: Option<S::Decompress>,
@@ -266,11 +266,7 @@ impl<S: Stock> Decompress for LeasedDecompress<S> {
 
     fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
         let codec = self.codec.get_or_insert_with(|| self.stock.take_decompress());
-        let progress = codec.decompress(input, output);
-        if progress.fault.is_some() {
-            self.put_back();
-        }
-        progress
+        codec.decompress(input, output)
     }
 
     fn finish(&mut self, end: &[u8]) -> bool {

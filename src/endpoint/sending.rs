@@ -396,18 +396,30 @@ impl<R: Role> Sender<R> {
     /// Reports that the transport took `count` bytes of the output. Call it after each write, also if the
     /// transport took nothing now, because that tells a slow peer from one that is gone.
     #[doc(alias("flush", "advance"))]
+    #[inline]
     pub fn written(&mut self, count: usize) {
-        let handed_out = count.min(self.handed_out);
+        let nothing_before = self.written == 0 && self.handed_out == 0;
+        if !(self.plain && nothing_before && count >= self.out.len()) {
+            return self.written_otherwise(count);
+        }
+        // All of it at once, as nearly always.
+        let taken = self.out.len();
+        self.empty();
+        if let Some(clock) = &mut self.clock {
+            clock.deadlines.written(clock.now, taken, 0);
+        }
+    }
+
+    #[inline(never)]
+    fn written_otherwise(&mut self, count: usize) {
+        let before = self.waiting();
+        let taken = count.min(before);
+        let handed_out = taken.min(self.handed_out);
+        self.trace_sent(taken - handed_out);
         self.handed_out -= handed_out;
-        let taken = (count - handed_out).min(self.output().len());
-        self.trace_sent(taken);
-        self.written = self.written.saturating_add(taken);
-        if self.written == self.out.len() {
-            self.written = 0;
-            self.out.clear();
-            if self.out.capacity() > self.settings().keep {
-                self.out = Vec::new();
-            }
+        self.written = self.written.saturating_add(taken - handed_out);
+        if self.written >= self.out.len() {
+            self.empty();
         } else if self.output().len() <= self.written {
             // What moves is less than what was written, so that moving costs no more than writing.
             let (front, rest) = self.out.split_at_mut_checked(self.written).unwrap_or_default();
@@ -416,13 +428,21 @@ impl<R: Role> Sender<R> {
             self.out.truncate(length);
             self.written = 0;
         }
-        let waiting = self.waiting();
+        let waiting = before - taken;
         if let Some(clock) = &mut self.clock {
-            clock.deadlines.written(clock.now, handed_out.saturating_add(taken), waiting);
+            clock.deadlines.written(clock.now, taken, waiting);
         }
-        if !self.plain {
-            self.full &= waiting > self.settings().low_water;
-            self.settle();
+        self.full &= waiting > self.settings().low_water;
+        self.settle();
+    }
+
+    /// All of the output was written.
+    #[inline]
+    fn empty(&mut self) {
+        self.written = 0;
+        self.out.clear();
+        if self.out.capacity() > self.settings.0.keep {
+            self.out = Vec::new();
         }
     }
 
