@@ -310,9 +310,9 @@ fn result<R: Role + Answer>(mut run: Run<R>, way: Way, script: &str) -> [String;
 /// - `@5` ticks once at 5 s, `@5!` twice.
 /// - The other words are calls; `step` reports what is to be done with the transport.
 ///
-/// The columns are the events, the output, the next step and whether to read, the deadline in seconds,
-/// and the ending. A bar follows output that is still to be written. In these runs more than 1000 bytes
-/// of output are too much, until 100 are left.
+/// The columns are the events, the output, the next step and whether to read, the deadline in
+/// seconds, and the ending. A bar follows output that is still to be written. In these runs more
+/// than 1000 bytes of output are too much, until 100 are left.
 const TABLE: &str = include_str!("endpoint.txt");
 
 /// The rows of the table: whether it is a client, the script and the cells.
@@ -717,7 +717,8 @@ fn what_cannot_be_sent_without_a_key_is_sent_later() {
     let mut read = frame(0x89, b"?");
     let mut input = &mut read[..];
     while ws.receive(&mut input).is_some() {}
-    // The first key was missing when the Ping came, and the second was there when `None` was returned.
+    // The first key was missing when the Ping came, and the second was there when `None` was
+    // returned.
     assert_eq!(unmask(ws.output()), frame(0x8A, b"?"));
     ws.written(ws.output().len());
     let mut read = frame(0x88, b"");

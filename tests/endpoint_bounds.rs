@@ -54,8 +54,8 @@ static ALLOCATOR: Counting = Counting;
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
 
-/// Receives `bytes` as one read, out of a buffer that is not counted, and answers what can be answered.
-/// Returns how many messages there were.
+/// Receives `bytes` as one read, out of a buffer that is not counted, and answers what can be
+/// answered. Returns how many messages there were.
 fn read<R: Role>(
     ws: &mut Endpoint<R>,
     bytes: &mut [u8],

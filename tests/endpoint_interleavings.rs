@@ -1,6 +1,7 @@
-//! The end of an endpoint in every order of events, against a table that follows from RFC 6455 §5.5.1,
-//! §5.5.2 and §7.1. What an endpoint owes is in its output after each event, so there are fewer situations
-//! than for a `Connection`; but output waits, and the end of the stream takes effect when none does.
+//! The end of an endpoint in every order of events, against a table that follows from RFC 6455
+//! §5.5.1, §5.5.2 and §7.1. What an endpoint owes is in its output after each event, so there are
+//! fewer situations than for a `Connection`; but output waits, and the end of the stream takes
+//! effect when none does.
 
 #![cfg(feature = "alloc")]
 
@@ -14,8 +15,9 @@ use websocket_proto::{
     endpoint::{Endpoint, Options},
 };
 
-/// What comes of each action in each situation: what is received, what is sent (`+` with the code of a
-/// Close, or a Pong) and which situation follows. `Err` is a call that is refused, `.` is nothing.
+/// What comes of each action in each situation: what is received, what is sent (`+` with the code
+/// of a Close, or a Pong) and which situation follows. `Err` is a call that is refused, `.` is
+/// nothing.
 const ACTIONS: &str = "
             | our Close  | our data | their Close         | their fault         | their data | their ping
 open        | +1001 ours | +text    | close +1000 theirs  | failed +1002 fault  | text       | ping +pong
@@ -26,7 +28,8 @@ ours-theirs | Err        | Err      | .                   | .                   
 ours-fault  | Err        | Err      | .                   | .                   | .          | .
 ";
 
-/// What the driver is to do in each situation when no output waits, and how an endpoint ends from there.
+/// What the driver is to do in each situation when no output waits, and how an endpoint ends from
+/// there.
 const SIGHTS: &str = "
             | over | ending
 open        |      | lost: the transport ended without a Close

@@ -1,5 +1,5 @@
-//! An endpoint against the core driven by hand: whatever arrives, in whatever parts, and whatever the time
-//! is, both give the same events, the same output, the same steps and the same deadlines.
+//! An endpoint against the core driven by hand: whatever arrives, in whatever parts, and whatever
+//! the time is, both give the same events, the same output, the same steps and the same deadlines.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]

@@ -1,5 +1,6 @@
-//! Two endpoints over a wire that splits, delays and ends, with a clock, backpressure and compression: what
-//! was sent and not cut off by an end arrives, once and in order, and both ends are the same.
+//! Two endpoints over a wire that splits, delays and ends, with a clock, backpressure and
+//! compression: what was sent and not cut off by an end arrives, once and in order, and both ends
+//! are the same.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
@@ -27,7 +28,8 @@ enum Call<'a> {
     Accept,
     /// So many bytes go from the output to the wire.
     Write(u16),
-    /// So many bytes come from the wire; with the flag, by way of `ready` or of the endpoint's buffer.
+    /// So many bytes come from the wire; with the flag, by way of `ready` or of the endpoint's
+    /// buffer.
     Read(u16, u8),
     /// So many milliseconds pass for both.
     Tick(u16),

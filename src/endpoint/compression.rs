@@ -11,9 +11,10 @@ use crate::{
 
 /// How endpoints compress messages (RFC 7692): with codecs of their own or with shared ones.
 ///
-/// A codec of zlib takes about 40 KiB to inflate and 260 KiB to compress. With [`own`](Compression::own)
-/// codecs each open connection has both, and messages can refer to earlier ones (context takeover), so
-/// they compress better. With [`shared`](Compression::shared) codecs an idle connection has none.
+/// A codec of zlib takes about 40 KiB to inflate and 260 KiB to compress. With
+/// [`own`](Compression::own) codecs each open connection has both, and messages can refer to
+/// earlier ones (context takeover), so they compress better. With [`shared`](Compression::shared)
+/// codecs an idle connection has none.
 ///
 /// ```
 /// # #[cfg(all(feature = "std", feature = "deflate"))] {
@@ -34,11 +35,11 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// Creates the setting for codecs that belong to one endpoint each. `decompress` and `compress` make
-    /// them when a connection opens that has agreed on compression.
+    /// Creates the setting for codecs that belong to one endpoint each. `decompress` and `compress`
+    /// make them when a connection opens that has agreed on compression.
     ///
-    /// `deflate` says what a server agrees to. A client offers the same, and then the same with context
-    /// takeover, as [`Deflate::OFFERS`] does, because some servers insist on it.
+    /// `deflate` says what a server agrees to. A client offers the same, and then the same with
+    /// context takeover, as [`Deflate::OFFERS`] does, because some servers insist on it.
     ///
     /// ```
     /// # #[cfg(feature = "deflate")] {
@@ -79,8 +80,8 @@ impl Compression {
         }
     }
 
-    /// Sets the length from which messages are compressed, in bytes; 64 unless set. Shorter ones are
-    /// sent as they are. The threshold does not apply to fragments.
+    /// Sets the length from which messages are compressed, in bytes; 64 unless set. Shorter ones
+    /// are sent as they are. The threshold does not apply to fragments.
     #[must_use]
     pub fn threshold(self, bytes: usize) -> Self {
         Compression { threshold: bytes, ..self }
@@ -173,9 +174,10 @@ where
 
 /// A stock of codecs that endpoints share, for [`Compression::shared`].
 ///
-/// `ZlibStock` (features `std` and `deflate`) is one. Implement this trait to bring other codecs, or a
-/// lock that works without `std`, such as a critical section. Hold the lock only to take a codec out
-/// and to put it back. A codec works outside of the stock, so no endpoint waits for another.
+/// `ZlibStock` (features `std` and `deflate`) is one. Implement this trait to bring other codecs,
+/// or a lock that works without `std`, such as a critical section. Hold the lock only to take a
+/// codec out and to put it back. A codec works outside of the stock, so no endpoint waits for
+/// another.
 ///
 /// ```
 /// # #[cfg(feature = "deflate")] {
@@ -244,8 +246,8 @@ impl<S: Stock + Clone + Send + Sync + 'static> Codecs for Leased<S> {
     }
 }
 
-/// Takes its codec out of the stock when a message begins, and puts it back when the message ends, or is
-/// given up and this is dropped.
+/// Takes its codec out of the stock when a message begins, and puts it back when the message ends,
+/// or is given up and this is dropped.
 struct LeasedDecompress<S: Stock> {
     stock: S,
     codec: Option<S::Decompress>,
@@ -323,11 +325,12 @@ mod zlib {
     use super::Stock;
     use crate::{ZlibCompress, ZlibDecompress};
 
-    /// How many codecs of each kind are kept. More are in use only while more threads work at a time.
+    /// How many codecs of each kind are kept. More are in use only while more threads work at a
+    /// time.
     const MOST: usize = 64;
 
-    /// A [`Stock`] of zlib's codecs, of which it keeps at most 64 of each kind. Cloning it is cheap, and
-    /// the clones are the same stock.
+    /// A [`Stock`] of zlib's codecs, of which it keeps at most 64 of each kind. Cloning it is
+    /// cheap, and the clones are the same stock.
     ///
     /// ```
     /// use websocket_proto::endpoint::{Compression, Options, ZlibStock};

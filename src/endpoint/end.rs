@@ -68,7 +68,8 @@ pub struct Ending {
     pub opened: bool,
     /// The codes, who began, whether it was clean, and the failure if there was one.
     pub closure: Closure,
-    /// The Close that was received, with its reason; `None` if there was none, or one without a code.
+    /// The Close that was received, with its reason; `None` if there was none, or one without a
+    /// code.
     pub received: Option<CloseFrame>,
     /// The Close that was sent, with its reason; `None` if there was none, or one without a code.
     pub sent: Option<CloseFrame>,
@@ -146,11 +147,11 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// Reports the end of the peer's stream (§7.1.4): a read of zero bytes, or END_STREAM. It may be
-    /// reported at any moment, once or often.
+    /// Reports the end of the peer's stream (§7.1.4): a read of zero bytes, or END_STREAM. It may
+    /// be reported at any moment, once or often.
     ///
-    /// The report takes effect when nothing waits that can still be received or written. A peer whose
-    /// stream ends before its request or its response was received never opens a connection.
+    /// The report takes effect when nothing waits that can still be received or written. A peer
+    /// whose stream ends before its request or its response was received never opens a connection.
     #[doc(alias("shutdown", "half-close"))]
     pub fn receive_eof(&mut self) {
         self.eof = true;
@@ -160,8 +161,8 @@ impl<R: Role> Sender<R> {
         self.settle();
     }
 
-    /// Reports that the transport broke: a reset, a failure of TLS, a write that failed. Nothing more
-    /// will be exchanged.
+    /// Reports that the transport broke: a reset, a failure of TLS, a write that failed. Nothing
+    /// more will be exchanged.
     #[doc(alias = "reset")]
     pub fn abort(&mut self) {
         self.connection.abort();
@@ -175,8 +176,9 @@ impl<R: Role> Sender<R> {
     /// What to do with the transport now.
     ///
     /// While output waits this is [`Continue`](NextStep::Continue): write it, and read if that is
-    /// [wanted](super::Endpoint::wants_read). [`ShutdownWrite`](NextStep::ShutdownWrite) is returned once,
-    /// and from then on [`AwaitEof`](NextStep::AwaitEof). At last it is [`Drop`](NextStep::Drop).
+    /// [wanted](super::Endpoint::wants_read). [`ShutdownWrite`](NextStep::ShutdownWrite) is
+    /// returned once, and from then on [`AwaitEof`](NextStep::AwaitEof). At last it is
+    /// [`Drop`](NextStep::Drop).
     ///
     /// ```
     /// use websocket_proto::endpoint::{Endpoint, Options};

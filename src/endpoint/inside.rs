@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use super::opening::{Announcement, Opening};
 use crate::{message::OwnedMessage, output::Full};
 
-/// Exists until the handshake is done, and while there is something that could not be handed out yet.
-/// An idle endpoint has none.
+/// Exists until the handshake is done, and while there is something that could not be handed out
+/// yet. An idle endpoint has none.
 #[derive(Default)]
 pub(super) struct Inside {
     pub(super) opening: Option<Opening>,

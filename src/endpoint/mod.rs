@@ -1,8 +1,8 @@
-//! One side of a WebSocket from its first byte to its last: opening handshake, messages, compression,
-//! Pings, closing, time and output in one value, without I/O.
+//! One side of a WebSocket from its first byte to its last: opening handshake, messages,
+//! compression, Pings, closing, time and output in one value, without I/O.
 //!
-//! A driver gives an [`Endpoint`] the bytes that it has read, writes the endpoint's output, waits no longer
-//! than the endpoint says, and ends the transport when the endpoint says so:
+//! A driver gives an [`Endpoint`] the bytes that it has read, writes the endpoint's output, waits
+//! no longer than the endpoint says, and ends the transport when the endpoint says so:
 //!
 //! ```
 //! use std::io::{self, Read, Write};
@@ -59,8 +59,8 @@
 //! ```
 //!
 //! A driver that also calls [`tick`](Endpoint::tick) and waits no longer than
-//! [`deadline`](Endpoint::deadline) has time limits on everything that a peer can delay. Examples of whole
-//! drivers are in the repository: `blocking` over a thread for each connection.
+//! [`deadline`](Endpoint::deadline) has time limits on everything that a peer can delay. Examples
+//! of whole drivers are in the repository: `blocking` over a thread for each connection.
 //!
 //! An endpoint is built on [`Connection`](crate::Connection), [`Messages`], the
 //! [`handshake`](crate::handshake) and [`Deadlines`](crate::Deadlines). These are for programs that
@@ -102,15 +102,16 @@ use crate::{
     role::{Role, Server},
 };
 
-/// One side of a WebSocket from its first byte to its last. The [module](self) shows how to drive it.
+/// One side of a WebSocket from its first byte to its last. The [module](self) shows how to drive
+/// it.
 ///
 /// Create one with [`Endpoint::server`], [`Endpoint::client`] or [`Endpoint::open`].
 ///
 /// # Memory
 ///
-/// An idle endpoint takes at most 768 bytes, heap included, without the mask source of a client and the
-/// codecs of its [own](Compression::own). Besides, it holds at most one head, one message, the rest of one
-/// read while output waits, and the output. [`Options`] limits each of them.
+/// An idle endpoint takes at most 768 bytes, heap included, without the mask source of a client and
+/// the codecs of its [own](Compression::own). Besides, it holds at most one head, one message, the
+/// rest of one read while output waits, and the output. [`Options`] limits each of them.
 #[doc(alias = "WebSocket")]
 #[doc(alias = "stream")]
 #[doc(alias = "tokio")]
@@ -144,8 +145,8 @@ enum Phase {
     Ended,
 }
 
-/// Moves a value to the heap. Without memory for it the process ends, as with every `Box`; what is as long
-/// as a peer likes is reserved in ways that can fail.
+/// Moves a value to the heap. Without memory for it the process ends, as with every `Box`; what is
+/// as long as a peer likes is reserved in ways that can fail.
 #[inline(never)]
 fn boxed<T>(value: T) -> Box<T> {
     Box::new(value)
@@ -164,7 +165,8 @@ impl<R: Role> Endpoint<R> {
     }
 }
 
-/// `Deref` to the sender would be shorter, but `ws.written(ws.output().len())` does not compile through it.
+/// `Deref` to the sender would be shorter, but `ws.written(ws.output().len())` does not compile
+/// through it.
 macro_rules! forward {
     ($role:ty, [$($generics:tt)*], $errors:literal: $(
         fn $name:ident(&mut self $(, $argument:ident: $type:ty)*) $(-> $result:ty)?;

@@ -81,12 +81,13 @@ impl Endpoint<Server> {
         Endpoint::new(Server, options, Some(Opening::Server(handshake)))
     }
 
-    /// Returns the request that waits for an answer, from [`Incoming::Request`] until it was answered.
+    /// Returns the request that waits for an answer, from [`Incoming::Request`] until it was
+    /// answered.
     ///
     /// The answer may be given at once or much later, for example when a database has been asked.
     /// Meanwhile no input is [wanted](Endpoint::wants_read). After the time of
-    /// [`Limit::Decision`](crate::Limit::Decision), which counts from the report of the request, the
-    /// client is sent status 503.
+    /// [`Limit::Decision`](crate::Limit::Decision), which counts from the report of the request,
+    /// the client is sent status 503.
     pub fn request(&mut self) -> Option<Waiting<'_>> {
         let Endpoint { inbox, sender } = self;
         let Inside { opening, kept, .. } = inbox.inside.as_deref_mut()?;
@@ -100,7 +101,8 @@ impl Endpoint<Server> {
     }
 }
 
-/// A request that waits for the server's answer. It derefs to [`Request`], which has all of its parts.
+/// A request that waits for the server's answer. It derefs to [`Request`], which has all of its
+/// parts.
 ///
 /// See [`Endpoint::request`]. Dropping this value leaves the request waiting.
 #[doc(alias("upgrade", "accept", "reject"))]
@@ -165,8 +167,8 @@ impl<M: MaskSource> Endpoint<Client<M>> {
     /// Creates a client whose request for `target` is in the [output](Endpoint::output).
     ///
     /// `nonce` is 16 random bytes, drawn for this connection and no other (§4.1), such as those of
-    /// `handshake::nonce`. `mask` is the source of masking keys, such as `SystemMask`. What `offer` says
-    /// of compression is replaced by what the [`Options`] say.
+    /// `handshake::nonce`. `mask` is the source of masking keys, such as `SystemMask`. What `offer`
+    /// says of compression is replaced by what the [`Options`] say.
     ///
     /// ```
     /// use websocket_proto::endpoint::{Endpoint, Incoming, Options};
@@ -221,8 +223,8 @@ impl<M: MaskSource> Endpoint<Client<M>> {
 }
 
 impl<R: Role> Endpoint<R> {
-    /// Creates an endpoint for a connection that is open, because its handshake was made elsewhere: by
-    /// hyper, on a stream of HTTP/2 or HTTP/3, or in another process.
+    /// Creates an endpoint for a connection that is open, because its handshake was made elsewhere:
+    /// by hyper, on a stream of HTTP/2 or HTTP/3, or in another process.
     ///
     /// ```
     /// use websocket_proto::endpoint::{Endpoint, Options};
@@ -236,8 +238,8 @@ impl<R: Role> Endpoint<R> {
     ///
     /// # Errors
     ///
-    /// [`InternalError::NoInflater`] if compression was agreed on and the options have no codec for it:
-    /// none at all, or shared ones although the peer takes its context over.
+    /// [`InternalError::NoInflater`] if compression was agreed on and the options have no codec for
+    /// it: none at all, or shared ones although the peer takes its context over.
     pub fn open(role: R, agreed: Agreed, options: &Options) -> Result<Self, InternalError> {
         let mut endpoint = Endpoint::new(role, options, None);
         endpoint.sender.open(agreed, &mut endpoint.inbox.inflater)?;

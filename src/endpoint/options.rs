@@ -1,7 +1,7 @@
 //! The settings of endpoints.
 
-// Counting references takes an atomic compare-and-swap. Where the target has none, each endpoint has
-// a copy of the settings.
+// Counting references takes an atomic compare-and-swap. Where the target has none, each endpoint
+// has a copy of the settings.
 #[cfg(not(target_has_atomic = "ptr"))]
 use alloc::boxed::Box as Shared;
 #[cfg(target_has_atomic = "ptr")]
@@ -14,8 +14,8 @@ use crate::{
     deadline::{Deadlines, Limit},
 };
 
-/// The settings of an [`Endpoint`](super::Endpoint). Create them once and pass them to all endpoints,
-/// which share them instead of copying them.
+/// The settings of an [`Endpoint`](super::Endpoint). Create them once and pass them to all
+/// endpoints, which share them instead of copying them.
 ///
 /// ```
 /// use core::time::Duration;
@@ -51,8 +51,8 @@ fn share(settings: Settings) -> Shared<Settings> {
 }
 
 impl Options {
-    /// Creates the default settings: those of [`Config`] and of [`Deadlines`], heads of at most 16 KiB,
-    /// at most 1 MiB of output that waits, and no compression.
+    /// Creates the default settings: those of [`Config`] and of [`Deadlines`], heads of at most 16
+    /// KiB, at most 1 MiB of output that waits, and no compression.
     #[must_use]
     pub fn new() -> Self {
         Options(share(Settings {
@@ -87,9 +87,9 @@ impl Options {
 
     /// Sets how many bytes of output may wait to be written: 256 KiB and 1 MiB unless set.
     ///
-    /// When more than `high` bytes wait, an endpoint returns no events and refuses messages to send with
-    /// [`SendError::Full`](crate::SendError::Full), until no more than `low` bytes wait. A `low` that is
-    /// greater than `high` counts as `high`.
+    /// When more than `high` bytes wait, an endpoint returns no events and refuses messages to send
+    /// with [`SendError::Full`](crate::SendError::Full), until no more than `low` bytes wait. A
+    /// `low` that is greater than `high` counts as `high`.
     #[must_use]
     #[doc(alias("backpressure", "high water", "max_write_buffer_size"))]
     pub fn water_marks(self, low: usize, high: usize) -> Self {
@@ -101,8 +101,8 @@ impl Options {
 
     /// Sets how many bytes each buffer of an endpoint may keep between messages; 16 KiB unless set.
     ///
-    /// A larger buffer is freed as soon as it is empty. The others are freed when the connection is idle,
-    /// which is when [`Limit::Idle`] calls for a Ping.
+    /// A larger buffer is freed as soon as it is empty. The others are freed when the connection is
+    /// idle, which is when [`Limit::Idle`] calls for a Ping.
     #[must_use]
     pub fn keeping(self, bytes: usize) -> Self {
         self.with(|settings| settings.keep = bytes)

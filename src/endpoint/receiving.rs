@@ -28,13 +28,14 @@ const READ: usize = 16 << 10;
 
 /// Something that an [`Endpoint`] received.
 ///
-/// It borrows the input or the endpoint, and needs no dropping, so that an arm of a `match` can call
-/// the endpoint again.
+/// It borrows the input or the endpoint, and needs no dropping, so that an arm of a `match` can
+/// call the endpoint again.
 #[derive(Debug)]
 #[doc(alias("event", "message"))]
 #[non_exhaustive]
 pub enum Incoming<'m> {
-    /// A server has received a valid request, which waits to be answered: see [`Endpoint::request`].
+    /// A server has received a valid request, which waits to be answered: see
+    /// [`Endpoint::request`].
     Request,
     /// A client's connection is open, with this subprotocol and these headers.
     Opened(Accepted<'m>),
@@ -45,21 +46,23 @@ pub enum Incoming<'m> {
         /// As much of the body as has arrived, within the limit on a head.
         body: &'m [u8],
     },
-    /// The opening handshake broke a rule: there is no connection. A server has answered the request,
-    /// and ends once the client has received that.
+    /// The opening handshake broke a rule: there is no connection. A server has answered the
+    /// request, and ends once the client has received that.
     HandshakeFailed(HandshakeError),
     /// A text message.
     Text(&'m str),
     /// A binary message.
     Binary(&'m [u8]),
-    /// A Ping (§5.5.2). It is answered, unless [`Config::auto_pong`](crate::Config::auto_pong) is off.
+    /// A Ping (§5.5.2). It is answered, unless [`Config::auto_pong`](crate::Config::auto_pong) is
+    /// off.
     Ping(ControlPayload),
     /// A Pong (§5.5.3), asked for or not.
     Pong(ControlPayload),
-    /// The peer's Close (§5.5.1), `None` for one without a code. It is the last event, and is answered.
+    /// The peer's Close (§5.5.1), `None` for one without a code. It is the last event, and is
+    /// answered.
     Close(Option<CloseFrame>),
-    /// The connection failed, usually because the peer broke the protocol. It is the last event, and the
-    /// peer is told the reason.
+    /// The connection failed, usually because the peer broke the protocol. It is the last event,
+    /// and the peer is told the reason.
     Failed(Failure),
 }
 
@@ -67,11 +70,13 @@ pub enum Incoming<'m> {
 const _: () = assert!(!mem::needs_drop::<Incoming<'static>>());
 
 impl<R: Role> Endpoint<R> {
-    /// Takes what was read off the front of `input`, and returns the next event with the [`Sender`] that
-    /// answers it. `None` means that all of `input` was taken: its memory is free for the next read.
+    /// Takes what was read off the front of `input`, and returns the next event with the [`Sender`]
+    /// that answers it. `None` means that all of `input` was taken: its memory is free for the next
+    /// read.
     ///
     /// Call it until it returns `None`: after each read, and with an empty input after each write,
-    /// because events are held back while too much output waits. A payload is unmasked where it lies.
+    /// because events are held back while too much output waits. A payload is unmasked where it
+    /// lies.
     ///
     /// The sender is lent so that a message can be answered while it is borrowed. Do not swap the
     /// senders of two endpoints: that mixes two connections.
@@ -97,12 +102,12 @@ impl<R: Role> Endpoint<R> {
     }
 
     /// Takes input until there is an event, and returns whether there is one: the next call of
-    /// [`receive`](Endpoint::receive) with the same input returns it, unless so much is sent in between that
-    /// too much output waits.
+    /// [`receive`](Endpoint::receive) with the same input returns it, unless so much is sent in
+    /// between that too much output waits.
     ///
-    /// This is for wrappers that lend events from a loop of theirs. The borrow checker refuses a loop
-    /// that returns what `receive` lends and otherwise reads on. A message that does not lie whole in
-    /// the input is copied once more than by `receive` alone.
+    /// This is for wrappers that lend events from a loop of theirs. The borrow checker refuses a
+    /// loop that returns what `receive` lends and otherwise reads on. A message that does not lie
+    /// whole in the input is copied once more than by `receive` alone.
     ///
     /// ```
     /// # use std::io::{self, Read};
@@ -147,15 +152,16 @@ impl<R: Role> Endpoint<R> {
     ///
     /// A driver that reads nevertheless loses nothing at first. The connection fails with
     /// [`InternalError::Unread`] when more has piled up than may wait as
-    /// [output](super::Options::water_marks) and the longest [head](super::Options::max_head) together.
+    /// [output](super::Options::water_marks) and the longest [head](super::Options::max_head)
+    /// together.
     #[must_use]
     #[doc(alias("backpressure", "readable"))]
     pub fn wants_read(&self) -> bool {
         self.sender.wants_read() && !self.inbox.has_found()
     }
 
-    /// Returns a buffer to read into, in place of one of the driver's, empty only if there is no memory.
-    /// Report with [`filled`](Endpoint::filled) how much was read, and then call
+    /// Returns a buffer to read into, in place of one of the driver's, empty only if there is no
+    /// memory. Report with [`filled`](Endpoint::filled) how much was read, and then call
     /// [`receive`](Endpoint::receive) with an empty input.
     ///
     /// Its memory is held until the next call of `receive`, so a driver with many connections does
@@ -192,8 +198,8 @@ impl<R: Role> Endpoint<R> {
         inside.kept.room(most.min(READ))
     }
 
-    /// Reports that `length` bytes were read into the front of the [`read_buffer`](Endpoint::read_buffer).
-    /// More than it has count as all of it.
+    /// Reports that `length` bytes were read into the front of the
+    /// [`read_buffer`](Endpoint::read_buffer). More than it has count as all of it.
     pub fn filled(&mut self, length: usize) {
         let Endpoint { inbox, sender } = self;
         let Some(inside) = &mut inbox.inside else { return };
@@ -376,8 +382,8 @@ impl Inbox {
 }
 
 impl Inside {
-    /// Whether too much is kept. A single read may be kept as long as it is; `more` tells that this was
-    /// not the first, and it had `read` bytes.
+    /// Whether too much is kept. A single read may be kept as long as it is; `more` tells that this
+    /// was not the first, and it had `read` bytes.
     fn has_too_much<R: Role>(&self, sender: &Sender<R>, more: bool, read: usize) -> bool {
         let Settings { max_head, high_water, .. } = *sender.settings();
         match sender.phase {
@@ -439,7 +445,8 @@ impl<'m> Incoming<'m> {
         }
     }
 
-    /// A copy that borrows nothing, unless there is no memory for it; `None` for what is no message.
+    /// A copy that borrows nothing, unless there is no memory for it; `None` for what is no
+    /// message.
     fn try_into_owned(self) -> Result<Option<OwnedMessage>, TryReserveError> {
         Ok(Some(match self {
             Incoming::Text(text) => {

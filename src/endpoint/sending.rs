@@ -27,18 +27,18 @@ use crate::{
 /// The half of an [`Endpoint`](super::Endpoint) that sends: all of it that received messages do not
 /// borrow.
 ///
-/// [`Endpoint::receive`](super::Endpoint::receive) lends it with each event, and the endpoint has the same
-/// methods. What is sent is appended to the [output](Sender::output).
+/// [`Endpoint::receive`](super::Endpoint::receive) lends it with each event, and the endpoint has
+/// the same methods. What is sent is appended to the [output](Sender::output).
 ///
 /// # Errors
 ///
-/// A method that sends returns an error when the call does not fit the state or its arguments. Nothing was
-/// appended then, and nothing changed.
+/// A method that sends returns an error when the call does not fit the state or its arguments.
+/// Nothing was appended then, and nothing changed.
 ///
 /// - [`SendError::NotOpen`]: the opening handshake is not done.
 /// - [`SendError::Closing`]: a Close was sent or received, or the connection has ended.
-/// - [`SendError::Full`]: too much output [waits](super::Options::water_marks). The first answer to a
-///   message that was just received never gets this error, unless there is no memory.
+/// - [`SendError::Full`]: too much output [waits](super::Options::water_marks). The first answer to
+///   a message that was just received never gets this error, unless there is no memory.
 ///
 /// ```
 /// use websocket_proto::endpoint::{Endpoint, Incoming, Options, Sender};
@@ -65,9 +65,9 @@ use crate::{
 pub struct Sender<R> {
     pub(super) connection: Connection<R>,
     pub(super) phase: Phase,
-    /// Nothing unusual is going on: the connection is open and was not compressed, nothing is held back,
-    /// and no end of stream was reported. Then a call looks at nothing but the connection and the output.
-    /// [`refresh`](Sender::refresh) sets it; whatever makes it untrue clears it.
+    /// Nothing unusual is going on: the connection is open and was not compressed, nothing is held
+    /// back, and no end of stream was reported. Then a call looks at nothing but the connection and
+    /// the output. [`refresh`](Sender::refresh) sets it; whatever makes it untrue clears it.
     pub(super) plain: bool,
     /// More output waits than the high-water mark allows, or did and has not reached the low one.
     pub(super) full: bool,
@@ -176,8 +176,8 @@ impl<R: Role> Sender<R> {
         message
     }
 
-    /// Appends what is owed to the output, and lets the end of stream take effect once nothing that can
-    /// be written waits.
+    /// Appends what is owed to the output, and lets the end of stream take effect once nothing that
+    /// can be written waits.
     pub(super) fn settle(&mut self) {
         if self.phase == Phase::Open {
             if self.connection.wants_transmit() {
@@ -283,8 +283,8 @@ impl<R: Role> Sender<R> {
         self.compressed(|connection, deflater, out| connection.send_compressed(data, deflater, out))
     }
 
-    /// Sends a message without compressing it, whatever was agreed. Use it for a message that mixes a
-    /// secret with what others may choose, because the compressed length would tell of the secret
+    /// Sends a message without compressing it, whatever was agreed. Use it for a message that mixes
+    /// a secret with what others may choose, because the compressed length would tell of the secret
     /// (RFC 7692 §8).
     ///
     /// # Errors
@@ -297,8 +297,8 @@ impl<R: Role> Sender<R> {
         Ok(())
     }
 
-    /// Sends one fragment of a message, the last one if `last` (§5.4). Control frames may go between
-    /// fragments. If compression was agreed on, all fragments are compressed.
+    /// Sends one fragment of a message, the last one if `last` (§5.4). Control frames may go
+    /// between fragments. If compression was agreed on, all fragments are compressed.
     ///
     /// # Errors
     ///
@@ -339,8 +339,8 @@ impl<R: Role> Sender<R> {
         Ok(())
     }
 
-    /// Sends a Ping with at most 125 bytes of payload (§5.5.2). [`Limit::Idle`](crate::Limit::Idle) sends
-    /// Pings without this call.
+    /// Sends a Ping with at most 125 bytes of payload (§5.5.2). [`Limit::Idle`](crate::Limit::Idle)
+    /// sends Pings without this call.
     ///
     /// # Errors
     ///
@@ -352,8 +352,8 @@ impl<R: Role> Sender<R> {
         Ok(())
     }
 
-    /// Sends a Pong with at most 125 bytes of payload (§5.5.3): one that is not asked for, or the answer
-    /// to a Ping if [automatic ones](crate::Config::auto_pong) are off.
+    /// Sends a Pong with at most 125 bytes of payload (§5.5.3): one that is not asked for, or the
+    /// answer to a Ping if [automatic ones](crate::Config::auto_pong) are off.
     ///
     /// # Errors
     ///
@@ -365,13 +365,13 @@ impl<R: Role> Sender<R> {
         Ok(())
     }
 
-    /// Sends a Close (§7.1.2). Go on driving the endpoint until its [next step](Sender::next_step) is to
-    /// drop the transport. A Close is sent however much output waits.
+    /// Sends a Close (§7.1.2). Go on driving the endpoint until its [next step](Sender::next_step)
+    /// is to drop the transport. A Close is sent however much output waits.
     ///
     /// # Errors
     ///
-    /// [`SendError::NotOpen`], [`SendError::Closing`]; [`SendError::ReasonTooLong`] if `reason` is longer
-    /// than 123 bytes; [`SendError::InvalidCloseCode`] for 1010 from a server.
+    /// [`SendError::NotOpen`], [`SendError::Closing`]; [`SendError::ReasonTooLong`] if `reason` is
+    /// longer than 123 bytes; [`SendError::InvalidCloseCode`] for 1010 from a server.
     #[doc(alias = "shutdown")]
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         match self.check() {
@@ -386,15 +386,16 @@ impl<R: Role> Sender<R> {
         Ok(())
     }
 
-    /// Returns the bytes to be written next. Report with [`written`](Sender::written) how many were.
+    /// Returns the bytes to be written next. Report with [`written`](Sender::written) how many
+    /// were.
     #[inline]
     #[must_use]
     pub fn output(&self) -> &[u8] {
         self.out.get(self.written..).unwrap_or_default()
     }
 
-    /// Reports that the transport took `count` bytes of the output. Call it after each write, also if the
-    /// transport took nothing now, because that tells a slow peer from one that is gone.
+    /// Reports that the transport took `count` bytes of the output. Call it after each write, also
+    /// if the transport took nothing now, because that tells a slow peer from one that is gone.
     #[doc(alias("flush", "advance"))]
     #[inline]
     pub fn written(&mut self, count: usize) {
@@ -446,11 +447,12 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// Takes the output in a buffer of its own, for I/O that owns its buffers, such as io_uring. The
-    /// memory of `spare` is used for the output that follows, and what it contains is discarded.
+    /// Takes the output in a buffer of its own, for I/O that owns its buffers, such as io_uring.
+    /// The memory of `spare` is used for the output that follows, and what it contains is
+    /// discarded.
     ///
-    /// The bytes wait until they are reported as [`written`](Sender::written), in the order in which they
-    /// were taken.
+    /// The bytes wait until they are reported as [`written`](Sender::written), in the order in
+    /// which they were taken.
     ///
     /// ```
     /// use websocket_proto::endpoint::{Endpoint, Options};
@@ -488,8 +490,8 @@ impl<R: Role> Sender<R> {
         trace.sending(output.get(..length).unwrap_or(output));
     }
 
-    /// Whether no messages are received now. Behind the last event all input is discarded, so that there
-    /// is nothing to wait for.
+    /// Whether no messages are received now. Behind the last event all input is discarded, so that
+    /// there is nothing to wait for.
     pub(super) fn is_blocked(&self) -> bool {
         let full = self.full && self.connection.next_step() == NextStep::Continue;
         full || self.phase == Phase::Deciding
@@ -511,8 +513,8 @@ impl Sender<Server> {
     ///
     /// # Errors
     ///
-    /// As for [`text`](Sender::text); [`SendError::NotAgreed`] if the message is compressed and the peer
-    /// could not read it, or what comes after it.
+    /// As for [`text`](Sender::text); [`SendError::NotAgreed`] if the message is compressed and the
+    /// peer could not read it, or what comes after it.
     #[doc(alias("broadcast", "publish"))]
     pub fn prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
         self.check()?;

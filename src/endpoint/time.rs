@@ -20,15 +20,15 @@ pub(super) struct Clock {
 
 impl<R: Role> Endpoint<R> {
     /// Tells the time, and does what is due: once in each turn of the driver's loop, and at
-    /// [`deadline`](Endpoint::deadline) at the latest. `now` is the time since any origin that stays the
-    /// same. Without this call there are no time limits.
+    /// [`deadline`](Endpoint::deadline) at the latest. `now` is the time since any origin that
+    /// stays the same. Without this call there are no time limits.
     ///
-    /// A silent peer is sent a Ping. One that exceeds a [`Limit`] is told so before it is dropped: by a
-    /// Close with code 1011 or 1008, or with HTTP status 408 during the handshake. An application that
-    /// does not decide about a request in time has the client sent status 503.
+    /// A silent peer is sent a Ping. One that exceeds a [`Limit`] is told so before it is dropped:
+    /// by a Close with code 1011 or 1008, or with HTTP status 408 during the handshake. An
+    /// application that does not decide about a request in time has the client sent status 503.
     ///
-    /// A deadline has an effect at the second tick that finds it passed. Until then `deadline` is now.
-    /// So bytes that wait in the transport count first, even if the program was suspended.
+    /// A deadline has an effect at the second tick that finds it passed. Until then `deadline` is
+    /// now. So bytes that wait in the transport count first, even if the program was suspended.
     ///
     /// ```
     /// use core::time::Duration;
@@ -56,8 +56,8 @@ impl<R: Role> Endpoint<R> {
 }
 
 impl<R: Role> Sender<R> {
-    /// Tells the time, and does what is due: see [`Endpoint::tick`]. Use it where the sender is lent,
-    /// for example while it waits for room.
+    /// Tells the time, and does what is due: see [`Endpoint::tick`]. Use it where the sender is
+    /// lent, for example while it waits for room.
     pub fn tick(&mut self, now: Duration) {
         let new =
             || Clock { deadlines: self.settings.0.deadlines.restarted(now), now, overdue: false };
@@ -124,8 +124,9 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// When to [`tick`](Sender::tick) again at the latest; `None` if nothing is waited for, or if the time
-    /// was never told. The deadline can move earlier with every other call, so ask in each turn.
+    /// When to [`tick`](Sender::tick) again at the latest; `None` if nothing is waited for, or if
+    /// the time was never told. The deadline can move earlier with every other call, so ask in each
+    /// turn.
     #[must_use]
     #[doc(alias("timeout", "timer"))]
     pub fn deadline(&self) -> Option<Duration> {
