@@ -4,9 +4,10 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use crate::{
-    config::{Agreed, Deflate, WindowBits},
-    deflate::{Compress, Deflater},
-    inflate::{Decompress, Inflater, Progress},
+    agreed::{Agreed, Deflate, WindowBits},
+    codec::{Compress, Decompress, Progress},
+    deflate::Deflater,
+    inflate::Inflater,
 };
 
 /// How endpoints compress messages (RFC 7692): with codecs of their own or with shared ones.
@@ -141,7 +142,7 @@ pub(super) type AnyCompress = Box<dyn Compress + Send>;
 
 /// Where the codecs of an endpoint come from.
 pub(super) trait Codecs: Send + Sync {
-    fn inflater(&self, keep: usize) -> Inflater<AnyDecompress>;
+    fn inflater(&self) -> Inflater<AnyDecompress>;
     fn deflater(&self, keep: usize) -> Deflater<AnyCompress>;
     fn boxed(&self) -> Box<dyn Codecs>;
 }
@@ -159,8 +160,8 @@ where
     FD: Fn() -> D + Clone + Send + Sync + 'static,
     FC: Fn() -> C + Clone + Send + Sync + 'static,
 {
-    fn inflater(&self, keep: usize) -> Inflater<AnyDecompress> {
-        Inflater::own(Box::new((self.decompress)()) as AnyDecompress).keeping(keep)
+    fn inflater(&self) -> Inflater<AnyDecompress> {
+        Inflater::own(Box::new((self.decompress)()) as AnyDecompress)
     }
 
     fn deflater(&self, keep: usize) -> Deflater<AnyCompress> {
@@ -231,9 +232,9 @@ pub trait Stock {
 struct Leased<S>(S);
 
 impl<S: Stock + Clone + Send + Sync + 'static> Codecs for Leased<S> {
-    fn inflater(&self, keep: usize) -> Inflater<AnyDecompress> {
+    fn inflater(&self) -> Inflater<AnyDecompress> {
         let codec = LeasedDecompress { stock: self.0.clone(), codec: None };
-        Inflater::shared(Box::new(codec) as AnyDecompress).keeping(keep)
+        Inflater::shared(Box::new(codec) as AnyDecompress)
     }
 
     fn deflater(&self, keep: usize) -> Deflater<AnyCompress> {

@@ -6,7 +6,7 @@ use core::fmt;
 use super::{Phase, boxed, sending::Sender};
 use crate::{
     close::{CloseCode, CloseFrame},
-    connection::{Closure, Initiator, NextStep, State},
+    closing::{Closure, Initiator, NextStep, State},
     deadline::Limit,
     handshake::HandshakeError,
     role::Role,

@@ -94,10 +94,10 @@ pub use trace::Frame;
 
 use crate::{
     close::CloseCode,
-    connection::NextStep,
+    closing::NextStep,
     error::SendError,
     event::Data,
-    message::Messages,
+    join::Messages,
     prepared::Prepared,
     role::{Role, Server},
 };
@@ -122,7 +122,7 @@ pub struct Endpoint<R> {
 
 /// What received messages borrow.
 struct Inbox {
-    messages: Messages,
+    messages: Messages<'static>,
     /// The endpoint's own, or one that is leased until the next call.
     inflater: Option<Box<Codec>>,
     inside: Option<Box<Inside>>,

@@ -8,7 +8,7 @@ use super::{
     sending::Sender,
 };
 use crate::{
-    config::{Agreed, Deflate},
+    agreed::{Agreed, Deflate},
     error::InternalError,
     handshake::{
         AcceptOptions, ClientHandshake, HandshakeError, HeadError, Offer, Request, Response,

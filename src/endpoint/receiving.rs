@@ -17,7 +17,8 @@ use crate::{
     event::ControlPayload,
     handshake::{Accepted, HandshakeError, Refused},
     inflate::Inflater,
-    message::{Message, Messages, OwnedMessage},
+    join::Messages,
+    message::{Message, OwnedMessage},
     role::Role,
 };
 
@@ -411,7 +412,7 @@ impl Inside {
 
 /// The one call into the core that receives.
 fn next<'m, 'i: 'm, R: Role>(
-    messages: &'m mut Messages,
+    messages: &'m mut Messages<'static>,
     inflater: &'m mut Option<Box<Codec>>,
     sender: &mut Sender<R>,
     input: &mut &'i mut [u8],

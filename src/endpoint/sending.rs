@@ -13,9 +13,10 @@ use super::{
     trace::Trace,
 };
 use crate::{
+    agreed::Agreed,
     close::{CloseCode, CloseFrame},
-    config::Agreed,
-    connection::{Connection, NextStep, State},
+    closing::{NextStep, State},
+    connection::Connection,
     deflate::Deflater,
     error::{InternalError, SendError},
     event::Data,
@@ -131,7 +132,7 @@ impl<R: Role> Sender<R> {
         if let (Some(_), Some(Compression { shared: false, codecs, .. })) =
             (agreed.deflate, compression)
         {
-            *inflater = Some(boxed(codecs.inflater(*keep)));
+            *inflater = Some(boxed(codecs.inflater()));
             self.deflater = Some(boxed(codecs.deflater(*keep)));
         }
         self.connection.agree(agreed);
@@ -160,8 +161,7 @@ impl<R: Role> Sender<R> {
 
     /// An inflater for the time of one call, if compression is in use.
     pub(super) fn lease(&self) -> Option<Box<Codec>> {
-        let keep = self.settings().keep;
-        self.compression().map(|compression| boxed(compression.codecs.inflater(keep)))
+        self.compression().map(|compression| boxed(compression.codecs.inflater()))
     }
 
     /// Notes what a message means for the connection, and appends the answer that is owed.
