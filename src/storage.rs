@@ -77,12 +77,10 @@ impl Storage<'_> {
 
     /// The joined message, whose pieces had this kind.
     pub(crate) fn data(&self, kind: Kind) -> Data<'_> {
-        match (self, kind) {
+        match self {
             #[cfg(feature = "alloc")]
-            (Storage::Heap(heap), Kind::Text) => Data::Text(&heap.text),
-            #[cfg(feature = "alloc")]
-            (Storage::Heap(heap), Kind::Binary) => Data::Binary(&heap.data),
-            (Storage::Lent { buffer, length }, kind) => {
+            Storage::Heap(heap) => heap.data(kind),
+            Storage::Lent { buffer, length } => {
                 let bytes = buffer.get(..*length).unwrap_or_default();
                 match kind {
                     Kind::Binary => Data::Binary(bytes),
@@ -97,59 +95,87 @@ impl Storage<'_> {
 /// Memory on the heap, which grows as pieces arrive.
 #[cfg(feature = "alloc")]
 pub(crate) struct Heap {
-    /// At most one of these two has capacity.
-    text: String,
-    data: Vec<u8>,
+    memory: Memory,
     /// How many bytes of capacity are kept between messages.
     keep: usize,
+}
+
+/// One allocation, of the type that the latest message had.
+#[cfg(feature = "alloc")]
+enum Memory {
+    Text(String),
+    Binary(Vec<u8>),
 }
 
 #[cfg(feature = "alloc")]
 impl Heap {
     pub(crate) const fn new(keep: usize) -> Self {
-        Heap { text: String::new(), data: Vec::new(), keep }
+        Heap { memory: Memory::Binary(Vec::new()), keep }
     }
 
     fn len(&self) -> usize {
-        self.text.len().max(self.data.len())
+        match &self.memory {
+            Memory::Text(text) => text.len(),
+            Memory::Binary(data) => data.len(),
+        }
     }
 
     fn capacity(&self) -> usize {
-        self.text.capacity().max(self.data.capacity())
+        match &self.memory {
+            Memory::Text(text) => text.capacity(),
+            Memory::Binary(data) => data.capacity(),
+        }
     }
 
     fn clear(&mut self) {
         if self.capacity() > self.keep {
             *self = Heap::new(self.keep);
         }
-        self.text.clear();
-        self.data.clear();
+        match &mut self.memory {
+            Memory::Text(text) => text.clear(),
+            Memory::Binary(data) => data.clear(),
+        }
     }
 
     fn push(&mut self, piece: Data<'_>, key: [u8; 4], limit: u64) -> Result<(), Full> {
         let more = piece.as_bytes().len();
         let more = growth(self.len(), self.capacity(), more, self.keep, limit);
-        match piece {
+        let memory = mem::replace(&mut self.memory, Memory::Binary(Vec::new()));
+        self.memory = match piece {
             Data::Text(piece) => {
-                // The first piece of a message takes the memory over. There is nothing in it.
-                if self.data.capacity() > 0 {
-                    self.text = String::from_utf8(mem::take(&mut self.data)).unwrap_or_default();
-                }
-                self.text.try_reserve_exact(more).map_err(|_| Full)?;
-                self.text.push_str(piece);
+                let mut text = match memory {
+                    Memory::Text(text) => text,
+                    // There is nothing in it when the first piece of a message takes it over.
+                    Memory::Binary(data) => String::from_utf8(data).unwrap_or_default(),
+                };
+                text.try_reserve_exact(more).map_err(|_| Full)?;
+                text.push_str(piece);
+                Memory::Text(text)
             }
             Data::Binary(piece) => {
-                if self.text.capacity() > 0 {
-                    self.data = mem::take(&mut self.text).into_bytes();
-                }
-                self.data.try_reserve_exact(more).map_err(|_| Full)?;
+                let mut data = match memory {
+                    Memory::Text(text) => text.into_bytes(),
+                    Memory::Binary(data) => data,
+                };
+                data.try_reserve_exact(more).map_err(|_| Full)?;
                 match key {
-                    [0, 0, 0, 0] => self.data.extend_from_slice(piece),
-                    key => self.data.append_masked(piece, key),
+                    [0, 0, 0, 0] => data.extend_from_slice(piece),
+                    key => data.append_masked(piece, key),
                 }
+                Memory::Binary(data)
             }
-        }
+        };
         Ok(())
+    }
+
+    /// The message, of which there may have been no piece.
+    fn data(&self, kind: Kind) -> Data<'_> {
+        match (kind, &self.memory) {
+            (Kind::Text, Memory::Text(text)) => Data::Text(text),
+            (Kind::Text, Memory::Binary(_)) => Data::Text(""),
+            (Kind::Binary, Memory::Binary(data)) => Data::Binary(data),
+            (Kind::Binary, Memory::Text(_)) => Data::Binary(&[]),
+        }
     }
 }
 
