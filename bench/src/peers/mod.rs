@@ -2,6 +2,7 @@
 
 mod codec;
 mod copy;
+mod endpoint;
 mod fastwebsockets;
 mod ours;
 mod shiguredo_websocket;
@@ -57,6 +58,7 @@ pub const PEERS: &[&Peer] = &[
     &codec::LOOKING,
     &ours::PEER,
     &ours::PIECES,
+    &endpoint::PEER,
     &tungstenite::PEER,
     &fastwebsockets::PEER,
     &tokio_websockets::PEER,

@@ -50,7 +50,7 @@ pub const PIECES: Peer = Peer {
 const BUFFER: usize = 128 << 10;
 const LIMIT: usize = 16 << 20;
 
-fn client() -> Client<impl FnMut() -> [u8; 4]> {
+pub fn client() -> Client<impl FnMut() -> [u8; 4]> {
     let mut keys = Keys::default();
     Client(move || keys.draw())
 }
