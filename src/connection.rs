@@ -127,7 +127,7 @@ impl<R: Role> Connection<R> {
 
     /// Returns whether `input` begins a message that the caller is to keep there until it is fully
     /// received, in `capacity` bytes at most: see [`Receiver::leave`].
-    pub(crate) fn leave(&mut self, input: &[u8], capacity: usize) -> bool {
+    pub(crate) fn leave(&mut self, input: &[u8], capacity: u32) -> bool {
         let again = self.receiver.in_input() > 0;
         let leave = self.receiver.leave(input, capacity);
         if leave && !again {

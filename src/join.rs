@@ -101,7 +101,7 @@ pub struct Messages<'b> {
     compressed: Vec<u8>,
     stored: Stored,
     /// How many bytes a message may have that stays in the input; 0 for none.
-    in_place: usize,
+    in_place: u32,
 }
 
 /// What the memory has in it.
@@ -248,7 +248,7 @@ impl<'b> Messages<'b> {
     /// ```
     #[must_use]
     pub const fn in_place(mut self, capacity: usize) -> Self {
-        self.in_place = capacity;
+        self.in_place = if capacity > u32::MAX as usize { u32::MAX } else { capacity as u32 };
         self
     }
 

@@ -304,7 +304,7 @@ impl<R: Role> Receiver<R> {
     /// arrived. Returns whether it does, and then remembers how many bytes were there. Consumes
     /// nothing.
     #[inline(never)]
-    pub(crate) fn leave(&mut self, input: &[u8], capacity: usize) -> bool {
+    pub(crate) fn leave(&mut self, input: &[u8], capacity: u32) -> bool {
         if let Stage::InInput { .. } = self.stage {
             self.stage = Stage::Header;
         }
@@ -319,7 +319,7 @@ impl<R: Role> Receiver<R> {
             Ok(None) => MAX_HEADER as u64,
             Err(_) => return false,
         };
-        let leave = length <= capacity as u64 && length > input.len() as u64;
+        let leave = length <= u64::from(capacity) && length > input.len() as u64;
         if leave {
             self.stage = Stage::InInput { seen: input.len() as u32 };
         }
