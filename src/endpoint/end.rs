@@ -170,6 +170,7 @@ impl<R: Role> Sender<R> {
             self.phase = Phase::Ended;
         }
         (self.out, self.written, self.handed_out) = (Vec::new(), 0, 0);
+        self.mark();
         self.refresh();
     }
 

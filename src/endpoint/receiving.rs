@@ -82,7 +82,7 @@ impl<R: Role> Endpoint<R> {
     /// The sender is lent so that a message can be answered while it is borrowed. Do not swap the
     /// senders of two endpoints: that mixes two connections.
     #[doc(alias("read", "poll", "next"))]
-    #[inline]
+    #[inline(always)]
     pub fn receive<'m, 'i: 'm>(
         &'m mut self,
         input: &mut &'i mut [u8],

@@ -85,6 +85,9 @@ pub struct Sender<R> {
     pub(super) written: usize,
     /// How many bytes were handed out in a buffer and are not written yet.
     pub(super) handed_out: usize,
+    /// How long `out` may become before too much waits: the high-water mark, and what of `out` was
+    /// written, less what was handed out.
+    pub(super) most: usize,
     /// The endpoint's own, if it has one.
     pub(super) deflater: Option<Box<Deflater<AnyCompress>>>,
     pub(super) settings: Options,
@@ -107,6 +110,7 @@ impl<R: Role> Sender<R> {
             out: Vec::new(),
             written: 0,
             handed_out: 0,
+            most: options.0.high_water,
             deflater: None,
             settings: options.clone(),
             clock: None,
@@ -206,7 +210,7 @@ impl<R: Role> Sender<R> {
 
     #[inline]
     pub(super) fn measure(&mut self) {
-        if self.waiting() > self.settings.0.high_water {
+        if self.out.len() > self.most {
             self.full = true;
             self.plain = false;
         }
@@ -429,6 +433,7 @@ impl<R: Role> Sender<R> {
             self.out.truncate(length);
             self.written = 0;
         }
+        self.mark();
         let waiting = before - taken;
         if let Some(clock) = &mut self.clock {
             clock.deadlines.written(clock.now, taken, waiting);
@@ -478,7 +483,14 @@ impl<R: Role> Sender<R> {
             self.written = 0;
         }
         self.handed_out = self.handed_out.saturating_add(spare.len());
+        self.mark();
         spare
+    }
+
+    /// Notes how long `out` may become, whenever some of it was written or handed out.
+    pub(super) fn mark(&mut self) {
+        let most = self.settings.0.high_water.saturating_add(self.written);
+        self.most = most.saturating_sub(self.handed_out);
     }
 
     /// Shows the hook that so much of the output leaves.
