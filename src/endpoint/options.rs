@@ -61,7 +61,7 @@ impl Options {
             max_head: 16 << 10,
             high_water: 1 << 20,
             low_water: 256 << 10,
-            keep: 16 << 10,
+            keep: 64 << 10,
             compression: None,
         }))
     }
@@ -99,7 +99,7 @@ impl Options {
         })
     }
 
-    /// Sets how many bytes each buffer of an endpoint may keep between messages; 16 KiB unless set.
+    /// Sets how many bytes each buffer of an endpoint may keep between messages; 64 KiB unless set.
     ///
     /// A larger buffer is freed as soon as it is empty. The others are freed when the connection is
     /// idle, which is when [`Limit::Idle`] calls for a Ping.

@@ -1,6 +1,6 @@
 //! websocket-proto once more, by the machine that does everything.
 
-use std::{hint::black_box, mem, time::Duration};
+use std::{hint::black_box, time::Duration};
 
 use websocket_proto::{
     Agreed, Data, Role, Server, ZlibCompress, ZlibDecompress,
@@ -54,11 +54,10 @@ fn open<R: Role>(role: R, load: &Load) -> Endpoint<R> {
     }
 }
 
-/// Writes what waits, from a buffer that is swapped with the endpoint's.
-fn write<R: Role>(ws: &mut Endpoint<R>, spare: &mut Vec<u8>, output: &mut Output) {
-    *spare = ws.take_output(mem::take(spare));
-    ws.written(spare.len());
-    output.write(spare);
+/// Writes all that waits.
+fn write<R: Role>(ws: &mut Endpoint<R>, output: &mut Output) {
+    output.part(ws.output());
+    ws.written(ws.output().len());
 }
 
 #[inline(never)]
@@ -80,7 +79,6 @@ fn receive<R: Role>(mut ws: Endpoint<R>, load: &Load, output: &mut Output) {
 
 #[inline(never)]
 fn send<R: Role>(mut ws: Endpoint<R>, load: &Load, output: &mut Output) {
-    let mut spare = Vec::new();
     for message in load.in_order() {
         let message = black_box(message);
         match &message.text {
@@ -90,16 +88,16 @@ fn send<R: Role>(mut ws: Endpoint<R>, load: &Load, output: &mut Output) {
         .unwrap();
         output.messages += 1;
         if ws.output().len() >= READ {
-            write(&mut ws, &mut spare, output);
+            write(&mut ws, output);
         }
     }
-    write(&mut ws, &mut spare, output);
+    write(&mut ws, output);
 }
 
 #[inline(never)]
 fn echo(load: &Load, output: &mut Output) {
     let mut ws = open(Server, load);
-    let (mut buffer, mut spare) = (vec![0; READ], Vec::new());
+    let mut buffer = vec![0; READ];
     for (turn, read) in reads(&load.wire).enumerate() {
         ws.tick(Duration::from_micros(turn as u64));
         let mut input = &mut buffer[..read.len()];
@@ -113,14 +111,14 @@ fn echo(load: &Load, output: &mut Output) {
             .unwrap();
             output.messages += 1;
         }
-        write(&mut ws, &mut spare, output);
+        write(&mut ws, output);
     }
 }
 
 #[inline(never)]
 fn handshake_server(load: &Load, output: &mut Output) {
     let options = Options::new();
-    let (mut buffer, mut spare) = (vec![0; READ], Vec::new());
+    let mut buffer = vec![0; READ];
     for _ in 0..load.count {
         let mut ws = Endpoint::server(&options);
         let mut input = &mut buffer[..load.wire.len()];
@@ -134,7 +132,7 @@ fn handshake_server(load: &Load, output: &mut Output) {
                 other => panic!("{other:?}"),
             }
         }
-        write(&mut ws, &mut spare, output);
+        write(&mut ws, output);
     }
 }
 
@@ -143,11 +141,11 @@ fn handshake_client(load: &Load, output: &mut Output) {
     let uri = format!("ws://{HOST}{RESOURCE}");
     let target = Target::parse(&uri).unwrap();
     let options = Options::new();
-    let (mut buffer, mut spare) = (vec![0; READ], Vec::new());
+    let mut buffer = vec![0; READ];
     for _ in 0..load.count {
         let nonce = black_box(NONCE);
         let mut ws = Endpoint::client(&target, &Offer::new(), nonce, client().0, &options).unwrap();
-        write(&mut ws, &mut spare, output);
+        write(&mut ws, output);
         let mut input = &mut buffer[..load.wire.len()];
         input.copy_from_slice(black_box(&load.wire));
         while let Some((incoming, _)) = ws.receive(&mut input) {
