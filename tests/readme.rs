@@ -18,3 +18,13 @@ fn the_stated_rust_version_is_the_declared_one() {
     let declared = format!("rust-version = \"{}\"", version.trim_end_matches('.'));
     assert!(manifest.contains(&declared), "{declared}");
 }
+
+/// The documentation tests compile it.
+#[test]
+fn the_first_code_is_a_whole_server_of_sixty_lines_at_most() {
+    let code = README.split("```").nth(1).expect("a block of code");
+    for part in ["fn main()", "TcpListener::bind", "Endpoint::server", ".tick(", ".deadline()"] {
+        assert!(code.contains(part), "{part}");
+    }
+    assert!(code.lines().count() <= 60, "{} lines", code.lines().count());
+}
