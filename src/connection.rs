@@ -25,6 +25,11 @@ use crate::{
 /// [`receive`](Connection::receive), and each sending method takes the [`Output`] that it appends
 /// to. A connection does no I/O and knows no time.
 ///
+#[cfg_attr(
+    feature = "alloc",
+    doc = "[`Endpoint`](crate::endpoint::Endpoint) drives a connection for you, from the handshake to the end."
+)]
+///
 /// ```
 /// use websocket_proto::{Agreed, Config, Connection, Event, Server};
 ///

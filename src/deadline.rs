@@ -39,6 +39,11 @@ const OUTPUT_RATE: u128 = 1 << 10;
 /// says. If some output may have to wait for the peer, also call [`written`](Deadlines::written)
 /// after each write.
 ///
+#[cfg_attr(
+    feature = "alloc",
+    doc = "[`Endpoint`](crate::endpoint::Endpoint) does this for you: tell it the time by `tick`."
+)]
+///
 /// ```
 /// use core::time::Duration;
 /// use websocket_proto::{Agreed, Config, Connection, Deadlines, Limit, NextStep, Overdue, Server};

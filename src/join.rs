@@ -69,9 +69,14 @@ use crate::{
 /// Joins the pieces of one connection into whole messages.
 ///
 /// A message that the input holds completely is handed through without a copy. Others are joined in
-/// memory that is reused: on the heap ([`Messages::new`]), or in a buffer that the caller lends
-/// ([`Messages::lent`]). They can also [stay in the input](Messages::in_place) until they are
-/// complete.
+/// memory that is reused: on the heap (`Messages::new`, feature `alloc`), or in a buffer that the
+/// caller lends ([`Messages::lent`]). They can also [stay in the input](Messages::in_place) until
+/// they are complete.
+///
+#[cfg_attr(
+    feature = "alloc",
+    doc = "[`Endpoint`](crate::endpoint::Endpoint) does this for you, and returns whole messages."
+)]
 ///
 /// One `Messages` belongs to one connection. When it is handed to another in the middle of a
 /// message, it compares the kind and the length of what it has joined with what that connection has

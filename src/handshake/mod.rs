@@ -1,8 +1,13 @@
 //! The opening handshake (§4): one HTTP/1.1 request and its response, or one extended CONNECT of
 //! HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220).
 //!
-//! Here the caller drives; the result, an [`Agreed`](crate::Agreed), starts a
-//! [`Connection`](crate::Connection), and from there on the peer drives.
+//! The caller drives these types. The result, an [`Agreed`](crate::Agreed), starts a
+//! [`Connection`](crate::Connection).
+//!
+#![cfg_attr(
+    feature = "alloc",
+    doc = "[`Endpoint`](crate::endpoint::Endpoint) does this for you. Of this module it needs [`AcceptOptions`],\n[`Offer`] and [`Target`]."
+)]
 //!
 //! **A head has to lie in one piece.** Until `receive` has returned it, the caller keeps all bytes
 //! that arrived and appends to them; the buffer may move in between. A buffer as long as the limit
