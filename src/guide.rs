@@ -1,29 +1,944 @@
 //! How to build on this crate: a guide, with no code of its own.
 //!
-//! - [Driving the machine from an event loop](#driving-the-machine-from-an-event-loop)
-//! - [Wrapping it for an async runtime](#wrapping-it-for-an-async-runtime)
-//! - [Without an operating system](#without-an-operating-system)
+//! An [`Endpoint`](crate::endpoint::Endpoint) is one side of a WebSocket, server or client. Read
+//! the first chapter, and then what you need:
+//!
+//! - [Driving an endpoint](#driving-an-endpoint)
+//! - [Answering a request](#answering-a-request)
+//! - [A client and its errors](#a-client-and-its-errors)
+//! - [Sending much](#sending-much)
 //! - [Compression](#compression)
-//! - [Closing, half-close and who closes first](#closing-half-close-and-who-closes-first)
+//! - [Time limits](#time-limits)
+//! - [Closing](#closing)
+//! - [Async runtimes](#async-runtimes)
+//! - [Threads](#threads)
+//! - [Sending one message to many](#sending-one-message-to-many)
 //! - [Reconnecting and shutting down](#reconnecting-and-shutting-down)
-//! - [The rules that are yours](#the-rules-that-are-yours)
-//! - [Limits and what each protects from](#limits-and-what-each-protects-from)
+//! - [Scaling](#scaling)
 //! - [Security](#security)
 //! - [Behind a proxy](#behind-a-proxy)
-//! - [Scaling](#scaling)
-//! - [Fuzzing an application built on it](#fuzzing-an-application-built-on-it)
+//! - [The rules that are yours](#the-rules-that-are-yours)
+//! - [Limits and what each protects from](#limits-and-what-each-protects-from)
+//! - [Fuzzing an application](#fuzzing-an-application)
+//! - [Below the endpoint](#below-the-endpoint): the core, [event
+//!   loops](#the-turn-of-an-event-loop), [bare metal](#without-an-operating-system),
+//!   [codecs](#codecs)
 //!
-//! # Driving the machine from an event loop
+//! # Driving an endpoint
 //!
-//! A connection has one input, one output and no opinion about time. Every loop around it does the
-//! same five things in a turn, whatever wakes it. The [opening handshake](crate::handshake) comes
-//! first, under the same [`Deadlines`](crate::Deadlines#before-there-is-a-connection):
+//! An endpoint does no I/O. Your program, the driver, moves bytes between the endpoint and a
+//! transport: a TCP socket, a TLS stream, a stream of HTTP/2. The driver has five things to do:
 //!
-//! 1. Give it what was read, and act on the events until there is none.
+//! | the endpoint says | the driver |
+//! |---|---|
+//! | [`wants_read`](crate::endpoint::Endpoint::wants_read) | reads, passes the bytes to [`receive`](crate::endpoint::Endpoint::receive), and acts on each event until there is none |
+//! | [`output`](crate::endpoint::Endpoint::output) is not empty | writes it, and reports by [`written`](crate::endpoint::Endpoint::written) how many bytes the transport took |
+//! | [`deadline`](crate::endpoint::Endpoint::deadline) | waits no longer than that, and tells the time by [`tick`](crate::endpoint::Endpoint::tick) |
+//! | [`next_step`](crate::endpoint::Endpoint::next_step) is `ShutdownWrite` | ends the writing side of the transport |
+//! | [`next_step`](crate::endpoint::Endpoint::next_step) is `Drop` | drops the transport, and logs the [`ending`](crate::endpoint::Endpoint::ending) |
+//!
+//! What the transport reports becomes one call each. Bytes are `receive`. The end of its stream is
+//! [`receive_eof`](crate::endpoint::Endpoint::receive_eof), at any moment. An error is
+//! [`abort`](crate::endpoint::Endpoint::abort), unless it only says to try again (`WouldBlock`,
+//! `TimedOut`, `Interrupted`): then nothing happened, and a write reports `written(0)`.
+//!
+//! This is one turn of a loop over non-blocking sockets, with epoll, `mio` or `polling`. Call it
+//! when the socket is readable or writable, when the deadline has come, and after you have sent
+//! something:
+//!
+//! ```
+//! use std::io::{self, ErrorKind, Read, Write};
+//! use std::time::Duration;
+//! use websocket_proto::endpoint::{Endpoint, Incoming};
+//! use websocket_proto::{NextStep, Server};
+//! # use websocket_proto::handshake::AcceptOptions;
+//!
+//! /// Returns until when to sleep. `read` has the buffer that all connections share.
+//! fn turn(
+//!     stream: &mut (impl Read + Write),
+//!     shutdown: impl Fn(),
+//!     ws: &mut Endpoint<Server>,
+//!     read: &mut [u8],
+//!     now: Duration,
+//! ) -> Option<Duration> {
+//!     loop {
+//!         // Read what there is; events come even if nothing was read.
+//!         let mut length = 0;
+//!         if ws.wants_read() {
+//!             match stream.read(read) {
+//!                 Ok(0) => ws.receive_eof(),
+//!                 Ok(count) => length = count,
+//!                 Err(error) if is_temporary(&error) => {}
+//!                 Err(_) => ws.abort(),
+//!             }
+//!         }
+//!         let mut input = &mut read[..length];
+//!         while let Some((incoming, sender)) = ws.receive(&mut input) {
+//!             if let Incoming::Text(text) = incoming {
+//!                 let _ = sender.text(text); // refused if the connection is closing
+//!             }
+//! #           else if let Incoming::Request = incoming {
+//! #               ws.request().unwrap().accept(&AcceptOptions::new()).unwrap();
+//! #           }
+//!         }
+//!         // Write what can be written.
+//!         let mut blocked = false;
+//!         while !blocked && !ws.output().is_empty() {
+//!             match stream.write(ws.output()) {
+//!                 Ok(count) => ws.written(count),
+//!                 Err(error) if is_temporary(&error) => blocked = true,
+//!                 Err(_) => ws.abort(),
+//!             }
+//!         }
+//!         if blocked {
+//!             ws.written(0);
+//!         }
+//!         ws.tick(now);
+//!         match ws.next_step() {
+//!             NextStep::ShutdownWrite => shutdown(),
+//!             NextStep::Drop => return None, // drop the stream, too
+//!             _ => {}
+//!         }
+//!         // Go on while something was read, or can be written at once.
+//!         if length == 0 && (blocked || ws.output().is_empty()) {
+//!             return ws.deadline();
+//!         }
+//!     }
+//! }
+//!
+//! fn is_temporary(error: &io::Error) -> bool {
+//!     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+//! }
+//! # use websocket_proto::endpoint::Options;
+//! # struct Pipe(Vec<u8>, Vec<u8>, bool);
+//! # impl Read for Pipe {
+//! #     fn read(&mut self, b: &mut [u8]) -> io::Result<usize> {
+//! #         if self.0.is_empty() && !self.2 { return Err(ErrorKind::WouldBlock.into()); }
+//! #         let n = self.0.len().min(b.len());
+//! #         b[..n].copy_from_slice(&self.0[..n]);
+//! #         self.0.drain(..n);
+//! #         Ok(n)
+//! #     }
+//! # }
+//! # impl Write for Pipe {
+//! #     fn write(&mut self, b: &[u8]) -> io::Result<usize> { self.1.write(b) }
+//! #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+//! # }
+//! # let head = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+//! #     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+//! # let (mut ws, mut pipe) = (Endpoint::server(&Options::new()), Pipe(head.to_vec(), vec![], false));
+//! # let mut buffer = [0; 64];
+//! # let sleep = turn(&mut pipe, || (), &mut ws, &mut buffer, Duration::ZERO);
+//! # assert_eq!(sleep, Some(Duration::from_secs(20)));
+//! # pipe.0.extend_from_slice(b"\x81\x82\0\0\0\0hi\x88\x80\0\0\0\0");
+//! # pipe.2 = true;
+//! # assert_eq!(turn(&mut pipe, || (), &mut ws, &mut buffer, Duration::ZERO), None);
+//! # assert!(pipe.1.ends_with(b"\x81\x02hi\x88\x00"));
+//! # assert_eq!(ws.ending().unwrap().to_string(), "closed by the peer: no code");
+//! ```
+//!
+//! With an edge-triggered poller, register for reading and writing once. Such a poller wakes you
+//! only for what is new, so a turn has to go on until both would block, as this one does. To be
+//! fair to other connections, stop after some reads and put the connection at the end of your list.
+//!
+//! The README has the shortest whole driver, over blocking sockets. The [module
+//! `endpoint`](crate::endpoint#a-whole-conversation) shows a conversation step by step.
+//!
+//! **Events borrow.** A text is lent until the next call, out of your buffer if it lies whole in
+//! it. The `sender` that comes with an event is the endpoint's sending half, so that you can answer
+//! while you look at the event. Copy what you want to keep.
+//!
+//! **A buffer of the endpoint's.** If you have none to lend,
+//! [`read_buffer`](crate::endpoint::Endpoint::read_buffer) and
+//! [`filled`](crate::endpoint::Endpoint::filled) take the place of yours. With many connections, one
+//! buffer for all takes less memory.
+//!
+//! # Answering a request
+//!
+//! A server's first event is [`Incoming::Request`](crate::endpoint::Incoming::Request): the
+//! client's request was fully received and is valid.
+//! [`request`](crate::endpoint::Endpoint::request) returns it, with all of its parts, and is
+//! answered by `accept` or `reject`. Invalid requests are answered inside, and reported as
+//! [`HandshakeFailed`](crate::endpoint::Incoming::HandshakeFailed).
+//!
+//! ```
+//! use websocket_proto::Server;
+//! use websocket_proto::endpoint::{Endpoint, Options};
+//! use websocket_proto::handshake::{AcceptOptions, HeadError};
+//!
+//! fn answer(ws: &mut Endpoint<Server>) -> Result<(), HeadError> {
+//!     let Some(request) = ws.request() else { return Ok(()) };
+//!     // Without this, any web page may use the cookies of its visitors here.
+//!     if request.origin().is_some() && !request.is_same_origin() {
+//!         return request.reject(403, &[], b"");
+//!     }
+//!     if request.resource().path() != "/chat" {
+//!         return request.reject(404, &[], b"");
+//!     }
+//!     let mut accept = AcceptOptions::new();
+//!     if let Some(name) = request.choose_subprotocol(&["chat.v2", "chat.v1"]) {
+//!         accept = accept.subprotocol(name);
+//!     }
+//!     request.accept(&accept)
+//! }
+//! # let mut ws = Endpoint::server(&Options::new());
+//! # let mut read = *b"GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+//! #     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+//! #     Sec-WebSocket-Protocol: chat.v1, chat.v2\r\n\r\n";
+//! # assert!(ws.receive(&mut &mut read[..]).is_some());
+//! # answer(&mut ws)?;
+//! # assert!(String::from_utf8_lossy(ws.output()).contains("Sec-WebSocket-Protocol: chat.v2\r\n"));
+//! # Ok::<(), HeadError>(())
+//! ```
+//!
+//! **Later.** You need not answer in the turn that reports the request. Copy what the decision
+//! needs, such as a cookie, ask your database, and call `request` again when the result is there.
+//! Meanwhile `wants_read` is false. After [`Limit::Decision`](crate::Limit::Decision), 30 s unless
+//! set, the client is sent status 503, and `request` returns `None`.
+//!
+//! **Behind another HTTP stack** (hyper, h2, HTTP/3) that stack has read the request. The
+//! [handshake module](crate::handshake#behind-another-http-stack) checks it and makes the response, and
+//! [`Endpoint::open`](crate::endpoint::Endpoint::open) begins with what was agreed. `examples/hyper.rs`
+//! and `examples/h2.rs` show it.
+//!
+//! # A client and its errors
+//!
+//! [`Endpoint::client`](crate::endpoint::Endpoint::client) has the request in its output. Dial
+//! `host()` and `port()` of the [`Target`](crate::handshake::Target) first, begin TLS if it is
+//! `secure()`, and then drive the endpoint like a server. Send nothing before
+//! [`Incoming::Opened`](crate::endpoint::Incoming::Opened): it would be refused with
+//! [`SendError::NotOpen`](crate::SendError::NotOpen).
+//!
+//! A connection that does not open ends with `NextStep::Drop`. The event says why, and so does the
+//! [`Ending`](crate::endpoint::Ending), whose `opened` is false:
+//!
+//! | what happened | event | [`Ending::cause`](crate::endpoint::Ending::cause) |
+//! |---|---|---|
+//! | the server refuses (404, 503) | `Refused`, with `response.status()` and the `body` so far | `Cause::Status` |
+//! | it wants a password (401) | `Refused`; `response.headers().first("WWW-Authenticate")` | `Cause::Status` |
+//! | it redirects (302) | `Refused`; `response.headers().first("Location")` | `Cause::Status` |
+//! | another Sec-WebSocket-Accept than for this key | `HandshakeFailed(InvalidAccept(Mismatch))` | `Cause::Handshake` |
+//! | it is no HTTP server, such as SSH or TLS | `HandshakeFailed(InvalidHttpVersion)`, or `MalformedLine` | `Cause::Handshake` |
+//! | a 101 that breaks another rule | `HandshakeFailed` with that rule | `Cause::Handshake` |
+//! | no response in time | none | `Cause::Limit(Limit::Handshake)` |
+//! | the transport ends or breaks before the response | none | `None` |
+//!
+//! A client does not follow redirects and knows no passwords, because only your program knows whom
+//! it trusts. Make a new endpoint for each attempt.
+//!
+//! ```
+//! use websocket_proto::Limit;
+//! use websocket_proto::endpoint::{Cause, Ending};
+//!
+//! /// Returns what to tell the user.
+//! fn explain(ending: &Ending) -> String {
+//!     match ending.cause {
+//!         Some(Cause::Status(401 | 403)) => "the password is wrong".to_owned(),
+//!         Some(Cause::Status(status)) => format!("the server refused with HTTP status {status}"),
+//!         Some(Cause::Handshake(error)) => format!("this is no WebSocket server: {error}"),
+//!         Some(Cause::Limit(Limit::Handshake)) => "the server does not answer".to_owned(),
+//!         _ => ending.to_string(), // such as `closed by the peer: 1001 "restart"`
+//!     }
+//! }
+//! # use websocket_proto::endpoint::{Endpoint, Incoming, Options};
+//! # use websocket_proto::handshake::{FieldFault, HandshakeError, Offer, Target};
+//! # fn client() -> Endpoint<websocket_proto::Client<impl FnMut() -> [u8; 4]>> {
+//! #     let target = Target::parse("ws://h/").unwrap();
+//! #     Endpoint::client(&target, &Offer::new(), *b"the sample nonce", || [0; 4], &Options::new()).unwrap()
+//! # }
+//! # let explained = |response: &str| {
+//! #     let (mut ws, mut read) = (client(), response.as_bytes().to_vec());
+//! #     let mut failed = None;
+//! #     if let Some((Incoming::HandshakeFailed(error), _)) = ws.receive(&mut &mut read[..]) {
+//! #         failed = Some(error);
+//! #     }
+//! #     assert_eq!(ws.next_step(), websocket_proto::NextStep::Drop);
+//! #     (explain(&ws.ending().unwrap()), failed)
+//! # };
+//! # assert_eq!(explained("HTTP/1.1 401 No\r\n\r\n").0, "the password is wrong");
+//! # assert_eq!(explained("HTTP/1.1 302 No\r\n\r\n").0, "the server refused with HTTP status 302");
+//! # assert_eq!(explained("SSH-2.0-OpenSSH").1, Some(HandshakeError::InvalidHttpVersion));
+//! # let wrong = explained("HTTP/1.1 101 Ok\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+//! #     Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n");
+//! # assert_eq!(wrong.1, Some(HandshakeError::InvalidAccept(FieldFault::Mismatch)));
+//! # let mut ws = client();
+//! # ws.receive_eof();
+//! # assert_eq!(ws.ending().unwrap().cause, None);
+//! # let mut ws = client();
+//! # let seconds = core::time::Duration::from_secs;
+//! # [0, 10, 10].map(|at| ws.tick(seconds(at)));
+//! # assert_eq!(explain(&ws.ending().unwrap()), "the server does not answer");
+//! ```
+//!
+//! # Sending much
+//!
+//! What you send is appended to the output, and the driver writes it. If more waits than the upper
+//! [water mark](crate::endpoint::Options::water_marks), 1 MiB unless set, two things happen until no
+//! more waits than the lower one, 256 KiB:
+//!
+//! - Sending a further message returns [`SendError::Full`](crate::SendError::Full), and nothing was
+//!   sent. Keep the message, or drop a peer that falls too far behind.
+//! - The endpoint returns no events, and `wants_read` is false. A peer that does not read our
+//!   answers can then not make us collect more of them. The first answer to a message that was
+//!   already returned is always taken.
+//!
+//! So after a write call `receive` again, with an empty input if nothing was read: it returns the
+//! events that were held back. The turn above does so.
+//!
+//! To send a large file, send fragments with [`fragment`](crate::endpoint::Endpoint::fragment), and
+//! the next one only when the output is short:
+//!
+//! ```
+//! use websocket_proto::endpoint::Endpoint;
+//! use websocket_proto::{Data, SendError, Server};
+//!
+//! /// Call this in each turn. `rest` is what is still to be sent of a file.
+//! fn send_more(ws: &mut Endpoint<Server>, rest: &mut &[u8]) -> Result<(), SendError> {
+//!     while !rest.is_empty() && ws.output().len() < 64 << 10 {
+//!         let (part, others) = rest.split_at(rest.len().min(16 << 10));
+//!         ws.fragment(Data::Binary(part), others.is_empty())?;
+//!         *rest = others;
+//!     }
+//!     Ok(())
+//! }
+//! # use websocket_proto::{Agreed, endpoint::Options};
+//! # let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+//! # let mut rest = &[0; 100_000][..];
+//! # while !rest.is_empty() {
+//! #     send_more(&mut ws, &mut rest)?;
+//! #     ws.written(ws.output().len());
+//! # }
+//! # Ok::<(), SendError>(())
+//! ```
+//!
+//! **A blocking socket** does one thing at a time. If both sides write more than the transport's
+//! buffers hold, and neither reads, both wait until [`Limit::Output`](crate::Limit::Output) ends
+//! the connection. A program that sends much over blocking sockets writes from a [second
+//! thread](#threads).
+//!
+//! # Compression
+//!
+//! With permessage-deflate (RFC 7692) JSON shrinks to between a half and a quarter. It takes the
+//! processor some ten times longer to receive, and a hundred times longer to send, than without.
+//! Compression is off until [`Options::compression`](crate::endpoint::Options::compression) turns
+//! it on, and is used if the peer agrees. Messages come out the same way, compressed or not. There
+//! are two kinds of [`Compression`](crate::endpoint::Compression):
+//!
+//! | | [`shared`](crate::endpoint::Compression::shared) | [`own`](crate::endpoint::Compression::own) |
+//! |---|---|---|
+//! | a codec is | leased from a stock for one message | the endpoint's, as long as it is open |
+//! | an idle endpoint needs | nothing more | 79 KiB to inflate, 134 to 372 KiB to compress, and buffers |
+//! | a message can refer to earlier ones | no | yes, if the peer agrees (context takeover) |
+//! | of 1 KiB of JSON is left | a half | a quarter |
+//!
+//! ```
+//! # #[cfg(all(feature = "std", feature = "deflate"))] {
+//! use websocket_proto::endpoint::{Compression, Options, ZlibStock};
+//!
+//! // Create it once: all endpoints share the options and the stock.
+//! let options = Options::new().compression(Compression::shared(ZlibStock::new(6)).threshold(256));
+//! # let _ = options;
+//! # }
+//! ```
+//!
+//! Messages below the threshold are sent as they are. Use
+//! [`send_uncompressed`](crate::endpoint::Sender::send_uncompressed) for what is compressed already, and
+//! for [secrets](#security).
+//!
+//! **A bomb** stops at [`Config::max_message`](crate::Config::max_message), because the limit
+//! counts what a message inflates to. Set it so that you can afford it for every connection: with
+//! own codecs a peer can fill 16 MiB by sending 16 KiB of a message that it never ends, until
+//! [`Limit::Message`](crate::Limit::Message) ends it.
+//!
+//! **Safari 15** (macOS 12, iOS 15) ignores `client_no_context_takeover`. Its messages refer to
+//! earlier ones even if it agreed that they do not, so with shared codecs its second compressed
+//! message can fail with close code 1007. Nor does Safari 15 support `client_max_window_bits`. The
+//! setting that survives is `Compression::own` with `Deflate { client_no_context_takeover: false,
+//! ..Deflate::new() }`. The server's own messages may still go without context takeover.
+//!
+//! # Time limits
+//!
+//! The clock is yours. Call [`tick`](crate::endpoint::Endpoint::tick) in each turn with the time
+//! since any fixed moment, and wait no longer than
+//! [`deadline`](crate::endpoint::Endpoint::deadline). Ask for the deadline in each turn, because it
+//! can move to an earlier time. A driver that never calls `tick` has no time limits.
+//!
+//! [`Limit`](crate::Limit) lists what is limited, with the defaults.
+//! [`Options::limit`](crate::endpoint::Options::limit) sets one, or lifts it with `None`. A silent peer
+//! is sent a Ping first. A peer that exceeds a limit is told by a Close or an HTTP status, and has
+//! the time of [`Limit::Close`](crate::Limit::Close) to end. Then the next step is `Drop`, and the
+//! cause is in the [`Ending`](crate::endpoint::Ending).
+//!
+//! A deadline acts at the second `tick` that finds it passed, and in between `deadline` is now. So
+//! a program that was suspended first reads the bytes that wait in the socket, and does not take a
+//! peer for silent that is not. Lift `Limit::Message` if messages stream for hours.
+//!
+//! # Closing
+//!
+//! Call [`close`](crate::endpoint::Endpoint::close) with a code and a reason, and go on driving.
+//! The peer's Close is answered inside. A connection ends cleanly when each side has sent a Close
+//! and received one, and then the transport ends (§7.1.1). The server ends it first, so that the
+//! state which TCP keeps for minutes after the first end stays with the server.
+//! [`next_step`](crate::endpoint::Endpoint::next_step) says what to do:
+//!
+//! - [`ShutdownWrite`](crate::NextStep::ShutdownWrite), on a server, once: end the writing side.
+//!   This is `shutdown` on TCP, `close_notify` and then `shutdown` on TLS, END_STREAM on HTTP/2. If
+//!   it fails, go on: what ends the connection is the end of the peer's stream.
+//! - [`AwaitEof`](crate::NextStep::AwaitEof): go on reading until the end. Do not close the socket,
+//!   because closing with input unread makes TCP send a reset, which can destroy the Close that the
+//!   peer has not read yet.
+//! - [`Drop`](crate::NextStep::Drop): close the transport. A stream of HTTP/2 ends with END_STREAM
+//!   if the closure is clean, and is reset with CANCEL if not.
+//!
+//! TCP can end in one direction only. A WebSocket cannot: the end of the stream without a Close is
+//! the end of the connection, reported as 1006 and not clean. Output that waits is still written.
+//!
+//! [`ending`](crate::endpoint::Endpoint::ending) has both codes, both reasons, who began, and what went
+//! wrong. It prints as one line: `closed by the peer: 4001 "bye"`, or `failed: frame from the
+//! client is not masked`, or `lost: the transport ended without a Close`.
+//!
+//! # Async runtimes
+//!
+//! The package `websocket-proto-tokio`, in `crates/tokio` of the repository, is the wrapper for
+//! tokio. The rest of this chapter is for other runtimes, and for wrappers of your own. There are
+//! two shapes.
+//!
+//! **Lending**: `next` returns an event that borrows the wrapper. A loop that returns what
+//! `receive` lends and reads on otherwise is refused by the borrow checker, so ask
+//! [`ready`](crate::endpoint::Endpoint::ready) first. It says whether the next `receive` has an event:
+//!
+//! ```
+//! use std::ops::Range;
+//! use std::io;
+//! use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+//! use websocket_proto::endpoint::{Endpoint, Incoming};
+//! use websocket_proto::{NextStep, Role};
+//!
+//! struct Socket<S, R> {
+//!     stream: S,
+//!     ws: Endpoint<R>,
+//!     buffer: Box<[u8]>,
+//!     /// What of the buffer was read, but not received yet.
+//!     read: Range<usize>,
+//! }
+//!
+//! impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Socket<S, R> {
+//!     /// Returns the next event, or `None` at the end.
+//!     async fn next(&mut self) -> io::Result<Option<Incoming<'_>>> {
+//!         loop {
+//!             let mut input = &mut self.buffer[self.read.clone()];
+//!             let ready = self.ws.ready(&mut input);
+//!             self.read.start = self.read.end - input.len();
+//!             if ready {
+//!                 let mut input = &mut self.buffer[self.read.clone()];
+//!                 let event = self.ws.receive(&mut input);
+//!                 self.read.start = self.read.end - input.len();
+//!                 return Ok(event.map(|(incoming, _)| incoming));
+//!             }
+//!             if !self.ws.output().is_empty() {
+//!                 let count = self.stream.write(self.ws.output()).await?;
+//!                 self.ws.written(count);
+//!                 continue;
+//!             }
+//!             match self.ws.next_step() {
+//!                 NextStep::Drop => return Ok(None),
+//!                 NextStep::ShutdownWrite => self.stream.shutdown().await?,
+//!                 _ => {
+//!                     self.read = 0..self.stream.read(&mut self.buffer).await?;
+//!                     if self.read.is_empty() {
+//!                         self.ws.receive_eof();
+//!                     }
+//!                 }
+//!             }
+//!         }
+//!     }
+//! }
+//! # use websocket_proto::{Agreed, Server, endpoint::Options};
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! #     let (mut peer, stream) = tokio::io::duplex(64);
+//! #     let ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+//! #     let mut socket = Socket { stream, ws, buffer: vec![0; 64].into(), read: 0..0 };
+//! #     peer.write_all(b"\x81\x82\0\0\0\0hi\x81\x82\0\0\0\0ho\x88\x80\0\0\0\0").await?;
+//! #     assert!(matches!(socket.next().await?, Some(Incoming::Text("hi"))));
+//! #     assert!(matches!(socket.next().await?, Some(Incoming::Text("ho"))));
+//! #     assert!(matches!(socket.next().await?, Some(Incoming::Close(None))));
+//! #     drop(peer);
+//! #     let _ = socket.next().await;
+//! #     Ok::<(), io::Error>(())
+//! # })?;
+//! # Ok::<(), io::Error>(())
+//! ```
+//!
+//! For time limits, call `tick` in the loop, and put `timeout_at` around each `await`: when it
+//! elapses, go on with the loop. Nothing that is awaited holds state of the endpoint, so a `next`
+//! that is cancelled while it reads or writes loses nothing.
+//!
+//! **`Stream` and `Sink`** hand out owned messages. These four functions are the whole of both,
+//! with `futures` or without. Your `poll_ready` waits while much output waits, `start_send` calls
+//! [`send`](crate::endpoint::Endpoint::send), and `poll_close` calls `close` once and then polls `poll_next`
+//! to its end:
+//!
+//! ```
+//! use std::future::Future;
+//! use std::io;
+//! use std::ops::Range;
+//! use std::pin::Pin;
+//! use std::task::{Context, Poll, ready};
+//! use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+//! use tokio::time::{Instant, Sleep};
+//! use websocket_proto::endpoint::{Endpoint, Incoming};
+//! use websocket_proto::{Data, NextStep, OwnedMessage, Role};
+//!
+//! struct Socket<S, R> {
+//!     stream: S,
+//!     ws: Endpoint<R>,
+//!     start: Instant,
+//!     timer: Pin<Box<Sleep>>,
+//!     buffer: Box<[u8]>,
+//!     read: Range<usize>,
+//!     shutting_down: bool,
+//! }
+//!
+//! impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Socket<S, R> {
+//!     /// `Sink::poll_flush`: writes all output.
+//!     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+//!         while !self.ws.output().is_empty() {
+//!             match Pin::new(&mut self.stream).poll_write(cx, self.ws.output()) {
+//!                 Poll::Ready(Ok(count)) => self.ws.written(count),
+//!                 Poll::Ready(Err(error)) => {
+//!                     self.ws.abort();
+//!                     return Poll::Ready(Err(error));
+//!                 }
+//!                 Poll::Pending => {
+//!                     self.ws.written(0);
+//!                     return Poll::Pending;
+//!                 }
+//!             }
+//!         }
+//!         Pin::new(&mut self.stream).poll_flush(cx)
+//!     }
+//!
+//!     /// `Sink::poll_ready`: waits until there is room in the output.
+//!     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+//!         if self.ws.output().len() < 64 << 10 { Poll::Ready(Ok(())) } else { self.poll_flush(cx) }
+//!     }
+//!
+//!     /// `Sink::start_send`.
+//!     fn start_send(&mut self, data: Data<'_>) -> io::Result<()> {
+//!         self.ws.send(data).map_err(io::Error::other)
+//!     }
+//!
+//!     /// `Stream::poll_next`: also writes, keeps the time limits, and closes.
+//!     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<OwnedMessage>>> {
+//!         loop {
+//!             self.ws.tick(self.start.elapsed());
+//!             let mut input = &mut self.buffer[self.read.clone()];
+//!             let mut message = None;
+//!             while let Some((incoming, _)) = self.ws.receive(&mut input) {
+//!                 message = match incoming {
+//!                     Incoming::Text(text) => Some(OwnedMessage::Text(text.to_owned())),
+//!                     Incoming::Binary(data) => Some(OwnedMessage::Binary(data.to_owned())),
+//!                     _ => continue,
+//!                 };
+//!                 break;
+//!             }
+//!             self.read.start = self.read.end - input.len();
+//!             if let Some(message) = message {
+//!                 return Poll::Ready(Some(Ok(message)));
+//!             }
+//!             if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
+//!                 return Poll::Ready(Some(Err(error)));
+//!             }
+//!             match self.ws.next_step() {
+//!                 NextStep::Drop => return Poll::Ready(None),
+//!                 NextStep::ShutdownWrite => self.shutting_down = true,
+//!                 _ => {}
+//!             }
+//!             if self.shutting_down && Pin::new(&mut self.stream).poll_shutdown(cx).is_ready() {
+//!                 self.shutting_down = false;
+//!             }
+//!             if let Some(at) = self.ws.deadline() {
+//!                 self.timer.as_mut().reset(self.start + at);
+//!                 if self.timer.as_mut().poll(cx).is_ready() {
+//!                     continue;
+//!                 }
+//!             }
+//!             if !self.ws.wants_read() {
+//!                 return Poll::Pending; // a write or the timer will wake this task
+//!             }
+//!             let mut read = ReadBuf::new(&mut self.buffer);
+//!             match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)) {
+//!                 Ok(()) => self.read = 0..read.filled().len(),
+//!                 Err(_) => self.ws.abort(),
+//!             }
+//!             if self.read.is_empty() {
+//!                 self.ws.receive_eof();
+//!             }
+//!         }
+//!     }
+//! }
+//! # use websocket_proto::{Agreed, Server, endpoint::Options};
+//! # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! #     let (mut peer, stream) = tokio::io::duplex(64);
+//! #     let ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+//! #     let timer = Box::pin(tokio::time::sleep(std::time::Duration::ZERO));
+//! #     let mut socket = Socket {
+//! #         stream, ws, start: Instant::now(), timer, buffer: vec![0; 64].into(), read: 0..0,
+//! #         shutting_down: false,
+//! #     };
+//! #     peer.write_all(b"\x81\x82\0\0\0\0hi\x82\x82\0\0\0\0ho\x88\x80\0\0\0\0").await?;
+//! #     let message = std::future::poll_fn(|cx| socket.poll_next(cx)).await.unwrap()?;
+//! #     assert_eq!(message, OwnedMessage::Text("hi".into()));
+//! #     std::future::poll_fn(|cx| socket.poll_ready(cx)).await?;
+//! #     socket.start_send(Data::Text("hi"))?;
+//! #     let message = std::future::poll_fn(|cx| socket.poll_next(cx)).await.unwrap()?;
+//! #     assert_eq!(message, OwnedMessage::Binary(b"ho".into()));
+//! #     let end = tokio::join!(std::future::poll_fn(|cx| socket.poll_next(cx)), async {
+//! #         let mut all = Vec::new();
+//! #         peer.read_to_end(&mut all).await.unwrap();
+//! #         assert_eq!(all, b"\x81\x02hi\x88\x00");
+//! #         drop(peer);
+//! #     }).0;
+//! #     assert!(end.is_none());
+//! #     Ok::<(), io::Error>(())
+//! # })?;
+//! # Ok::<(), io::Error>(())
+//! ```
+//!
+//! **Sending from other tasks.** There are no halves to split an endpoint into, because a Pong and
+//! a Close concern both directions. Give each connection a bounded channel. Its task waits for the
+//! channel, for the transport and for the deadline, whichever comes first, and sends what comes out
+//! of the channel while there is room.
+//!
+//! **io_uring** and other I/O that owns its buffers:
+//! [`take_output`](crate::endpoint::Endpoint::take_output) swaps the output for an empty buffer, which
+//! the ring writes. Report the completion by `written`. Bytes that the ring has read are lent to
+//! `receive` as they are.
+//!
+//! # Threads
+//!
+//! With blocking sockets, one thread for each connection is the simplest server: see the README. To
+//! send from other threads too, put the endpoint into a `Mutex`. One thread reads from the stream,
+//! and another writes to a `try_clone` of it. No thread holds the lock while it reads or writes:
+//!
+//! - The reader reads without the lock, then locks, receives, unlocks and notifies the writer.
+//! - Any thread sends: it locks, sends, unlocks and notifies the writer.
+//! - The writer locks, calls `take_output`, unlocks, writes all of it, then locks and reports
+//!   `written`. If there is no output it follows `next_step`, and waits on a `Condvar` until the
+//!   deadline. On an error it calls `abort` and shuts the stream down both ways, which wakes the
+//!   reader.
+//!
+//! # Sending one message to many
+//!
+//! Encode the message once as [`Prepared`](crate::Prepared), keep it behind an `Arc`, and pass it
+//! to
+//! [`prepared`](crate::endpoint::Endpoint::prepared) of each server's endpoint, which copies the bytes:
+//!
+//! ```
+//! use websocket_proto::endpoint::Endpoint;
+//! use websocket_proto::{Data, Prepared, SendError, Server};
+//!
+//! /// Drops the subscribers that fall too far behind.
+//! fn publish(text: &str, subscribers: &mut Vec<Endpoint<Server>>) {
+//!     let message = Prepared::new(Data::Text(text));
+//!     subscribers.retain_mut(|ws| !matches!(ws.prepared(&message), Err(SendError::Full)));
+//! }
+//! # use websocket_proto::{Agreed, endpoint::Options};
+//! # let mut subscribers = vec![Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap()];
+//! # publish("hi", &mut subscribers);
+//! # assert_eq!(subscribers[0].output(), b"\x81\x02hi");
+//! ```
+//!
+//! If you drop an endpoint, drop its transport too. With many large messages the copies count.
+//! Below the endpoint, a connection's queue can hold the `Arc` itself: see `examples/broadcast.rs`.
+//!
+//! # Reconnecting and shutting down
+//!
+//! **A client reconnects** after a random delay of some seconds, and after a longer one each time
+//! that this fails (§7.2.3). The [`Ending`](crate::endpoint::Ending) says whether another attempt
+//! is worth it:
+//!
+//! | outcome | try again |
+//! |---|---|
+//! | dialling or TLS failed | yes, unless the certificate is not valid |
+//! | `Cause::Limit` | yes |
+//! | `Cause::Status(503)`, or 429: not before the Retry-After of the `Refused` event | yes |
+//! | `Cause::Status` with 3xx, 401, 403 or 404 | no: something has to change first |
+//! | `Cause::Handshake` | no: this is not the server that was meant |
+//! | not `opened`, without a cause | yes |
+//! | `closure.code` is 1001, 1006 without a `failure`, 1012 or 1013 | yes |
+//! | another code, or a `failure` | no, unless the application knows better |
+//!
+//! ```
+//! use websocket_proto::endpoint::{Cause, Ending};
+//!
+//! fn try_again(ending: &Ending) -> bool {
+//!     match (ending.cause, ending.closure.failure) {
+//!         (Some(Cause::Limit(_) | Cause::Status(429 | 503)), _) => true,
+//!         (Some(_), _) | (None, Some(_)) => false,
+//!         (None, None) => matches!(ending.closure.code, 1001 | 1006 | 1012 | 1013),
+//!     }
+//! }
+//! # use websocket_proto::{Agreed, Server, endpoint::{Endpoint, Options}};
+//! # let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+//! # ws.abort();
+//! # assert!(try_again(&ws.ending().unwrap()));
+//! ```
+//!
+//! **A server shuts down** in three steps. It stops accepting. It calls
+//! [`close`](crate::endpoint::Endpoint::close) with
+//! [`GOING_AWAY`](crate::CloseCode::GOING_AWAY) on each endpoint. It then runs its loop until each next
+//! step is `Drop`, which takes no longer than [`Limit::Close`](crate::Limit::Close) after the peer
+//! has taken the output that waited. For many clients, close a part of them at a time, so that they
+//! do not all reconnect at once.
+//!
+//! # Scaling
+//!
+//! An idle server's endpoint takes at most 768 bytes, heap included, with shared compression too. A
+//! million of them are less than 768 megabytes before the operating system's share, which is
+//! larger. A client also holds its source of masking keys, 264 bytes for `SystemMask`. Create
+//! [`Options`](crate::endpoint::Options) once: endpoints share it. One read buffer serves all connections of
+//! a thread, because an endpoint keeps what it needs.
+//!
+//! One thread for each core, with connections and a loop of its own, needs no lock. The listening
+//! socket is shared (`SO_REUSEPORT`). Between processes and machines, messages go through a broker:
+//! each process subscribes once for all its connections, and prepares each message once.
+//!
+//! # Security
+//!
+//! **Origin.** A browser lets every page open a WebSocket to every server, with the user's cookies.
+//! A server that trusts cookies has to look at Origin: see
+//! [`Request::is_same_origin`](crate::handshake::Request::is_same_origin), and for servers behind a
+//! proxy [`Request::is_origin_in`](crate::handshake::Request::is_origin_in). Programs that are not
+//! browsers can send any Origin: it protects users from pages, not servers from programs.
+//!
+//! **Masking** (§10.3) keeps a script from choosing the bytes that cross the network, which could
+//! poison caches of proxies that take them for HTTP. It depends on keys that the script cannot
+//! foresee, a fresh one for each frame: never a counter or a constant outside of tests.
+//!
+//! **TLS** protects against everybody on the way; masking does not. Use `wss`.
+//!
+//! **The peer's text** in close reasons and messages is the peer's: log it escaped, and do not show
+//! a close reason to users.
+//!
+//! **Compression and secrets.** Where compressed messages mix a secret with text that an attacker
+//! chooses, their length tells about the secret. Send such messages by
+//! [`send_uncompressed`](crate::endpoint::Sender::send_uncompressed). With context takeover that holds for all messages of a connection together.
+//!
+//! # Behind a proxy
+//!
+//! A reverse proxy passes a WebSocket on only if its configuration allows the upgrade. The lines
+//! below are the ones that matter. They were tried with nginx 1.22, HAProxy 2.6, Apache 2.4.71,
+//! Caddy 2.6 and Envoy 1.40.
+//!
+//! nginx:
+//!
+//! ```text
+//! location / {
+//!   proxy_pass http://127.0.0.1:9001;
+//!   proxy_http_version 1.1;
+//!   proxy_set_header Upgrade $http_upgrade;
+//!   proxy_set_header Connection upgrade;
+//!   proxy_set_header Host $http_host;
+//! }
+//! ```
+//!
+//! HAProxy, with a server that speaks HTTP/1.1 and one that speaks HTTP/2:
+//!
+//! ```text
+//! defaults
+//!   mode http
+//!   timeout connect 5s
+//!   timeout client 60s
+//!   timeout server 60s
+//!   timeout tunnel 1h
+//! backend http1
+//!   server one 127.0.0.1:9001
+//! backend http2
+//!   server one 127.0.0.1:9002 proto h2 ws h2
+//! ```
+//!
+//! Apache, with the modules `proxy` and `proxy_http`:
+//!
+//! ```text
+//! ProxyPreserveHost On
+//! ProxyPass / http://127.0.0.1:9001/ upgrade=websocket
+//! ```
+//!
+//! Caddy:
+//!
+//! ```text
+//! reverse_proxy 127.0.0.1:9001
+//! ```
+//!
+//! Envoy, in the `HttpConnectionManager`, in its route, and in the `HttpProtocolOptions` of a
+//! cluster that speaks HTTP/2:
+//!
+//! ```text
+//! upgrade_configs: [{ upgrade_type: websocket }]
+//! routes: [{ match: { prefix: "/" }, route: { cluster: echo } }]
+//! explicit_http_config: { http2_protocol_options: { allow_connect: true } }
+//! ```
+//!
+//! **Host.** nginx and Apache replace Host by the address that they connect to, unless the
+//! configuration says otherwise. [`is_same_origin`] is then false for every page, and a server that
+//! checks it refuses all browsers. Pass Host on: `proxy_set_header Host $http_host` in nginx
+//! (`$host` loses the port), `ProxyPreserveHost On` in Apache. The alternative is a list of allowed
+//! origins with [`is_origin_in`], which does not depend on Host. HAProxy, Caddy and Envoy pass Host
+//! on by themselves. Do not trust X-Forwarded-Host for this check unless your proxy sets it,
+//! because any client can send it.
+//!
+//! **Idle connections.** A proxy closes a connection on which nothing has moved for some time, and
+//! the client reports 1006. The Ping of [`Limit::Idle`](crate::Limit::Idle) prevents this because
+//! it is due after 20 seconds of silence. If you raise that limit, or send no Pings, raise the
+//! limit of the proxy too:
+//!
+//! | proxy | setting | a silent connection |
+//! |---|---|---|
+//! | nginx | `proxy_read_timeout` | closed after 60 s by default |
+//! | Apache | `Timeout`, `ProxyTimeout` | closed after 60 s by default; Debian sets 300 s |
+//! | HAProxy | `timeout tunnel`, or `client` and `server` if it is not set | closed after the time that is set |
+//! | Envoy | `stream_idle_timeout` | closed after 300 s by default |
+//! | Caddy | none by default | open after 330 s |
+//!
+//! **Closing.** When the server closes while the client is still sending, nginx and HAProxy may
+//! drop the server's Close, and the client reports 1006 instead of the code. This happens with a
+//! message that is too long, for example.
+//!
+//! **HTTP/2.** A WebSocket over HTTP/2 looks unclean when its tab is closed or leaves the page.
+//! Chromium sends the Close and RST_STREAM together, and the server may see only the reset: its
+//! [`ending`](crate::endpoint::Endpoint::ending) has 1006. Do not log this as a failure.
+//!
+//! [`is_same_origin`]: crate::handshake::Request::is_same_origin
+//! [`is_origin_in`]: crate::handshake::Request::is_origin_in
+//!
+//! # The rules that are yours
+//!
+//! Some rules of RFC 6455 speak of transports, clocks and policies. For each there is a signal that
+//! says what to do:
+//!
+//! | rule | signal |
+//! |---|---|
+//! | non-ASCII hosts are converted first (§11.1) | [`TargetError::NonAscii`](crate::handshake::TargetError) |
+//! | one attempt per address at a time (§4.1) | a client's endpoint lives as long as its attempt: count them |
+//! | whom to dial, TLS before the first byte (§4.1, §10.6) | [`Target`](crate::handshake::Target): `host`, `port`, `secure`; it prints as the URI for a proxy |
+//! | the transport or TLS fails (§4.1, §4.2.2, §7.2.1) | [`abort`](crate::endpoint::Endpoint::abort) |
+//! | a response other than 101 is plain HTTP (§4.1, §4.4) | [`Incoming::Refused`](crate::endpoint::Incoming::Refused): status, headers, `versions`, the beginning of the body |
+//! | origin, resource, authentication (§4.2.2, §10.1, §10.2) | [`Incoming::Request`](crate::endpoint::Incoming::Request): all of it is untrusted; [`reject`](crate::endpoint::Waiting::reject) |
+//! | unpredictable keys (§5.3) | [`MaskSource`](crate::MaskSource) |
+//! | all output is written, once and in order (§6.1) | [`output`](crate::endpoint::Endpoint::output), [`written`](crate::endpoint::Endpoint::written) |
+//! | when the transport ends, and who ends it (§5.5.1, §7.1.1) | [`next_step`](crate::endpoint::Endpoint::next_step) |
+//! | the peer's reason is not for users (§5.5.1) | it stands in [`Incoming::Close`](crate::endpoint::Incoming::Close) and in [`Ending::received`](crate::endpoint::Ending::received) |
+//! | a failure is logged (§7.1.7) | [`Incoming::Failed`](crate::endpoint::Incoming::Failed), [`ending`](crate::endpoint::Endpoint::ending) |
+//! | applications close when they like, with their codes (§7.3, §7.4.1) | [`close`](crate::endpoint::Endpoint::close) |
+//! | extended CONNECT only where the server allows it (RFC 8441 §3) | [`ClientRequest::connect`](crate::handshake::ClientRequest::connect) asks for it |
+//! | streams end with END_STREAM or FIN, and are reset by an abort (RFC 8441 §5, RFC 9220 §3) | [`next_step`](crate::endpoint::Endpoint::next_step) |
+//! | secrets are not compressed beside what others choose (RFC 7692 §8) | [`send_uncompressed`](crate::endpoint::Sender::send_uncompressed), a choice for each message |
+//! | a client reconnects with growing delays (§7.2.3) | [`ending`](crate::endpoint::Endpoint::ending): see [above](#reconnecting-and-shutting-down) |
+//!
+//! # Limits and what each protects from
+//!
+//! | limit | protects from |
+//! |---|---|
+//! | [`Config::max_message`](crate::Config::max_message) | messages, or endless fragments of one, that fill the memory, also those that inflate to much |
+//! | [`Options::max_head`](crate::endpoint::Options::max_head), and at most 64 header lines | heads that never end |
+//! | [`Options::water_marks`](crate::endpoint::Options::water_marks) | peers that make us collect answers which they do not read |
+//! | [`Limit::Handshake`](crate::Limit::Handshake) | peers that connect and say nothing, or one byte a minute |
+//! | [`Limit::Decision`](crate::Limit::Decision) | an application that forgets a request |
+//! | [`Limit::Idle`](crate::Limit::Idle), [`Limit::Pong`](crate::Limit::Pong) | peers that are gone without a word, and middleboxes that forget idle connections |
+//! | [`Limit::Message`](crate::Limit::Message) | peers that send a byte of a message now and then |
+//! | [`Limit::Output`](crate::Limit::Output) | peers that read nothing, or less than 1 KiB a second |
+//! | [`Limit::Close`](crate::Limit::Close) | peers that never finish closing |
+//! | your bound on connections, per address and in all | peers that open many |
+//!
+//! # Fuzzing an application
+//!
+//! An endpoint is a pure function of its calls, so a fuzz target needs no sockets. Random bytes
+//! hardly ever become a complete masked frame, so a target that feeds them in directly exercises
+//! this crate and never reaches your code. Let the fuzzer choose messages instead, and let a client
+//! of this crate frame them with a mask key of zero: the fuzzer's bytes then reach your handler
+//! unchanged. Raw bytes in between show what your handler does when the peer breaks the protocol.
+//!
+//! After `cargo fuzz init`, add `websocket-proto` to `fuzz/Cargo.toml`, so that it has:
+//!
+//! ```toml
+//! [dependencies]
+//! libfuzzer-sys = "0.4"
+//! websocket-proto = "0.1"
+//! your-application = { path = ".." }
+//! ```
+//!
+//! Put the target into `fuzz/fuzz_targets/fuzz_target_1.rs`. Run it with `cargo +nightly fuzz run
+//! fuzz_target_1`. The first build takes some minutes. The target begins with `#![no_main]` and
+//! ends with `libfuzzer_sys::fuzz_target!(|steps: Vec<(bool, &[u8])>| fuzz(&steps));`:
+//!
+//! ```
+//! use std::str;
+//! use websocket_proto::endpoint::{Endpoint, Incoming, Options};
+//! use websocket_proto::{Agreed, Client, Server};
+//!
+//! /// Each step is what one read returns: a whole message if the flag is set, else raw bytes.
+//! fn fuzz(steps: &[(bool, &[u8])]) {
+//!     let (agreed, options) = (Agreed::new(), Options::new());
+//!     let mut client = Endpoint::open(Client(|| [0; 4]), agreed, &options).expect("no codec");
+//!     let mut server = Endpoint::open(Server, agreed, &options).expect("no codec");
+//!     for &(is_message, bytes) in steps {
+//!         let mut read = bytes.to_vec();
+//!         if is_message {
+//!             match str::from_utf8(bytes) {
+//!                 Ok(text) => client.text(text).expect("the client is open"),
+//!                 Err(_) => client.binary(bytes).expect("the client is open"),
+//!             }
+//!             read = client.take_output(Vec::new());
+//!             client.written(read.len());
+//!         }
+//!         let mut input = &mut read[..];
+//!         while let Some((incoming, sender)) = server.receive(&mut input) {
+//!             if let Incoming::Text(text) = incoming {
+//!                 // Once the server is closing, it refuses to send.
+//!                 let _ = sender.text(&your_application(text));
+//!             }
+//!         }
+//!         server.written(server.output().len());
+//!     }
+//! }
+//! # thread_local!(static CALLS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) });
+//! # fn your_application(text: &str) -> String {
+//! #     CALLS.with(|calls| calls.set(calls.get() + 1));
+//! #     text.to_uppercase()
+//! # }
+//! # fuzz(&[(true, b"one"), (false, b"\x81\x81\0\0"), (false, b"\0\0a"), (true, b"two"), (true, b"\xFF")]);
+//! # assert_eq!(CALLS.get(), 3); // the whole messages, and the one that was split by hand
+//! ```
+//!
+//! # Below the endpoint
+//!
+//! An endpoint is made of parts that are public too. Use them if you need what an endpoint does not
+//! give: no heap, pieces of messages that are larger than the memory, payloads that are not copied.
+//!
+//! | part | does |
+//! |---|---|
+//! | [`handshake`](crate::handshake) | opens a connection: over bytes, or behind another HTTP stack |
+//! | [`Connection`](crate::Connection) | receives and sends frames, and closes; needs no allocation |
+//! | [`Messages`](crate::Messages) | joins the pieces of messages |
+//! | [`Deadlines`](crate::Deadlines) | says when a time limit has passed, and what is due then |
+//! | [`Inflater`](crate::Inflater), [`Deflater`](crate::Deflater) | compress |
+//! | [`Output`](crate::Output) | a buffer of yours, which frames are appended to |
+//!
+//! ## The turn of an event loop
+//!
+//! The opening handshake comes first, under the same
+//! [`Deadlines`](crate::Deadlines#before-there-is-a-connection). Then every loop does the same in a turn:
+//!
+//! 1. Give the connection what was read, and act on the events until there is none.
 //! 2. After each event, [`transmit`](crate::Connection::transmit) what the protocol owes.
-//! 3. Write the output; keep what the transport does not take, in order.
-//! 4. Once all of it is written, do what [`next_step`](crate::Connection::next_step) says.
-//! 5. Let its [`Deadlines`](crate::Deadlines) do what is due, and wait for the next one.
+//! 3. Let the [`Deadlines`](crate::Deadlines) do what is due.
+//! 4. Write the output; keep what the transport does not take, in order. Report each write by
+//!    [`Deadlines::written`](crate::Deadlines::written).
+//! 5. Once all of it is written, do what [`next_step`](crate::Connection::next_step) says. After
+//!    [`ShutdownWrite`](crate::NextStep::ShutdownWrite) call
+//!    [`write_ended`](crate::Connection::write_ended), or the loop spins.
 //!
 //! ```
 //! use std::time::Duration;
@@ -58,107 +973,65 @@
 //! # assert_eq!(step, Ok(NextStep::Continue));
 //! ```
 //!
-//! What the transport tells becomes one call each: bytes are `receive`, the end of stream is
-//! [`receive_eof`](crate::Connection::receive_eof), and every error is
-//! [`abort`](crate::Connection::abort), unless it only says to try again (`WouldBlock`, `TimedOut`,
-//! `Interrupted`). A write that fails is an `abort` too: what was handed to
-//! `out` counts as written. A deadline that has passed is told to the peer with a Close, 1011 for
-//! silence and 1008 for slowness, and ends with an `abort` if no answer comes in time.
+//! The end of the stream is [`receive_eof`](crate::Connection::receive_eof), told as soon as it is
+//! seen, once or at each read, with `transmit` after it: a Close that is owed can still be sent. A
+//! transport that broke is [`abort`](crate::Connection::abort), and so is a write that failed,
+//! because what was appended to `out` counts as written.
 //!
-//! **Backpressure** is yours, since the buffers are. Bound the output that waits for a peer, and stop
-//! reading from that peer only while the bound is exceeded. `examples/echo_server.rs` shows it with
-//! `mio`. Do not wait for all output to be written before each read. If the peer does the same and each
-//! side has more to write than the buffers of the transport hold, both wait until a deadline ends
-//! them. A loop over a blocking socket cannot avoid such a wait alone: queue a little at a time, or
-//! write from a [second thread](#wrapping-it-for-an-async-runtime). A Ping from a peer that does not
-//! read costs nothing: only the answer to the latest is owed, and only once. Report each write by
-//! [`Deadlines::written`](crate::Deadlines::written): then a peer that reads slowly is told from one
-//! that is gone, and one that hardly reads is ended.
+//! **Backpressure** is yours here, since the buffers are. Bound the output that waits for a peer,
+//! and stop reading from that peer only while the bound is exceeded. A Ping from a peer that does
+//! not read costs nothing: only the answer to the latest is owed, and only once.
 //!
-//! **Pieces or messages.** [`Connection::receive`](crate::Connection::receive) hands out pieces as
-//! they arrive, of messages of any size, in constant memory: for files, proxies, parsers.
-//! [`Messages`](crate::Messages) joins them: for everything else. Use one `Messages` per connection.
+//! **Two tasks.** Put the connection and its output under one lock. Hold the lock for the length of
+//! a call and never across an `await`. The writer takes the whole output away and writes it without
+//! the lock, so frames leave in the order of the calls.
 //!
-//! **One buffer, or one for each connection.** Since nothing stays in the input, one read buffer serves all
-//! connections, and a message that arrives in several reads is joined by a second copy. If connections are
-//! few or messages are long, a buffer for each connection saves that copy: with
-//! [`Messages::in_place`](crate::Messages::in_place) a message stays there until it is complete, compressed
-//! or not. Its text is then validated when it is complete, not as it arrives.
+//! ## Pieces, messages, and where they lie
 //!
-//! # Wrapping it for an async runtime
+//! [`Connection::receive`](crate::Connection::receive) hands out pieces as they arrive, of messages of
+//! any size, in constant memory: for files, parsers, and relays such as `examples/proxy.rs`.
+//! [`Messages`](crate::Messages) joins them; use one per connection.
 //!
-//! Put the connection and its output under one lock, share it between a task that reads and one that
-//! writes, and hold the lock for the length of a call and never across an `await`:
+//! Since nothing stays in the input, one read buffer serves all connections, and a message that
+//! arrives in several reads is joined by a second copy. If connections are few or messages are
+//! long, a buffer for each connection saves that copy: with
+//! [`Messages::in_place`](crate::Messages::in_place) a message stays there until it is complete,
+//! compressed or not. Its text is then validated when it is complete, not as it arrives.
 //!
-//! - The reader awaits bytes, locks, receives, transmits, unlocks, and wakes the writer.
-//! - Whoever sends locks, sends into the output, unlocks, and wakes the writer.
-//! - The writer locks, takes the whole output away, unlocks, and writes it. Since there is one
-//!   output, frames leave in the order of the calls, and a Pong never tears a message apart.
-//!
-//! There are no halves to split a connection into: a closing handshake and a Pong concern both
-//! directions, so halves would have to talk to each other behind your back. Nothing that is awaited
-//! holds any of the connection's state, so a read that is cancelled loses nothing.
-//! `examples/tokio.rs` is such a wrapper, with deadlines and TLS.
-//!
-//! **Threads and blocking sockets** work alike. One thread reads from the stream and another writes to
-//! a `try_clone` of it, with a `Mutex` around the connection and its output and a `Condvar` for the
-//! writer. Any thread can send: it locks, sends into the output, unlocks and notifies the writer, as the
-//! reader does after each read. The writer takes the whole output away under the lock and writes it without the lock. Once nothing is
-//! left, the writer follows [`next_step`](crate::Connection::next_step). On an error it calls
-//! [`abort`](crate::Connection::abort) and shuts the stream down both ways, which wakes the reader.
-//!
-//! # Without an operating system
+//! ## Without an operating system
 //!
 //! Without features the crate needs no allocator. A connection is 320 bytes at most, besides a
-//! client's source of masking keys; the buffers are what you lend: for reading any size, one byte if need be; for messages that arrive in pieces the
-//! length of the longest ([`Messages::lent`](crate::Messages::lent)); for output the longest frame
-//! with its header ([`SliceOutput`](crate::SliceOutput)). Only the opening handshake has to see its
-//! whole head at once. `examples/bare.rs` runs in 1 KiB, and in 4 KiB with the handshake and the
-//! stack. A client's masking keys come from the board's generator, through
+//! client's source of masking keys. The buffers are what you lend: for reading any size, one byte
+//! if need be; for messages that arrive in pieces the length of the longest
+//! ([`Messages::lent`](crate::Messages::lent)); for output the longest frame with its header
+//! ([`SliceOutput`](crate::SliceOutput)). Only the opening handshake has to see its whole head at
+//! once. `examples/bare.rs` runs in 1 KiB, and in 4 KiB with the handshake and the stack. A
+//! client's masking keys come from the board's generator, through
 //! [`MaskSource`](crate::MaskSource).
 //!
-//! # Compression
+//! With an allocator but without an operating system, an endpoint works too (feature `alloc`).
 //!
-//! With permessage-deflate (RFC 7692) JSON shrinks to between a half and a quarter. It takes the
-//! processor some ten times longer to receive, and a hundred times longer to send, than without: see
-//! `bench`. It is off until both sides want it: a server
-//! by [`AcceptOptions::deflate`](crate::handshake::AcceptOptions::deflate), a client by
+//! ## Codecs
+//!
+//! A server says by [`AcceptOptions::deflate`](crate::handshake::AcceptOptions::deflate), and a
+//! client by
 //! [`Offer::deflate`](crate::handshake::Offer::deflate) with
-//! [`Deflate::OFFERS`](crate::Deflate::OFFERS). What they agreed on is in
+//! [`Deflate::OFFERS`](crate::Deflate::OFFERS), that it wants compression. What they agreed on is in
 //! [`Agreed`](crate::Agreed) and goes into the connection, which from then on hands out compressed
-//! messages as [`Event::Compressed`](crate::Event::Compressed). The codecs are values of their own,
-//! with the feature `deflate` or brought by you; where they live decides what compression costs.
+//! messages as [`Event::Compressed`](crate::Event::Compressed).
 //!
-//! **Shared codecs.** Without context takeover, which is what [`Deflate::new`](crate::Deflate::new)
-//! asks for, each message stands alone. One `Inflater::shared` and one `Deflater::shared` serve all
-//! connections of a thread, and an idle connection costs no more than one without compression.
-//!
-//! **Own codecs.** With context takeover a message may refer to those before it: of 1 KiB of JSON a
-//! quarter is left, and half without. Each connection then has an `Inflater::own`, a `Deflater::own`, or
-//! both, each direction as it was agreed: 79 KiB to inflate and 134 to 372 KiB to compress (the
-//! table is at `ZlibCompress`). Buffers come to it: up to 17 KiB to inflate, and up to 64 KiB that
-//! are kept between messages to compress.
+//! **Choose the codecs by what was agreed**, not by what was wanted. Without context takeover,
+//! which is what [`Deflate::new`](crate::Deflate::new) asks for, one `Inflater::shared` and one
+//! `Deflater::shared` serve all connections of a thread. With it, each connection needs an
+//! `Inflater::own`, a `Deflater::own`, or both, each direction as it was agreed. A server can
+//! demand that neither side takes its context over. A client cannot, because some servers insist on
+//! it. `ZlibCompress` has a table of what a codec takes. Buffers come to it: up to 17 KiB to
+//! inflate, and up to 64 KiB that are kept between messages to compress.
 //!
 //! **While a message is inflated**, `Messages` holds it: up to
-//! [`Config::max_message`](crate::Config::max_message), and twice that while memory grows. With an
-//! own inflater it is held from its first fragment to its last, and a byte of DEFLATE inflates to
-//! more than a thousand. So with the default limit a peer fills 16 MiB by sending 16 KiB of a
-//! message that it never ends. Set the limit so that you can afford it for every connection, or
-//! take pieces as they come ([`Inflater::inflate`](crate::Inflater::inflate)): messages of any size
-//! then pass through 17 KiB.
-//!
-//! **Choose the codecs by what was agreed**, not by what was wanted. A server can demand that
-//! neither side takes its context over. A client cannot, because some servers insist on it: with
-//! [`Deflate::OFFERS`](crate::Deflate::OFFERS) a client needs own codecs for those servers.
-//!
-//! **Safari 15** (macOS 12, iOS 15) ignores `client_no_context_takeover`. Its messages refer to
-//! earlier ones even if it agreed that they do not, so with a shared inflater its second compressed
-//! message can fail with close code 1007. Nor does Safari 15 support `client_max_window_bits`.
-//! The setting that survives is an own inflater for each connection and
-//! `Deflate { client_no_context_takeover: false, ..Deflate::new() }`; the server's own messages may
-//! still go without context takeover.
-//!
-//! A loop looks the same for all of them:
+//! [`Config::max_message`](crate::Config::max_message), and twice that while memory grows. Or take pieces
+//! as they come ([`Inflater::inflate`](crate::Inflater::inflate)): messages of any size then pass
+//! through 17 KiB.
 //!
 //! ```
 //! # #[cfg(feature = "deflate")] {
@@ -203,272 +1076,15 @@
 //! # Ok::<(), websocket_proto::SendError>(())
 //! ```
 //!
-//! [`Config::max_message`](crate::Config::max_message) counts what a message inflates to, so a bomb
-//! stops at the limit. Compression is a choice for each message: what is short, or compressed
-//! already, or mixes a [secret](#security) with what others choose, goes by `send_text`.
+//! ## Frames that are not copied
 //!
-//! # Closing, half-close and who closes first
-//!
-//! A connection ends cleanly when each side has sent a Close and received one, and then the
-//! transport ends (§7.1.1). The server ends it first, so that the state which TCP keeps for minutes
-//! after the first close stays with the server, and a client can reconnect from the same port:
-//!
-//! - [`NextStep::ShutdownWrite`](crate::NextStep::ShutdownWrite), on a server: end the writing side
-//!   (`shutdown` on TCP, `close_notify` and then `shutdown` on TLS, END_STREAM on HTTP/2), once, and
-//!   call [`write_ended`](crate::Connection::write_ended). Each `shutdown` wakes an edge-triggered
-//!   epoll, so a loop that repeats it spins.
-//! - [`NextStep::AwaitEof`](crate::NextStep::AwaitEof), on a client, and on a server after that: go on
-//!   reading until the end, and drop what comes. Closing with input unread makes TCP send a reset,
-//!   which can destroy the Close that the peer has not read yet.
-//! - Both within the time of [`Limit::Close`](crate::Limit::Close): a peer that never ends would hold
-//!   the transport for ever.
-//! - [`NextStep::Drop`](crate::NextStep::Drop): close it. A stream of HTTP/2 ends with END_STREAM if
-//!   the [`closure`](crate::Connection::closure) is clean and is reset with CANCEL if not.
-//!
-//! TCP can end in one direction only. A WebSocket cannot: the end of stream without a Close is the
-//! end of the connection, reported as 1006 and not clean. One thing can still be sent after the
-//! peer's end of stream: the Close that is owed. The next
-//! [`transmit`](crate::Connection::transmit) appends it, and then the step is to drop the transport.
-//! Call [`receive_eof`](crate::Connection::receive_eof) as soon as the end is seen, once or at each
-//! read, and `transmit` after it.
-//!
-//! # Reconnecting and shutting down
-//!
-//! **A client reconnects** after a random delay of some seconds, and after a longer one each time that
-//! this fails (§7.2.3). What makes another attempt worth it is the outcome of the last one:
-//!
-//! | outcome | try again |
-//! |---|---|
-//! | dialling or TLS failed, or a deadline passed | yes, unless the certificate is not valid |
-//! | [`Refused`](crate::handshake::Refused) with 503, or with 429: not before its Retry-After | yes |
-//! | [`Refused`](crate::handshake::Refused) with 3xx, 401, 403 or 404 | no: something has to change first |
-//! | a [`HandshakeError`](crate::handshake::HandshakeError) | no: this is not the server that was meant |
-//! | [`Closure::code`](crate::Closure::code) is 1001, 1006 without a `failure`, 1012 or 1013 | yes |
-//! | another code, or a [`failure`](crate::Closure::failure) | no, unless the application knows better |
-//!
-//! **A server shuts down** in three steps. It stops accepting. It calls
-//! [`close`](crate::Connection::close) with [`GOING_AWAY`](crate::CloseCode::GOING_AWAY) on each
-//! connection and writes the output. It then runs its loop until each connection has a
-//! [`closure`](crate::Connection::closure), which takes no longer than
-//! [`Limit::Close`](crate::Limit::Close) after the peer has taken the output that waited. For many
-//! clients, close a part of them at a time, so that they do not all reconnect at once.
-//!
-//! # The rules that are yours
-//!
-//! Some rules of RFC 6455 speak of transports, clocks and policies. For each there is a signal that
-//! tells what to do:
-//!
-//! | rule | signal |
-//! |---|---|
-//! | non-ASCII hosts are converted first (§11.1) | [`TargetError::NonAscii`](crate::handshake::TargetError) |
-//! | one attempt per address at a time (§4.1) | a [`ClientHandshake`](crate::handshake::ClientHandshake) lives as long as its attempt: count them |
-//! | whom to dial, TLS before the first byte (§4.1, §10.6) | [`Target`](crate::handshake::Target): `host`, `port`, `secure`; it prints as the URI for a proxy |
-//! | the transport or TLS fails (§4.1, §4.2.2, §7.2.1) | drop the handshake value; [`abort`](crate::Connection::abort) a connection |
-//! | a response other than 101 is plain HTTP (§4.1, §4.4) | [`Refused`](crate::handshake::Refused): status, headers, `versions`; the body stays in the input |
-//! | origin, resource, authentication (§4.2.2, §10.1, §10.2) | [`Request`](crate::handshake::Request), all of it untrusted, and [`reject`](crate::handshake::reject) |
-//! | unpredictable keys (§5.3) | [`MaskSource`](crate::MaskSource) |
-//! | all output is written, once and in order (§6.1) | the bytes appended to [`Output`](crate::Output) |
-//! | when the transport ends, and who ends it (§5.5.1, §7.1.1) | [`next_step`](crate::Connection::next_step); [`write_ended`](crate::Connection::write_ended) says that it was followed |
-//! | the peer's reason is not for users (§5.5.1) | it stands in [`Event::Close`](crate::Event::Close) only |
-//! | a failure is logged (§7.1.7) | [`Event::Failed`](crate::Event::Failed) |
-//! | applications close when they like, with their codes (§7.3, §7.4.1) | [`close`](crate::Connection::close) |
-//! | extended CONNECT only where the server allows it (RFC 8441 §3) | [`ClientRequest::connect`](crate::handshake::ClientRequest::connect) asks for it |
-//! | streams end with END_STREAM or FIN, and are reset by an abort (RFC 8441 §5, RFC 9220 §3) | [`next_step`](crate::Connection::next_step) |
-//! | secrets are not compressed beside what others choose (RFC 7692 §8) | the choice for each message: `send_compressed`, or [`send_text`](crate::Connection::send_text) |
-//! | a client reconnects with growing delays (§7.2.3) | [`closure`](crate::Connection::closure): see [above](#reconnecting-and-shutting-down) |
-//!
-//! # Limits and what each protects from
-//!
-//! | limit | protects from |
-//! |---|---|
-//! | [`Config::max_message`](crate::Config::max_message) | messages, or endless fragments of one, that fill the memory, also those that inflate to much |
-//! | [`max_head`](crate::handshake::ServerHandshake::max_head), [`max_headers`](crate::handshake::ServerHandshake::max_headers) | heads that never end |
-//! | [`Limit::Handshake`](crate::Limit::Handshake) | peers that connect and say nothing, or one byte a minute |
-//! | [`Limit::Idle`](crate::Limit::Idle), [`Limit::Pong`](crate::Limit::Pong) | peers that are gone without a word, and middleboxes that forget idle connections |
-//! | [`Limit::Message`](crate::Limit::Message) | peers that send a byte of a message now and then |
-//! | [`Limit::Output`](crate::Limit::Output) | peers that read nothing, or less than 1 KiB a second |
-//! | [`Limit::Close`](crate::Limit::Close) | peers that never finish closing |
-//! | your bound on waiting output | peers that read slowly, and hold all of it for long |
-//! | your bound on connections, per address and in all | peers that open many |
-//!
-//! # Security
-//!
-//! **Origin.** A browser lets every page open a WebSocket to every server, with the user's cookies.
-//! A server that trusts cookies has to look at Origin: see
-//! [`Request::is_same_origin`](crate::handshake::Request::is_same_origin), and for servers behind a
-//! proxy [`Request::is_origin_in`](crate::handshake::Request::is_origin_in). Programs that are not
-//! browsers can send any Origin: it protects users from pages, not servers from programs.
-//!
-//! **Masking** (§10.3) keeps a script from choosing the bytes that cross the network, which could
-//! poison caches of proxies that take them for HTTP. It depends on keys that the script cannot
-//! foresee, a fresh one for each frame: never a counter or a constant outside of tests.
-//!
-//! **TLS** protects against everybody on the way; masking does not. Use `wss`.
-//!
-//! **The peer's text** in close reasons and messages is the peer's: log it escaped, and do not show a
-//! close reason to users.
-//!
-//! **Compression and secrets.** Where compressed messages mix a secret with text that an attacker
-//! chooses, their length tells about the secret. Send such messages uncompressed. With context
-//! takeover that holds for all messages of a connection together.
-//!
-//! # Behind a proxy
-//!
-//! A reverse proxy passes a WebSocket on only if its configuration allows the upgrade. The lines below
-//! are the ones that matter. They were tried with nginx 1.22, HAProxy 2.6, Apache 2.4.71, Caddy 2.6 and
-//! Envoy 1.40.
-//!
-//! nginx:
-//!
-//! ```text
-//! location / {
-//!   proxy_pass http://127.0.0.1:9001;
-//!   proxy_http_version 1.1;
-//!   proxy_set_header Upgrade $http_upgrade;
-//!   proxy_set_header Connection upgrade;
-//!   proxy_set_header Host $http_host;
-//! }
-//! ```
-//!
-//! HAProxy, with a server that speaks HTTP/1.1 and one that speaks HTTP/2:
-//!
-//! ```text
-//! defaults
-//!   mode http
-//!   timeout connect 5s
-//!   timeout client 60s
-//!   timeout server 60s
-//!   timeout tunnel 1h
-//! backend http1
-//!   server one 127.0.0.1:9001
-//! backend http2
-//!   server one 127.0.0.1:9002 proto h2 ws h2
-//! ```
-//!
-//! Apache, with the modules `proxy` and `proxy_http`:
-//!
-//! ```text
-//! ProxyPreserveHost On
-//! ProxyPass / http://127.0.0.1:9001/ upgrade=websocket
-//! ```
-//!
-//! Caddy:
-//!
-//! ```text
-//! reverse_proxy 127.0.0.1:9001
-//! ```
-//!
-//! Envoy, in the `HttpConnectionManager`, in its route, and in the `HttpProtocolOptions` of a cluster
-//! that speaks HTTP/2:
-//!
-//! ```text
-//! upgrade_configs: [{ upgrade_type: websocket }]
-//! routes: [{ match: { prefix: "/" }, route: { cluster: echo } }]
-//! explicit_http_config: { http2_protocol_options: { allow_connect: true } }
-//! ```
-//!
-//! **Host.** nginx and Apache replace Host by the address that they connect to, unless the
-//! configuration says otherwise. [`is_same_origin`] is then false for every page, and a server that
-//! checks it refuses all browsers. Pass Host on: `proxy_set_header Host $http_host` in nginx (`$host`
-//! loses the port), `ProxyPreserveHost On` in Apache. The alternative is a list of allowed origins
-//! with [`is_origin_in`], which does not depend on Host. HAProxy, Caddy and Envoy pass Host on by themselves. Do not trust
-//! X-Forwarded-Host for this check unless your proxy sets it, because any client can send it.
-//!
-//! **Idle connections.** A proxy closes a connection on which nothing has moved for some time, and the
-//! client reports 1006. The Ping of [`Limit::Idle`](crate::Limit::Idle) prevents this because it is
-//! due after 20 seconds of silence. If you raise that limit, or send no Pings, raise the limit of the
-//! proxy too:
-//!
-//! | proxy | setting | a silent connection |
-//! |---|---|---|
-//! | nginx | `proxy_read_timeout` | closed after 60 s by default |
-//! | Apache | `Timeout`, `ProxyTimeout` | closed after 60 s by default; Debian sets 300 s |
-//! | HAProxy | `timeout tunnel`, or `client` and `server` if it is not set | closed after the time that is set |
-//! | Envoy | `stream_idle_timeout` | closed after 300 s by default |
-//! | Caddy | none by default | open after 330 s |
-//!
-//! **Closing.** When the server closes while the client is still sending, nginx and HAProxy may drop
-//! the server's Close, and the client reports 1006 instead of the code. This happens with a message
-//! that is too long, for example.
-//!
-//! **HTTP/2.** A WebSocket over HTTP/2 looks unclean when its tab is closed or leaves the page. Chromium
-//! sends the Close and RST_STREAM together, and the server may see only the reset: its
-//! [`closure`](crate::Connection::closure) is 1006. Do not log this as a failure.
-//!
-//! [`is_same_origin`]: crate::handshake::Request::is_same_origin
-//! [`is_origin_in`]: crate::handshake::Request::is_origin_in
-//!
-//! # Scaling
-//!
-//! An idle server connection is a value of at most 320 bytes and has no heap; `Messages` and
-//! `Deadlines` beside it are about 300 more: a million of them are 600 megabytes before the
-//! operating system's share, which is larger; [compression](#compression) adds nothing to it without
-//! context takeover. (A client also holds its source of masking keys, 264
-//! bytes for `SystemMask`.) One read buffer serves all connections of a
-//! thread, since nothing stays in it when `receive` returns `None`.
-//!
-//! To send one message to many, encode it once: `Prepared` hands the same bytes to any number of
-//! server connections; keep them behind an `Arc` in each connection's queue
-//! (`examples/broadcast.rs`). Drop a subscriber that falls too far behind.
-//!
-//! One thread per core with connections of its own, each with its own loop, needs no lock; the
-//! listening socket is shared (`SO_REUSEPORT`). Between processes and machines, messages go through a
-//! broker: each process subscribes once for all its connections, and prepares each message once.
-//!
-//! # Fuzzing an application built on it
-//!
-//! The machine is a pure function of its calls, so a fuzz target needs no sockets. Random bytes
-//! hardly ever become a complete masked frame, so a target that feeds them in directly exercises this
-//! crate and never reaches your code. Let the fuzzer choose messages instead, and let a client of this
-//! crate frame them with a mask key of zero: the fuzzer's bytes then reach your handler unchanged. Raw
-//! bytes in between show what your handler does when the peer breaks the protocol.
-//!
-//! After `cargo fuzz init`, add `websocket-proto` to `fuzz/Cargo.toml`, so that it has:
-//!
-//! ```toml
-//! [dependencies]
-//! libfuzzer-sys = "0.4"
-//! websocket-proto = "0.1"
-//! your-application = { path = ".." }
-//! ```
-//!
-//! Put the target into `fuzz/fuzz_targets/fuzz_target_1.rs`. Run it with
-//! `cargo +nightly fuzz run fuzz_target_1`. The first build takes some minutes. The target begins with
-//! `#![no_main]` and ends with
-//! `libfuzzer_sys::fuzz_target!(|steps: Vec<(bool, &[u8])>| fuzz(&steps));`:
-//!
-//! ```
-//! use std::str;
-//! use websocket_proto::{Agreed, Client, Config, Connection, Message, Messages, Server};
-//!
-//! /// Each step is what one read returns: a whole message if the flag is set, else raw bytes.
-//! fn fuzz(steps: &[(bool, &[u8])]) {
-//!     let mut client = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
-//!     let mut server = Connection::new(Server, &Config::new(), Agreed::new());
-//!     let (mut messages, mut out) = (Messages::new(), Vec::new());
-//!     for &(is_message, bytes) in steps {
-//!         let mut read = Vec::new();
-//!         match (is_message, str::from_utf8(bytes)) {
-//!             (true, Ok(text)) => client.send_text(text, &mut read).expect("the client is open"),
-//!             (true, Err(_)) => client.send_binary(bytes, &mut read).expect("the client is open"),
-//!             (false, _) => read.extend_from_slice(bytes),
-//!         }
-//!         let mut input = &mut read[..];
-//!         while let Some(message) = messages.receive(&mut server, &mut input) {
-//!             if let Message::Text(text) = message {
-//!                 let answer = your_application(text);
-//!                 // Once the server is closing, it refuses to send.
-//!                 let _ = server.send_text(&answer, &mut out);
-//!             }
-//!             server.transmit(&mut out).expect("a vector has room");
-//!         }
-//!     }
-//! }
-//! # thread_local!(static CALLS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) });
-//! # fn your_application(text: &str) -> String {
-//! #     CALLS.with(|calls| calls.set(calls.get() + 1));
-//! #     text.to_uppercase()
-//! # }
-//! # fuzz(&[(true, b"one"), (false, b"\x81\x81\0\0"), (false, b"\0\0a"), (true, b"two"), (true, b"\xFF")]);
-//! # assert_eq!(CALLS.get(), 3); // the whole messages, and the one that was split by hand
-//! ```
+//! [`Prepared`](crate::Prepared) hands the same bytes to any number of server connections. Keep them
+//! behind an `Arc` in each connection's queue, as `examples/broadcast.rs` does.
+//! [`Connection::frame`](crate::Connection::frame) appends a header alone, for a payload that you write
+//! from where it lies. [`frame_in_place`](crate::Connection::frame_in_place) masks a client's
+//! payload where it lies.
+
+#![cfg_attr(
+    not(feature = "alloc"),
+    allow(rustdoc::broken_intra_doc_links, reason = "there is no endpoint to link to")
+)]
