@@ -82,10 +82,13 @@
 //! #           }
 //!         }
 //!         // Write what can be written.
-//!         let mut blocked = false;
+//!         let (mut blocked, mut moved) = (false, length > 0);
 //!         while !blocked && !ws.output().is_empty() {
 //!             match stream.write(ws.output()) {
-//!                 Ok(count) => ws.written(count),
+//!                 Ok(count) => {
+//!                     ws.written(count);
+//!                     moved = true;
+//!                 }
 //!                 Err(error) if is_temporary(&error) => blocked = true,
 //!                 Err(_) => ws.abort(),
 //!             }
@@ -99,8 +102,8 @@
 //!             NextStep::Drop => return None, // drop the stream, too
 //!             _ => {}
 //!         }
-//!         // Go on while something was read, or can be written at once.
-//!         if length == 0 && (blocked || ws.output().is_empty()) {
+//!         // Go on while bytes move: a write can make room for events that were held back.
+//!         if !moved && (blocked || ws.output().is_empty()) {
 //!             return ws.deadline();
 //!         }
 //!     }
@@ -150,8 +153,8 @@
 //!
 //! **A buffer of the endpoint's.** If you have none to lend,
 //! [`read_buffer`](crate::endpoint::Endpoint::read_buffer) and
-//! [`filled`](crate::endpoint::Endpoint::filled) take the place of yours. With many connections, one
-//! buffer for all takes less memory.
+//! [`filled`](crate::endpoint::Endpoint::filled) take the place of yours. With many connections,
+//! one buffer for all takes less memory.
 //!
 //! # Answering a request
 //!
@@ -197,9 +200,9 @@
 //! set, the client is sent status 503, and `request` returns `None`.
 //!
 //! **Behind another HTTP stack** (hyper, h2, HTTP/3) that stack has read the request. The
-//! [handshake module](crate::handshake#behind-another-http-stack) checks it and makes the response, and
-//! [`Endpoint::open`](crate::endpoint::Endpoint::open) begins with what was agreed. `examples/hyper.rs`
-//! and `examples/h2.rs` show it.
+//! [handshake module](crate::handshake#behind-another-http-stack) checks it and makes the response,
+//! and [`Endpoint::open`](crate::endpoint::Endpoint::open) begins with what was agreed.
+//! `examples/hyper.rs` and `examples/h2.rs` show it.
 //!
 //! # A client and its errors
 //!
@@ -273,8 +276,8 @@
 //! # Sending much
 //!
 //! What you send is appended to the output, and the driver writes it. If more waits than the upper
-//! [water mark](crate::endpoint::Options::water_marks), 1 MiB unless set, two things happen until no
-//! more waits than the lower one, 256 KiB:
+//! [water mark](crate::endpoint::Options::water_marks), 1 MiB unless set, two things happen until
+//! no more waits than the lower one, 256 KiB:
 //!
 //! - Sending a further message returns [`SendError::Full`](crate::SendError::Full), and nothing was
 //!   sent. Keep the message, or drop a peer that falls too far behind.
@@ -342,8 +345,8 @@
 //! ```
 //!
 //! Messages below the threshold are sent as they are. Use
-//! [`send_uncompressed`](crate::endpoint::Sender::send_uncompressed) for what is compressed already, and
-//! for [secrets](#security).
+//! [`send_uncompressed`](crate::endpoint::Sender::send_uncompressed) for what is compressed
+//! already, and for [secrets](#security).
 //!
 //! **A bomb** stops at [`Config::max_message`](crate::Config::max_message), because the limit
 //! counts what a message inflates to. Set it so that you can afford it for every connection: with
@@ -364,10 +367,10 @@
 //! can move to an earlier time. A driver that never calls `tick` has no time limits.
 //!
 //! [`Limit`](crate::Limit) lists what is limited, with the defaults.
-//! [`Options::limit`](crate::endpoint::Options::limit) sets one, or lifts it with `None`. A silent peer
-//! is sent a Ping first. A peer that exceeds a limit is told by a Close or an HTTP status, and has
-//! the time of [`Limit::Close`](crate::Limit::Close) to end. Then the next step is `Drop`, and the
-//! cause is in the [`Ending`](crate::endpoint::Ending).
+//! [`Options::limit`](crate::endpoint::Options::limit) sets one, or lifts it with `None`. A silent
+//! peer is sent a Ping first. A peer that exceeds a limit is told by a Close or an HTTP status, and
+//! has the time of [`Limit::Close`](crate::Limit::Close) to end. Then the next step is `Drop`, and
+//! the cause is in the [`Ending`](crate::endpoint::Ending).
 //!
 //! A deadline acts at the second `tick` that finds it passed, and in between `deadline` is now. So
 //! a program that was suspended first reads the bytes that wait in the socket, and does not take a
@@ -393,8 +396,8 @@
 //! TCP can end in one direction only. A WebSocket cannot: the end of the stream without a Close is
 //! the end of the connection, reported as 1006 and not clean. Output that waits is still written.
 //!
-//! [`ending`](crate::endpoint::Endpoint::ending) has both codes, both reasons, who began, and what went
-//! wrong. It prints as one line: `closed by the peer: 4001 "bye"`, or `failed: frame from the
+//! [`ending`](crate::endpoint::Endpoint::ending) has both codes, both reasons, who began, and what
+//! went wrong. It prints as one line: `closed by the peer: 4001 "bye"`, or `failed: frame from the
 //! client is not masked`, or `lost: the transport ended without a Close`.
 //!
 //! # Async runtimes
@@ -405,7 +408,8 @@
 //!
 //! **Lending**: `next` returns an event that borrows the wrapper. A loop that returns what
 //! `receive` lends and reads on otherwise is refused by the borrow checker, so ask
-//! [`ready`](crate::endpoint::Endpoint::ready) first. It says whether the next `receive` has an event:
+//! [`ready`](crate::endpoint::Endpoint::ready) first. It says whether the next `receive` has an
+//! event:
 //!
 //! ```
 //! use std::ops::Range;
@@ -442,7 +446,8 @@
 //!             }
 //!             match self.ws.next_step() {
 //!                 NextStep::Drop => return Ok(None),
-//!                 NextStep::ShutdownWrite => self.stream.shutdown().await?,
+//!                 // If this fails, the end of the peer's stream still comes.
+//!                 NextStep::ShutdownWrite => _ = self.stream.shutdown().await,
 //!                 _ => {
 //!                     self.read = 0..self.stream.read(&mut self.buffer).await?;
 //!                     if self.read.is_empty() {
@@ -469,14 +474,15 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! For time limits, call `tick` in the loop, and put `timeout_at` around each `await`: when it
-//! elapses, go on with the loop. Nothing that is awaited holds state of the endpoint, so a `next`
-//! that is cancelled while it reads or writes loses nothing.
+//! Answer a request before the next call of `next`. For time limits, call `tick` in the loop after
+//! the events, and put `timeout_at` around each `await`: when it elapses, go on with the loop.
+//! Nothing that is awaited holds state of the endpoint, so a `next` that is cancelled while it
+//! reads or writes loses nothing.
 //!
 //! **`Stream` and `Sink`** hand out owned messages. These four functions are the whole of both,
 //! with `futures` or without. Your `poll_ready` waits while much output waits, `start_send` calls
-//! [`send`](crate::endpoint::Endpoint::send), and `poll_close` calls `close` once and then polls `poll_next`
-//! to its end:
+//! [`send`](crate::endpoint::Endpoint::send), and `poll_close` calls `close` once and then polls
+//! `poll_next` to its end:
 //!
 //! ```
 //! use std::future::Future;
@@ -531,7 +537,6 @@
 //!     /// `Stream::poll_next`: also writes, keeps the time limits, and closes.
 //!     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<OwnedMessage>>> {
 //!         loop {
-//!             self.ws.tick(self.start.elapsed());
 //!             let mut input = &mut self.buffer[self.read.clone()];
 //!             let mut message = None;
 //!             while let Some((incoming, _)) = self.ws.receive(&mut input) {
@@ -546,8 +551,13 @@
 //!             if let Some(message) = message {
 //!                 return Poll::Ready(Some(Ok(message)));
 //!             }
+//!             self.ws.tick(self.start.elapsed());
+//!             let waiting = self.ws.output().len();
 //!             if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
 //!                 return Poll::Ready(Some(Err(error)));
+//!             }
+//!             if self.ws.output().len() < waiting {
+//!                 continue; // there may be room for events that were held back
 //!             }
 //!             match self.ws.next_step() {
 //!                 NextStep::Drop => return Poll::Ready(None),
@@ -557,23 +567,24 @@
 //!             if self.shutting_down && Pin::new(&mut self.stream).poll_shutdown(cx).is_ready() {
 //!                 self.shutting_down = false;
 //!             }
-//!             if let Some(at) = self.ws.deadline() {
-//!                 self.timer.as_mut().reset(self.start + at);
-//!                 if self.timer.as_mut().poll(cx).is_ready() {
+//!             if self.ws.wants_read() {
+//!                 let mut read = ReadBuf::new(&mut self.buffer);
+//!                 let result = Pin::new(&mut self.stream).poll_read(cx, &mut read);
+//!                 let length = read.filled().len();
+//!                 match result {
+//!                     Poll::Ready(Ok(())) if length == 0 => self.ws.receive_eof(),
+//!                     Poll::Ready(Ok(())) => self.read = 0..length,
+//!                     Poll::Ready(Err(_)) => self.ws.abort(),
+//!                     Poll::Pending => {}
+//!                 }
+//!                 if result.is_ready() {
 //!                     continue;
 //!                 }
 //!             }
-//!             if !self.ws.wants_read() {
-//!                 return Poll::Pending; // a write or the timer will wake this task
-//!             }
-//!             let mut read = ReadBuf::new(&mut self.buffer);
-//!             match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)) {
-//!                 Ok(()) => self.read = 0..read.filled().len(),
-//!                 Err(_) => self.ws.abort(),
-//!             }
-//!             if self.read.is_empty() {
-//!                 self.ws.receive_eof();
-//!             }
+//!             // Only when nothing can be read does the time count.
+//!             let Some(at) = self.ws.deadline() else { return Poll::Pending };
+//!             self.timer.as_mut().reset(self.start + at);
+//!             ready!(self.timer.as_mut().poll(cx));
 //!         }
 //!     }
 //! }
@@ -612,9 +623,9 @@
 //! of the channel while there is room.
 //!
 //! **io_uring** and other I/O that owns its buffers:
-//! [`take_output`](crate::endpoint::Endpoint::take_output) swaps the output for an empty buffer, which
-//! the ring writes. Report the completion by `written`. Bytes that the ring has read are lent to
-//! `receive` as they are.
+//! [`take_output`](crate::endpoint::Endpoint::take_output) swaps the output for an empty buffer,
+//! which the ring writes. Report the completion by `written`. Bytes that the ring has read are lent
+//! to `receive` as they are.
 //!
 //! # Threads
 //!
@@ -632,8 +643,8 @@
 //! # Sending one message to many
 //!
 //! Encode the message once as [`Prepared`](crate::Prepared), keep it behind an `Arc`, and pass it
-//! to
-//! [`prepared`](crate::endpoint::Endpoint::prepared) of each server's endpoint, which copies the bytes:
+//! to [`prepared`](crate::endpoint::Endpoint::prepared) of each server's endpoint, which copies the
+//! bytes:
 //!
 //! ```
 //! use websocket_proto::endpoint::Endpoint;
@@ -687,19 +698,18 @@
 //! ```
 //!
 //! **A server shuts down** in three steps. It stops accepting. It calls
-//! [`close`](crate::endpoint::Endpoint::close) with
-//! [`GOING_AWAY`](crate::CloseCode::GOING_AWAY) on each endpoint. It then runs its loop until each next
-//! step is `Drop`, which takes no longer than [`Limit::Close`](crate::Limit::Close) after the peer
-//! has taken the output that waited. For many clients, close a part of them at a time, so that they
-//! do not all reconnect at once.
+//! [`close`](crate::endpoint::Endpoint::close) with [`GOING_AWAY`](crate::CloseCode::GOING_AWAY) on
+//! each endpoint. It then runs its loop until each next step is `Drop`, which takes no longer than
+//! [`Limit::Close`](crate::Limit::Close) after the peer has taken the output that waited. For many
+//! clients, close a part of them at a time, so that they do not all reconnect at once.
 //!
 //! # Scaling
 //!
 //! An idle server's endpoint takes at most 768 bytes, heap included, with shared compression too. A
 //! million of them are less than 768 megabytes before the operating system's share, which is
 //! larger. A client also holds its source of masking keys, 264 bytes for `SystemMask`. Create
-//! [`Options`](crate::endpoint::Options) once: endpoints share it. One read buffer serves all connections of
-//! a thread, because an endpoint keeps what it needs.
+//! [`Options`](crate::endpoint::Options) once: endpoints share it. One read buffer serves all
+//! connections of a thread, because an endpoint keeps what it needs.
 //!
 //! One thread for each core, with connections and a loop of its own, needs no lock. The listening
 //! socket is shared (`SO_REUSEPORT`). Between processes and machines, messages go through a broker:
@@ -724,7 +734,8 @@
 //!
 //! **Compression and secrets.** Where compressed messages mix a secret with text that an attacker
 //! chooses, their length tells about the secret. Send such messages by
-//! [`send_uncompressed`](crate::endpoint::Sender::send_uncompressed). With context takeover that holds for all messages of a connection together.
+//! [`send_uncompressed`](crate::endpoint::Sender::send_uncompressed). With context takeover that
+//! holds for all messages of a connection together.
 //!
 //! # Behind a proxy
 //!
@@ -929,7 +940,8 @@
 //! ## The turn of an event loop
 //!
 //! The opening handshake comes first, under the same
-//! [`Deadlines`](crate::Deadlines#before-there-is-a-connection). Then every loop does the same in a turn:
+//! [`Deadlines`](crate::Deadlines#before-there-is-a-connection). Then every loop does the same in a
+//! turn:
 //!
 //! 1. Give the connection what was read, and act on the events until there is none.
 //! 2. After each event, [`transmit`](crate::Connection::transmit) what the protocol owes.
@@ -988,8 +1000,8 @@
 //!
 //! ## Pieces, messages, and where they lie
 //!
-//! [`Connection::receive`](crate::Connection::receive) hands out pieces as they arrive, of messages of
-//! any size, in constant memory: for files, parsers, and relays such as `examples/proxy.rs`.
+//! [`Connection::receive`](crate::Connection::receive) hands out pieces as they arrive, of messages
+//! of any size, in constant memory: for files, parsers, and relays such as `examples/proxy.rs`.
 //! [`Messages`](crate::Messages) joins them; use one per connection.
 //!
 //! Since nothing stays in the input, one read buffer serves all connections, and a message that
@@ -1014,11 +1026,10 @@
 //! ## Codecs
 //!
 //! A server says by [`AcceptOptions::deflate`](crate::handshake::AcceptOptions::deflate), and a
-//! client by
-//! [`Offer::deflate`](crate::handshake::Offer::deflate) with
-//! [`Deflate::OFFERS`](crate::Deflate::OFFERS), that it wants compression. What they agreed on is in
-//! [`Agreed`](crate::Agreed) and goes into the connection, which from then on hands out compressed
-//! messages as [`Event::Compressed`](crate::Event::Compressed).
+//! client by [`Offer::deflate`](crate::handshake::Offer::deflate) with
+//! [`Deflate::OFFERS`](crate::Deflate::OFFERS), that it wants compression. What they agreed on is
+//! in [`Agreed`](crate::Agreed) and goes into the connection, which from then on hands out
+//! compressed messages as [`Event::Compressed`](crate::Event::Compressed).
 //!
 //! **Choose the codecs by what was agreed**, not by what was wanted. Without context takeover,
 //! which is what [`Deflate::new`](crate::Deflate::new) asks for, one `Inflater::shared` and one
@@ -1029,9 +1040,9 @@
 //! inflate, and up to 64 KiB that are kept between messages to compress.
 //!
 //! **While a message is inflated**, `Messages` holds it: up to
-//! [`Config::max_message`](crate::Config::max_message), and twice that while memory grows. Or take pieces
-//! as they come ([`Inflater::inflate`](crate::Inflater::inflate)): messages of any size then pass
-//! through 17 KiB.
+//! [`Config::max_message`](crate::Config::max_message), and twice that while memory grows. Or take
+//! pieces as they come ([`Inflater::inflate`](crate::Inflater::inflate)): messages of any size then
+//! pass through 17 KiB.
 //!
 //! ```
 //! # #[cfg(feature = "deflate")] {
@@ -1078,10 +1089,10 @@
 //!
 //! ## Frames that are not copied
 //!
-//! [`Prepared`](crate::Prepared) hands the same bytes to any number of server connections. Keep them
-//! behind an `Arc` in each connection's queue, as `examples/broadcast.rs` does.
-//! [`Connection::frame`](crate::Connection::frame) appends a header alone, for a payload that you write
-//! from where it lies. [`frame_in_place`](crate::Connection::frame_in_place) masks a client's
+//! [`Prepared`](crate::Prepared) hands the same bytes to any number of server connections. Keep
+//! them behind an `Arc` in each connection's queue, as `examples/broadcast.rs` does.
+//! [`Connection::frame`](crate::Connection::frame) appends a header alone, for a payload that you
+//! write from where it lies. [`frame_in_place`](crate::Connection::frame_in_place) masks a client's
 //! payload where it lies.
 
 #![cfg_attr(
