@@ -59,12 +59,121 @@
 //! ```
 //!
 //! A driver that also calls [`tick`](Endpoint::tick) and waits no longer than
-//! [`deadline`](Endpoint::deadline) has time limits on everything that a peer can delay. Examples
-//! of whole drivers are in the repository: `blocking` over a thread for each connection.
+//! [`deadline`](Endpoint::deadline) has time limits on everything that a peer can delay. The
+//! [guide](crate::guide) has drivers for event loops, threads and async runtimes. Examples of whole
+//! programs are in the repository, beginning with `blocking`.
+//!
+//! # A whole conversation
+//!
+//! The driver stands in the middle. On its right it moves bytes, on its left it calls the endpoint.
+//! Here the endpoint is a server. For a client, the request is in the output from the beginning,
+//! and [`Incoming::Opened`] comes in place of [`Incoming::Request`]. The driver calls `tick` in each
+//! turn, after the bytes that it has read. The diagram shows the two calls that find a deadline
+//! passed.
+//!
+//! ```text
+//! endpoint                           driver                          peer
+//!    |                                  |  <-- GET /chat HTTP/1.1 ...  |
+//!    |  <-- receive(bytes)              |                              |
+//!    |  --> Incoming::Request           |                              |
+//!    |  <-- request(), accept(..)       |                              |
+//!    |  --> output(): the 101           |                              |
+//!    |                                  |  --> HTTP/1.1 101 ...        |
+//!    |  <-- written(129)                |                              |
+//!    |                                  |                              |
+//!    |                                  |  <-- text "hi"               |
+//!    |  <-- receive(bytes)              |                              |
+//!    |  --> Incoming::Text("hi")        |                              |
+//!    |  <-- sender.text("hello")        |                              |
+//!    |  --> output(): a text            |                              |
+//!    |                                  |  --> text "hello"            |
+//!    |  <-- written(7)                  |                              |
+//!    |                                  |                              |
+//!    |                                  |      (20 s of silence)       |
+//!    |  <-- tick(20 s), twice           |                              |
+//!    |  --> output(): a Ping            |                              |
+//!    |                                  |  --> Ping                    |
+//!    |  <-- written(6)                  |                              |
+//!    |                                  |  <-- Pong                    |
+//!    |  <-- receive(bytes)              |                              |
+//!    |  --> Incoming::Pong              |                              |
+//!    |                                  |                              |
+//!    |                                  |  <-- Ping                    |
+//!    |  <-- receive(bytes)              |                              |
+//!    |  --> Incoming::Ping              |                              |
+//!    |  --> output(): its Pong          |                              |
+//!    |                                  |  --> Pong                    |
+//!    |  <-- written(3)                  |                              |
+//!    |                                  |                              |
+//!    |                                  |  <-- Close 1000              |
+//!    |  <-- receive(bytes)              |                              |
+//!    |  --> Incoming::Close             |                              |
+//!    |  --> output(): its answer        |                              |
+//!    |                                  |  --> Close 1000              |
+//!    |  <-- written(4)                  |                              |
+//!    |  --> next_step(): ShutdownWrite  |                              |
+//!    |                                  |  --> end of our stream       |
+//!    |  --> next_step(): AwaitEof       |                              |
+//!    |                                  |  <-- end of the peer's stream|
+//!    |  <-- receive_eof()               |                              |
+//!    |  --> next_step(): Drop           |                              |
+//!    |                                  |      (drop the socket)       |
+//!    |  --> ending()                    |                              |
+//! ```
+//!
+//! The same conversation as code, without the socket:
+//!
+//! ```
+//! use core::time::Duration;
+//! use websocket_proto::endpoint::{Endpoint, Incoming, Options};
+//! use websocket_proto::handshake::AcceptOptions;
+//! use websocket_proto::{NextStep, Server};
+//!
+//! /// One turn: `bytes` were read in the second `now`. Returns what the driver writes.
+//! fn turn(ws: &mut Endpoint<Server>, now: u64, bytes: &[u8]) -> Vec<u8> {
+//!     let mut read = bytes.to_vec();
+//!     let mut input = &mut read[..];
+//!     while let Some((incoming, sender)) = ws.receive(&mut input) {
+//!         match incoming {
+//!             Incoming::Request => {
+//!                 let request = ws.request().expect("it was just reported");
+//!                 request.accept(&AcceptOptions::new()).expect("the options are valid");
+//!             }
+//!             Incoming::Text("hi") => sender.text("hello").expect("the connection is open"),
+//!             _ => {}
+//!         }
+//!     }
+//!     ws.tick(Duration::from_secs(now));
+//!     let written = ws.output().to_vec();
+//!     ws.written(written.len());
+//!     written
+//! }
+//!
+//! let mut ws = Endpoint::server(&Options::new());
+//! let request = b"GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+//!     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+//! let response = turn(&mut ws, 0, request);
+//! assert!(response.starts_with(b"HTTP/1.1 101 ") && response.len() == 129);
+//! assert_eq!(turn(&mut ws, 0, b"\x81\x82\0\0\0\0hi"), b"\x81\x05hello");
+//! assert_eq!(ws.deadline(), Some(Duration::from_secs(20)));
+//! assert_eq!(turn(&mut ws, 20, b""), b""); // perhaps there are bytes to be read: look again
+//! assert_eq!(turn(&mut ws, 20, b""), b"\x89\x04\0\0\0\x01"); // a Ping
+//! assert_eq!(turn(&mut ws, 21, b"\x8A\x84\0\0\0\0\0\0\0\x01"), b""); // its Pong
+//! assert_eq!(turn(&mut ws, 22, b"\x89\x81\0\0\0\0?"), b"\x8A\x01?");
+//! assert_eq!(turn(&mut ws, 23, b"\x88\x82\0\0\0\0\x03\xE8"), b"\x88\x02\x03\xE8");
+//! assert_eq!(ws.next_step(), NextStep::ShutdownWrite);
+//! assert_eq!(ws.next_step(), NextStep::AwaitEof);
+//! ws.receive_eof();
+//! assert_eq!(ws.next_step(), NextStep::Drop);
+//! assert_eq!(ws.ending().expect("it has ended").to_string(), "closed by the peer: 1000");
+//! ```
+//!
+//! # What it is built on
 //!
 //! An endpoint is built on [`Connection`](crate::Connection), [`Messages`], the
 //! [`handshake`](crate::handshake) and [`Deadlines`](crate::Deadlines). These are for programs that
-//! need every byte: on bare metal, in relays, for payloads that are not copied.
+//! need every byte: on bare metal, in relays, for payloads that are not copied. See
+//! [below the endpoint](crate::guide#below-the-endpoint).
 
 mod compression;
 mod end;

@@ -112,24 +112,28 @@ impl<R: Role> Endpoint<R> {
     ///
     /// ```
     /// # use std::io::{self, Read};
+    /// use std::ops::Range;
     /// use websocket_proto::Server;
     /// use websocket_proto::endpoint::{Endpoint, Incoming};
     ///
+    /// /// `read` is what of the buffer was read, but not received yet.
     /// fn next<'b>(
     ///     ws: &'b mut Endpoint<Server>,
     ///     stream: &mut impl Read,
     ///     buffer: &'b mut [u8],
+    ///     read: &mut Range<usize>,
     /// ) -> io::Result<Option<Incoming<'b>>> {
-    ///     let mut read = 0..0;
     ///     loop {
     ///         let mut input = &mut buffer[read.clone()];
     ///         let ready = ws.ready(&mut input);
     ///         read.start = read.end - input.len();
     ///         if ready {
-    ///             let mut input = &mut buffer[read];
-    ///             return Ok(ws.receive(&mut input).map(|(incoming, _)| incoming));
+    ///             let mut input = &mut buffer[read.clone()];
+    ///             let event = ws.receive(&mut input);
+    ///             read.start = read.end - input.len();
+    ///             return Ok(event.map(|(incoming, _)| incoming));
     ///         }
-    ///         read = 0..stream.read(buffer)?;
+    ///         *read = 0..stream.read(buffer)?;
     ///         if read.is_empty() {
     ///             return Ok(None);
     ///         }
@@ -137,8 +141,12 @@ impl<R: Role> Endpoint<R> {
     /// }
     /// # use websocket_proto::{Agreed, endpoint::Options};
     /// # let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
-    /// # let mut stream = &b"\x81\x82\0\0\0\0hi"[..];
-    /// # assert!(matches!(next(&mut ws, &mut stream, &mut [0; 5])?, Some(Incoming::Text("hi"))));
+    /// # let mut stream = &b"\x81\x82\0\0\0\0hi\x81\x82\0\0\0\0ho"[..];
+    /// # let (mut buffer, mut read) = ([0; 11], 0..0);
+    /// # let event = next(&mut ws, &mut stream, &mut buffer, &mut read)?;
+    /// # assert!(matches!(event, Some(Incoming::Text("hi"))));
+    /// # let event = next(&mut ws, &mut stream, &mut buffer, &mut read)?;
+    /// # assert!(matches!(event, Some(Incoming::Text("ho"))));
     /// # Ok::<(), io::Error>(())
     /// ```
     #[doc(alias("poll", "lending"))]
