@@ -113,7 +113,7 @@
 //!     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 //! }
 //! # use websocket_proto::endpoint::Options;
-//! # struct Pipe(Vec<u8>, Vec<u8>, bool);
+//! # struct Pipe(Vec<u8>, Vec<u8>, bool, bool);
 //! # impl Read for Pipe {
 //! #     fn read(&mut self, b: &mut [u8]) -> io::Result<usize> {
 //! #         if self.0.is_empty() && !self.2 { return Err(ErrorKind::WouldBlock.into()); }
@@ -124,16 +124,26 @@
 //! #     }
 //! # }
 //! # impl Write for Pipe {
-//! #     fn write(&mut self, b: &[u8]) -> io::Result<usize> { self.1.write(b) }
+//! #     fn write(&mut self, b: &[u8]) -> io::Result<usize> {
+//! #         if self.3 { return Err(ErrorKind::WouldBlock.into()); }
+//! #         self.1.write(b)
+//! #     }
 //! #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
 //! # }
 //! # let head = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
 //! #     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-//! # let (mut ws, mut pipe) = (Endpoint::server(&Options::new()), Pipe(head.to_vec(), vec![], false));
+//! # let options = Options::new().water_marks(0, 1); // a second message waits for room
+//! # let (mut ws, mut pipe) = (Endpoint::server(&options), Pipe(head.to_vec(), vec![], false, false));
 //! # let mut buffer = [0; 64];
 //! # let sleep = turn(&mut pipe, || (), &mut ws, &mut buffer, Duration::ZERO);
 //! # assert_eq!(sleep, Some(Duration::from_secs(20)));
-//! # pipe.0.extend_from_slice(b"\x81\x82\0\0\0\0hi\x88\x80\0\0\0\0");
+//! # pipe.0.extend_from_slice(b"\x81\x82\0\0\0\0ho\x81\x82\0\0\0\0hi");
+//! # pipe.3 = true;
+//! # turn(&mut pipe, || (), &mut ws, &mut buffer, Duration::ZERO);
+//! # pipe.3 = false;
+//! # turn(&mut pipe, || (), &mut ws, &mut buffer, Duration::ZERO);
+//! # assert!(pipe.1.ends_with(b"\x81\x02ho\x81\x02hi"));
+//! # pipe.0.extend_from_slice(b"\x88\x80\0\0\0\0");
 //! # pipe.2 = true;
 //! # assert_eq!(turn(&mut pipe, || (), &mut ws, &mut buffer, Duration::ZERO), None);
 //! # assert!(pipe.1.ends_with(b"\x81\x02hi\x88\x00"));
@@ -412,8 +422,8 @@
 //! event:
 //!
 //! ```
-//! use std::ops::Range;
 //! use std::io;
+//! use std::ops::Range;
 //! use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 //! use websocket_proto::endpoint::{Endpoint, Incoming};
 //! use websocket_proto::{NextStep, Role};
