@@ -646,9 +646,9 @@
 //! - The reader reads without the lock, then locks, receives, unlocks and notifies the writer.
 //! - Any thread sends: it locks, sends, unlocks and notifies the writer.
 //! - The writer locks, calls `take_output`, unlocks, writes all of it, then locks and reports
-//!   `written`. If there is no output it follows `next_step`, and waits on a `Condvar` until the
-//!   deadline. On an error it calls `abort` and shuts the stream down both ways, which wakes the
-//!   reader.
+//!   `written`. If there is no output, it calls `tick`, follows `next_step`, and waits on a
+//!   `Condvar` until the deadline. On an error it calls `abort` and shuts the stream down both
+//!   ways, which wakes the reader.
 //!
 //! # Sending one message to many
 //!
