@@ -27,7 +27,7 @@ use crate::{
 ///
 #[cfg_attr(
     feature = "alloc",
-    doc = "[`Endpoint`](crate::endpoint::Endpoint) drives a connection for you, from the handshake to the end."
+    doc = "[`Endpoint`](crate::endpoint::Endpoint) drives a connection for you."
 )]
 ///
 /// ```

@@ -1,12 +1,12 @@
 #![cfg_attr(feature = "alloc", doc = include_str!("../README.md"))]
 #![cfg_attr(
     not(feature = "alloc"),
-    doc = "The core of the WebSocket protocol as a state machine without I/O and without allocation: bytes go
-in, events and outbound bytes come out.
+    doc = "The core of the WebSocket protocol as a state machine without I/O and without
+allocation: bytes go in, events and outbound bytes come out.
 
 The module [`handshake`] opens a connection. A [`Connection`] receives and sends, [`Messages::lent`]
-joins the pieces of messages in a buffer of yours, and [`Deadlines`] limits what a peer can delay. The
-[guide](guide#without-an-operating-system) shows how to drive them. The feature `alloc` adds
+joins the pieces of messages in a buffer of yours, and [`Deadlines`] limits what a peer can delay.
+The [guide](guide#without-an-operating-system) shows how to drive them. The feature `alloc` adds
 `Endpoint`, which does that for you."
 )]
 #![no_std]

@@ -6,7 +6,8 @@
 //!
 #![cfg_attr(
     feature = "alloc",
-    doc = "[`Endpoint`](crate::endpoint::Endpoint) does this for you. Of this module it needs [`AcceptOptions`],\n[`Offer`] and [`Target`]."
+    doc = "[`Endpoint`](crate::endpoint::Endpoint) does this for you, with [`AcceptOptions`],
+[`Offer`] and [`Target`]."
 )]
 //!
 //! **A head has to lie in one piece.** Until `receive` has returned it, the caller keeps all bytes
