@@ -11,7 +11,7 @@ use websocket_proto::{
     Agreed, Client, CloseCode, Data, Limit, MaskSource, NextStep, Prepared, Role, SendError,
     Server,
     endpoint::{Endpoint, Incoming, Options},
-    handshake::{AcceptOptions, HeadError, Offer, Target},
+    handshake::{AcceptOptions, HandshakeError, HeadError, Offer, Target},
 };
 
 const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -434,6 +434,44 @@ fn a_request_is_there_until_it_is_answered() {
     request.accept(&AcceptOptions::new().subprotocol(second)).unwrap();
     assert!(String::from_utf8_lossy(run.ws.output()).contains("Sec-WebSocket-Protocol: b\r\n"));
     assert!(run.ws.request().is_none());
+}
+
+#[test]
+fn the_response_to_a_request_that_failed_can_be_replaced_until_some_of_it_has_left() {
+    let late = Err(HeadError::AlreadyAnswered);
+    let page = [("Content-Type", "text/plain")];
+    let mut ws = Endpoint::server(&Options::new());
+    assert_eq!(ws.respond(200, &page, b"hello"), late);
+    let mut read = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n".to_vec();
+    match ws.receive(&mut &mut read[..]) {
+        Some((Incoming::HandshakeFailed(HandshakeError::UpgradeMissing), sender)) => {
+            let before = sender.output().to_vec();
+            assert_eq!(sender.respond(101, &page, b""), Err(HeadError::InvalidStatus));
+            assert_eq!(sender.output(), before);
+            sender.respond(200, &page, b"hello").unwrap();
+        }
+        other => panic!("{other:?}"),
+    }
+    let response = String::from_utf8(ws.output().to_vec()).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    assert!(response.contains("Content-Type: text/plain\r\n") && response.ends_with("hello"));
+    ws.written(1);
+    assert_eq!(ws.respond(200, &page, b"again"), late);
+    ws.written(ws.output().len());
+    assert_eq!(ws.respond(200, &page, b"again"), late);
+    assert_eq!(ws.next_step(), NextStep::ShutdownWrite);
+    ws.receive_eof();
+    assert_eq!(ws.next_step(), NextStep::Drop);
+
+    // The response of a rejection can be replaced, too, and that of an opening cannot.
+    for answer in ["accept", "reject"] {
+        let mut run = server();
+        run.step("<REQUEST");
+        assert_eq!(run.ws.respond(200, &page, b""), late);
+        run.step(answer);
+        let refused = run.ws.respond(404, &page, b"");
+        assert_eq!(refused.is_err(), answer == "accept");
+    }
 }
 
 #[test]

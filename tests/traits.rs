@@ -151,6 +151,7 @@ fn each_error_has_a_text_of_its_own() {
         &HeadError::NotUpgrade,
         &HeadError::InvalidStatus,
         &HeadError::UnexpectedBody,
+        &HeadError::AlreadyAnswered,
         &HeadError::Full,
     ]);
     texts(&[

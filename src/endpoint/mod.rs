@@ -206,6 +206,7 @@ use crate::{
     closing::NextStep,
     error::SendError,
     event::Data,
+    handshake::HeadError,
     join::Messages,
     prepared::Prepared,
     role::{Role, Server},
@@ -312,6 +313,8 @@ forward! { R, [R: Role], "":
 
 forward! { Server, [], "\n\n# Errors\n\nAs there.":
     fn prepared(&mut self, message: &Prepared) -> Result<(), SendError>;
+    fn respond(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8])
+        -> Result<(), HeadError>;
 }
 
 impl<R: Role> Endpoint<R> {

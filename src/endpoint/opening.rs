@@ -163,6 +163,49 @@ impl fmt::Debug for Waiting<'_> {
     }
 }
 
+impl Sender<Server> {
+    /// Replaces the response that refuses a request by one with this HTTP status between 200 and
+    /// 599, header lines and body. Call it when a request is reported that has
+    /// [failed](Incoming::HandshakeFailed): a browser may want a page, a load balancer a sign of
+    /// life.
+    ///
+    /// ```
+    /// use websocket_proto::endpoint::{Endpoint, Incoming, Options};
+    /// use websocket_proto::handshake::HandshakeError;
+    ///
+    /// let mut ws = Endpoint::server(&Options::new());
+    /// let mut read = *b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    /// if let Some((incoming, sender)) = ws.receive(&mut &mut read[..]) {
+    ///     if let Incoming::HandshakeFailed(HandshakeError::UpgradeMissing) = incoming {
+    ///         sender.respond(200, &[("Content-Type", "text/plain")], b"alive")?;
+    ///     }
+    /// }
+    /// assert!(ws.output().starts_with(b"HTTP/1.1 200 "));
+    /// # Ok::<(), websocket_proto::handshake::HeadError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`HeadError::AlreadyAnswered`] if there is no such response, or some of it has left; else as
+    /// for [`reject`]. Nothing changed.
+    #[doc(alias("page", "health"))]
+    pub fn respond(
+        &mut self,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<(), HeadError> {
+        let is_whole = self.written == 0 && self.handed_out == 0 && !self.out.is_empty();
+        if self.phase != Phase::Answered || !is_whole {
+            return Err(HeadError::AlreadyAnswered);
+        }
+        let mut out = Vec::new();
+        reject(status, headers, body, &mut out)?;
+        self.out = out;
+        Ok(())
+    }
+}
+
 impl<M: MaskSource> Endpoint<Client<M>> {
     /// Creates a client whose request for `target` is in the [output](Endpoint::output).
     ///

@@ -286,6 +286,8 @@ pub enum HeadError {
     InvalidStatus,
     /// A body after a status that has none: 204, 205 or 304 (RFC 9110 §6.4.1, §15.3.6).
     UnexpectedBody,
+    /// There is no response that could be replaced, or some of it has left.
+    AlreadyAnswered,
     /// The output has no room for the whole head.
     Full,
 }
@@ -306,6 +308,7 @@ impl fmt::Display for HeadError {
             HeadError::NotUpgrade => "the request is not of HTTP/1.1",
             HeadError::InvalidStatus => "the status cannot refuse a handshake",
             HeadError::UnexpectedBody => "the status has no body",
+            HeadError::AlreadyAnswered => "the response has left, or there is none",
             HeadError::Full => "the output has no room",
         })
     }
