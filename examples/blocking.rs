@@ -28,7 +28,6 @@ fn serve(mut stream: TcpStream) -> io::Result<Option<Ending>> {
     let (start, mut ws) = (Instant::now(), Endpoint::server(&Options::new()));
     let (mut buffer, mut read) = ([0; 16 << 10], 0);
     loop {
-        ws.tick(start.elapsed());
         let mut input = &mut buffer[..std::mem::take(&mut read)];
         while let Some((incoming, sender)) = ws.receive(&mut input) {
             match incoming {
@@ -39,6 +38,7 @@ fn serve(mut stream: TcpStream) -> io::Result<Option<Ending>> {
                 _ => {}
             }
         }
+        ws.tick(start.elapsed());
         // Neither a write nor a read may take longer than until the next deadline.
         let left = |at: Duration| at.saturating_sub(start.elapsed()).max(Duration::from_millis(1));
         stream.set_write_timeout(ws.deadline().map(left))?;
