@@ -39,8 +39,9 @@ impl Compression {
     /// Creates the setting for codecs that belong to one endpoint each. `decompress` and `compress`
     /// make them when a connection opens that has agreed on compression.
     ///
-    /// `deflate` says what a server agrees to. A client offers the same, and then the same with
-    /// context takeover, as [`Deflate::OFFERS`] does, because some servers insist on it.
+    /// `deflate` says what a server agrees to. A client offers the same first, and then the same
+    /// with context takeover, or without where the first has it: some servers insist on one of them
+    /// (see [`Deflate::OFFERS`]).
     ///
     /// ```
     /// # #[cfg(feature = "deflate")] {
@@ -90,12 +91,13 @@ impl Compression {
 
     /// What a client offers.
     pub(super) fn offers(&self) -> [Deflate; 2] {
-        let takeover = Deflate {
-            server_no_context_takeover: self.shared,
-            client_no_context_takeover: self.shared,
+        let no_context_takeover = self.shared || !self.deflate.server_no_context_takeover;
+        let other = Deflate {
+            server_no_context_takeover: no_context_takeover,
+            client_no_context_takeover: no_context_takeover,
             ..self.deflate
         };
-        [self.deflate, takeover]
+        [self.deflate, other]
     }
 
     /// Whether there are codecs for what was agreed.
