@@ -11,62 +11,57 @@
 
 #[path = "common/client.rs"]
 mod client;
-#[allow(dead_code, reason = "servers have theirs too")]
-#[path = "common/codecs.rs"]
-mod codecs;
+#[path = "common/compression.rs"]
+mod compression;
 
 use std::io;
 use std::process::ExitCode;
+use websocket_proto::endpoint::{Ending, Incoming, Options};
 use websocket_proto::handshake::Offer;
-use websocket_proto::{CloseCode, CloseFrame, Closure, Data, Deflate, Message, Messages};
+use websocket_proto::{CloseCode, Data};
 
 #[derive(Default)]
-struct Options {
+struct Arguments {
     url: String,
     send: Vec<String>,
     echo: bool,
     subprotocols: Vec<String>,
     headers: Vec<(String, String)>,
-    deflate: &'static [Deflate],
+    deflate: bool,
+    takeover: bool,
 }
 
 fn main() -> ExitCode {
-    match options().and_then(|options| run(&options)) {
-        Ok(Some(closure)) if closure.clean => ExitCode::SUCCESS,
-        Ok(closure) => {
-            eprintln!("not a clean close: {closure:?}");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
+    match arguments().and_then(|arguments| run(&arguments)) {
+        Ok(Some(ending)) if ending.closure.clean => return ExitCode::SUCCESS,
+        Ok(Some(ending)) => eprintln!("{ending}"),
+        Ok(None) => eprintln!("not ended"),
+        Err(error) => eprintln!("{error}"),
     }
+    ExitCode::FAILURE
 }
 
-fn options() -> io::Result<Options> {
-    let mut options = Options::default();
-    let (mut deflate, mut takeover) = (false, false);
+fn arguments() -> io::Result<Arguments> {
+    let mut parsed = Arguments::default();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| usage(&argument));
         match argument.as_str() {
-            "--send" => options.send.push(value()?),
-            "--echo" => options.echo = true,
-            "--subprotocol" => options.subprotocols.push(value()?),
+            "--send" => parsed.send.push(value()?),
+            "--echo" => parsed.echo = true,
+            "--subprotocol" => parsed.subprotocols.push(value()?),
             "--header" => {
                 let header = value()?;
                 let (name, value) = header.split_once(':').ok_or_else(|| usage(&header))?;
-                options.headers.push((name.to_owned(), value.trim().to_owned()));
+                parsed.headers.push((name.to_owned(), value.trim().to_owned()));
             }
-            "--deflate" => deflate = true,
-            "--takeover" => takeover = true,
-            url if options.url.is_empty() && !url.starts_with("--") => options.url = url.into(),
+            "--deflate" => parsed.deflate = true,
+            "--takeover" => parsed.takeover = true,
+            url if parsed.url.is_empty() && !url.starts_with("--") => parsed.url = url.into(),
             other => return Err(usage(other)),
         }
     }
-    options.deflate = codecs::ways(deflate, takeover).map_err(io::Error::other)?;
-    if options.url.is_empty() { Err(usage("no URL")) } else { Ok(options) }
+    if parsed.url.is_empty() { Err(usage("no URL")) } else { Ok(parsed) }
 }
 
 fn usage(what: &str) -> io::Error {
@@ -76,74 +71,56 @@ fn usage(what: &str) -> io::Error {
     ))
 }
 
-fn run(options: &Options) -> io::Result<Option<Closure>> {
-    let subprotocols: Vec<_> = options.subprotocols.iter().map(String::as_str).collect();
-    let headers: Vec<_> = options.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    let offer = Offer::new().subprotocols(&subprotocols).headers(&headers).deflate(options.deflate);
-    let client::Dialled { mut transport, mut connection, leftover, subprotocol } =
-        client::dial(&options.url, &offer)?;
-    if let Some(subprotocol) = subprotocol {
-        println!("subprotocol {subprotocol}");
+fn run(arguments: &Arguments) -> io::Result<Option<Ending>> {
+    let Arguments { url, send, echo, deflate, takeover, .. } = arguments;
+    let mut options = Options::new();
+    if let Some(compression) = compression::of(*deflate, *takeover).map_err(io::Error::other)? {
+        options = options.compression(compression);
     }
-    if let Some(deflate) = connection.agreed().deflate {
-        println!("{deflate:?}");
-    }
-    let (mut own, mut shared) =
-        (codecs::Own::of_client(connection.agreed()), codecs::Shared::new());
-    let (inflater, deflater) = own.or(&mut shared);
+    let subprotocols: Vec<_> = arguments.subprotocols.iter().map(String::as_str).collect();
+    let headers: Vec<_> = arguments.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let offer = Offer::new().subprotocols(&subprotocols).headers(&headers);
 
-    let mut out = Vec::new();
-    for text in &options.send {
-        let text = Data::Text(text);
-        connection.send_compressed(text, deflater, &mut out).map_err(io::Error::other)?;
-    }
-    let mut expected = if options.echo { usize::MAX } else { options.send.len() };
-    // A message of up to 16 KiB stays in the buffer until it is complete. Reads append to it.
-    const CAPACITY: usize = 16 << 10;
-    let mut messages = Messages::new().in_place(CAPACITY);
-    let mut filled = leftover.len();
-    let mut buffer = leftover;
-    buffer.resize(CAPACITY.max(filled), 0);
-    loop {
-        let mut input = &mut buffer[..filled];
-        while let Some(message) = messages.receive_inflated(&mut connection, inflater, &mut input) {
-            let mut received = None;
-            match message {
-                Message::Text(text) => {
-                    println!("text {}", printable(text));
-                    received = Some(Data::Text(text));
+    let mut expected = if *echo { usize::MAX } else { send.len() };
+    client::run(url, &offer, &options, |incoming, sender| {
+        let mut received = None;
+        match incoming {
+            Incoming::Opened(response) => {
+                if let Some(subprotocol) = response.subprotocol() {
+                    println!("subprotocol {}", printable(subprotocol));
                 }
-                Message::Binary(data) => {
-                    println!("binary, {} bytes", data.len());
-                    received = Some(Data::Binary(data));
+                if let Some(deflate) = response.agreed().deflate {
+                    println!("{deflate:?}");
                 }
-                Message::Close(close) => println!("close {close:?}"),
-                Message::Failed(failure) => eprintln!("failed: {failure}"),
-                _ => {}
-            }
-            if let Some(data) = received {
-                expected = expected.saturating_sub(1);
-                if options.echo {
-                    // Once we are closing, a message cannot be answered any more: not an error here.
-                    let _ = connection.send_compressed(data, deflater, &mut out);
+                for text in send {
+                    if let Err(error) = sender.text(text) {
+                        eprintln!("not sent: {error}");
+                    }
                 }
             }
-            connection.transmit(&mut out).map_err(io::Error::other)?;
+            Incoming::Text(text) => {
+                println!("text {}", printable(text));
+                received = Some(Data::Text(text));
+            }
+            Incoming::Binary(data) => {
+                println!("binary, {} bytes", data.len());
+                received = Some(Data::Binary(data));
+            }
+            Incoming::Close(close) => println!("close {close:?}"),
+            _ => {}
+        }
+        if let Some(data) = received {
+            expected = expected.saturating_sub(1);
+            if *echo {
+                // Once the connection closes, a message cannot be answered: not an error here.
+                let _ = sender.send(data);
+            }
         }
         if expected == 0 {
-            expected = usize::MAX;
-            let close = CloseFrame::truncated(CloseCode::NORMAL, "");
-            // An error says that the server closed first.
-            let _ = connection.close(Some(&close), &mut out);
+            // Again, it is refused without effect; so it is if the server closed first.
+            let _ = sender.close(CloseCode::NORMAL, "");
         }
-        let rest = input.len();
-        buffer.copy_within(filled - rest..filled, 0);
-        filled = rest;
-        match transport.turn(&mut connection, &mut out, &mut buffer[filled..]) {
-            Some(read) => filled += read.len(),
-            None => return Ok(connection.closure()),
-        }
-    }
+    })
 }
 
 /// Escapes control characters, by which a server could take over the terminal.

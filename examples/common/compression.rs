@@ -1,0 +1,30 @@
+//! `--deflate [--takeover]`, for the examples that take it.
+
+use websocket_proto::endpoint::Compression;
+
+/// What the flags ask for: codecs that all connections share, or with `--takeover` codecs of each
+/// connection's own, whose messages may refer to those before them.
+#[cfg(feature = "deflate")]
+pub fn of(deflate: bool, takeover: bool) -> Result<Option<Compression>, &'static str> {
+    use websocket_proto::endpoint::ZlibStock;
+    use websocket_proto::{Deflate, ZlibCompress, ZlibDecompress};
+
+    let compression = match (deflate, takeover) {
+        (false, false) => return Ok(None),
+        (false, true) => return Err("--takeover needs --deflate"),
+        (true, false) => Compression::shared(ZlibStock::new(6)),
+        (true, true) => {
+            Compression::own(Deflate::OFFERS[1], ZlibDecompress::new, || ZlibCompress::new(6))
+        }
+    };
+    // Also the shortest message is compressed, to show it. A real program leaves the threshold.
+    Ok(Some(compression.threshold(0)))
+}
+
+#[cfg(not(feature = "deflate"))]
+pub fn of(deflate: bool, takeover: bool) -> Result<Option<Compression>, &'static str> {
+    match deflate || takeover {
+        false => Ok(None),
+        true => Err("--deflate needs an example that was built with the feature deflate"),
+    }
+}
