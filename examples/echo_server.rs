@@ -124,13 +124,13 @@ impl Peer {
     /// Reads, answers and writes as much as the socket gives and takes.
     fn turn(&mut self, buffer: &mut [u8], subprotocols: &[String], now: Duration) -> Turn {
         for _ in 0..READS_A_TURN {
-            let (mut length, mut moved, mut blocked) = (0, false, false);
+            let (mut length, mut drained, mut wrote, mut blocked) = (0, false, false, false);
             if self.ws.wants_read() {
                 match self.stream.read(buffer) {
                     Ok(0) => self.ws.receive_eof(),
-                    Ok(count) => (length, moved) = (count, true),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                    Err(error) if error.kind() == ErrorKind::Interrupted => moved = true,
+                    Ok(count) => length = count,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => drained = true,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(_) => self.ws.abort(),
                 }
             }
@@ -139,7 +139,7 @@ impl Peer {
                 match self.stream.write(self.ws.output()) {
                     Ok(count) => {
                         self.ws.written(count);
-                        moved = true;
+                        wrote = true;
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => blocked = true,
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -158,8 +158,10 @@ impl Peer {
                 NextStep::Drop => return Turn::Done,
                 _ => {}
             }
-            // While bytes move there may be more, and events may have waited for room.
-            if !moved && (blocked || self.ws.output().is_empty()) {
+            // An event tells only of what a read or a write was refused before. After a write,
+            // input that has waited inside for room is received first.
+            let read = drained || !self.ws.wants_read();
+            if read && !wrote && (blocked || self.ws.output().is_empty()) {
                 return Turn::Wait;
             }
         }
