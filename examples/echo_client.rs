@@ -73,7 +73,8 @@ fn usage(what: &str) -> io::Error {
 
 fn run(arguments: &Arguments) -> io::Result<Option<Ending>> {
     let Arguments { url, send, echo, deflate, takeover, .. } = arguments;
-    let mut options = Options::new();
+    // All texts are in memory already, so that all of them may wait to be written.
+    let mut options = Options::new().water_marks(usize::MAX, usize::MAX);
     if let Some(compression) = compression::of(*deflate, *takeover).map_err(io::Error::other)? {
         options = options.compression(compression);
     }
