@@ -37,14 +37,17 @@ def parameters(header):
     return [set(parts[1:]) for parts in elements]
 
 
-async def exchange(peer, check):
-    """Sends messages of many kinds and has them echoed, over a connection that has agreed."""
+async def exchange(peer, check, refrains=False):
+    """Sends messages of many kinds and has them echoed, over a connection that has agreed.
+
+    The other side may refrain from taking its context over although it was agreed that it may.
+    """
     wire = Wire(peer)
     extension = wire.extension
     who = f"{peer.protocol.side.name} with {extension}"
     # For each direction: whether the context is taken over, and the window.
     there = not extension.local_no_context_takeover, extension.local_max_window_bits
-    back = not extension.remote_no_context_takeover, extension.remote_max_window_bits
+    back = not (refrains or extension.remote_no_context_takeover), extension.remote_max_window_bits
 
     async def echo(what, message, whole=None):
         """How many bytes the message took there, and how many back."""
