@@ -53,8 +53,13 @@ fn main() -> io::Result<()> {
         unfinished.dedup();
         for token in std::mem::take(&mut unfinished) {
             if token == LISTENER {
-                // Until nobody waits, or it fails: the next sweep tries again.
-                while let Ok((mut stream, _)) = listener.accept() {
+                loop {
+                    let mut stream = match listener.accept() {
+                        Ok((stream, _)) => stream,
+                        Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
+                        // Nobody waits; or all file handles are taken: the next sweep tries again.
+                        Err(_) => break,
+                    };
                     last_token.0 += 1;
                     let interest = Interest::READABLE | Interest::WRITABLE;
                     if poll.registry().register(&mut stream, last_token, interest).is_ok() {

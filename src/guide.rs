@@ -47,7 +47,7 @@
 //! something:
 //!
 //! ```
-//! use std::io::{self, ErrorKind, Read, Write};
+//! use std::io::{ErrorKind, Read, Write};
 //! use std::time::Duration;
 //! use websocket_proto::endpoint::{Endpoint, Incoming};
 //! use websocket_proto::{NextStep, Server};
@@ -63,12 +63,13 @@
 //! ) -> Option<Duration> {
 //!     loop {
 //!         // Read what there is; events come even if nothing was read.
-//!         let mut length = 0;
+//!         let (mut length, mut drained, mut wrote, mut blocked) = (0, false, false, false);
 //!         if ws.wants_read() {
 //!             match stream.read(read) {
 //!                 Ok(0) => ws.receive_eof(),
 //!                 Ok(count) => length = count,
-//!                 Err(error) if is_temporary(&error) => {}
+//!                 Err(error) if error.kind() == ErrorKind::WouldBlock => drained = true,
+//!                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
 //!                 Err(_) => ws.abort(),
 //!             }
 //!         }
@@ -82,14 +83,14 @@
 //! #           }
 //!         }
 //!         // Write what can be written.
-//!         let (mut blocked, mut moved) = (false, length > 0);
 //!         while !blocked && !ws.output().is_empty() {
 //!             match stream.write(ws.output()) {
 //!                 Ok(count) => {
 //!                     ws.written(count);
-//!                     moved = true;
+//!                     wrote = true;
 //!                 }
-//!                 Err(error) if is_temporary(&error) => blocked = true,
+//!                 Err(error) if error.kind() == ErrorKind::WouldBlock => blocked = true,
+//!                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
 //!                 Err(_) => ws.abort(),
 //!             }
 //!         }
@@ -102,16 +103,15 @@
 //!             NextStep::Drop => return None, // drop the stream, too
 //!             _ => {}
 //!         }
-//!         // Go on while bytes move: a write can make room for events that were held back.
-//!         if !moved && (blocked || ws.output().is_empty()) {
+//!         // A poller wakes you only for what the socket has refused. A write can make room for
+//!         // events that were held back, and then for more to be read.
+//!         let read = drained || !ws.wants_read();
+//!         if read && !wrote && (blocked || ws.output().is_empty()) {
 //!             return ws.deadline();
 //!         }
 //!     }
 //! }
-//!
-//! fn is_temporary(error: &io::Error) -> bool {
-//!     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
-//! }
+//! # use std::io;
 //! # use websocket_proto::endpoint::Options;
 //! # struct Pipe(Vec<u8>, Vec<u8>, bool, bool);
 //! # impl Read for Pipe {

@@ -158,6 +158,8 @@ impl<R: Role> Endpoint<R> {
     }
 
     /// Whether to read. Otherwise input that was read is still inside, or nothing more is expected.
+    /// A call of [`receive`](Endpoint::receive) can make it true, when it has taken what was inside:
+    /// ask after it, and again before you wait.
     ///
     /// A driver that reads nevertheless loses nothing at first. The connection fails with
     /// [`InternalError::Unread`] when more has piled up than may wait as
