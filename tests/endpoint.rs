@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use common::{Keys, frame, mask, name, show, show_close, unmask};
 use websocket_proto::{
-    Agreed, Client, CloseCode, Data, Limit, MaskSource, NextStep, Prepared, Role, SendError,
-    Server,
+    Agreed, Client, CloseCode, CloseFrame, Closure, Data, Initiator, Limit, MaskSource, NextStep,
+    Prepared, Role, SendError, Server,
     endpoint::{Endpoint, Incoming, Options},
     handshake::{AcceptOptions, HandshakeError, HeadError, Offer, Target},
 };
@@ -653,6 +653,52 @@ fn what_is_written_in_parts_is_not_written_twice() {
 }
 
 #[test]
+fn the_high_water_mark_counts_what_waits_and_nothing_else() {
+    for taken in [false, true] {
+        let options = Options::new().water_marks(100, 1000);
+        let mut ws = Endpoint::open(Server, Agreed::new(), &options).unwrap();
+        // What was written leaves room, though the rest still lies behind it.
+        ws.binary(&[7; 900]).unwrap();
+        ws.written(300);
+        if taken {
+            // What was taken out waits.
+            assert_eq!(ws.take_output(Vec::new()).len(), 604);
+        }
+        ws.binary(&[7; 300]).unwrap();
+        ws.binary(&[7; 80]).unwrap();
+        assert_eq!(ws.ping(b"?"), Ok(()));
+        ws.binary(&[7; 10]).unwrap();
+        assert_eq!(ws.ping(b"?"), Err(SendError::Full));
+    }
+}
+
+#[test]
+fn an_attempt_that_never_opened_counts_as_closed_with_1006_and_not_clean() {
+    for script in ["<BAD", "<SSH", "<HALF eof", "abort", "<REQUEST reject", "@0 @10!"] {
+        let mut run = server();
+        script.split_whitespace().for_each(|word| run.step(word));
+        let ending = run.ws.ending().expect("it will not open");
+        let Closure { code, clean, sent, failure, .. } = ending.closure;
+        assert_eq!((ending.opened, code, clean, sent, failure), (false, 1006, false, None, None));
+        assert_eq!((ending.received, ending.sent), (None, None));
+    }
+}
+
+#[test]
+fn both_codes_and_both_reasons_are_reported_when_closes_cross() {
+    let mut run = server();
+    for word in ["<REQUEST", "accept", ">", "goodbye", "<close", ">", "eof"] {
+        run.step(word);
+    }
+    let ending = run.ws.ending().expect("it has ended");
+    let close = |code, reason| CloseFrame::new(CloseCode::new(code).unwrap(), reason).ok();
+    assert_eq!((ending.received, ending.sent), (close(4001, "bye"), close(1001, "bye")));
+    let Closure { code, clean, sent, initiator, .. } = ending.closure;
+    assert_eq!((code, clean, sent), (4001, true, Some(1001)));
+    assert_eq!(initiator, Some(Initiator::Local));
+}
+
+#[test]
 fn a_prepared_message_is_sent_like_any_other() {
     let message = Prepared::new(Data::Text("to all"));
     let mut run = server();
@@ -707,6 +753,7 @@ fn a_hook_sees_each_frame_of_both_directions_once_however_they_are_split() {
     let sent = ["sent Pong, final, 1 bytes", "sent Close, final, 2 bytes"];
     for part in [1, 7, 1000, usize::MAX] {
         let mut run = server();
+        run.way = if part == usize::MAX { Way::TakenOutput } else { Way::Whole };
         let (log, lines) = std::sync::mpsc::channel();
         run.ws.trace(move |frame| {
             assert_eq!((frame.masked, frame.rsv), (!frame.sent, 0));
