@@ -151,6 +151,9 @@ impl<R: Role + Answer> Run<R> {
         if self.way == Way::TakenOutput && most == usize::MAX {
             let output = self.ws.take_output(vec![1, 2, 3]);
             assert_eq!(self.ws.output(), b"");
+            if !output.is_empty() {
+                assert_eq!(self.ws.next_step(), NextStep::Continue);
+            }
             self.written.extend(&output);
             self.ws.written(output.len());
             return;
