@@ -58,7 +58,7 @@ struct Hand<R> {
     handshake: ServerHandshake,
     head: Vec<u8>,
     connection: Connection<R>,
-    messages: Messages,
+    messages: Messages<'static>,
     deadlines: Option<(Deadlines, Duration, bool)>,
     out: Vec<u8>,
     eof: bool,
