@@ -190,6 +190,7 @@ fn endpoints() {
             }
         }
         see(ws.prepared(&any(Prepared::new(any(Data::Text(text()))))));
+        see(ws.respond(any(404), &[(text(), text())], bytes()));
     });
     if let Ok(mut ws) = Endpoint::open(Server, any(Agreed::new()), &options()) {
         drive_endpoint(&mut ws, |_| {});
