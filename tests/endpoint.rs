@@ -10,7 +10,7 @@ use common::{Keys, frame, mask, name, show, show_close, unmask};
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Closure, Data, Initiator, Limit, MaskSource, NextStep,
     Prepared, Role, SendError, Server,
-    endpoint::{Endpoint, Incoming, Options},
+    endpoint::{Cause, Endpoint, Incoming, Options},
     handshake::{AcceptOptions, HandshakeError, HeadError, Offer, Target},
 };
 
@@ -602,6 +602,13 @@ fn a_driver_that_reads_on_regardless_is_stopped() {
     run.receive(&[0]);
     assert_eq!(run.events, ["request", "HeadTooLarge"]);
     assert_eq!(run.output(), "431 |");
+    // Also if all of it comes with the request.
+    for (extra, events) in [(0, &["request"][..]), (1, &["request", "HeadTooLarge"])] {
+        let mut run = server();
+        run.receive(&[REQUEST.as_bytes(), &more, &vec![0; extra]].concat());
+        assert_eq!(run.events, events);
+        assert_eq!(run.ws.request().is_some(), extra == 0);
+    }
 }
 
 #[test]
@@ -684,6 +691,35 @@ fn an_attempt_that_never_opened_counts_as_closed_with_1006_and_not_clean() {
         let Closure { code, clean, sent, failure, .. } = ending.closure;
         assert_eq!((ending.opened, code, clean, sent, failure), (false, 1006, false, None, None));
         assert_eq!((ending.received, ending.sent), (None, None));
+    }
+}
+
+#[test]
+fn a_low_water_mark_above_the_high_one_is_the_same_as_it() {
+    let options = Options::new().water_marks(5000, 100);
+    let mut ws = Endpoint::open(Server, Agreed::new(), &options).unwrap();
+    ws.binary(&[7; 118]).unwrap();
+    ws.written(19);
+    assert_eq!(ws.text("hi"), Err(SendError::Full));
+    ws.written(1);
+    assert_eq!(ws.text("hi"), Ok(()));
+}
+
+#[test]
+fn an_ending_says_which_limit_or_rule_it_was() {
+    for (script, cause) in [
+        ("<REQUEST reject > eof", Some(Cause::Status(403))),
+        ("<BAD > eof", Some(Cause::Handshake(HandshakeError::UpgradeMissing))),
+        ("@0 @10! > @15!", Some(Cause::Limit(Limit::Handshake))),
+        ("<REQUEST @0 @30! > @35!", Some(Cause::Limit(Limit::Decision))),
+        ("<REQUEST accept > @0 @20! > @40! > @45!", Some(Cause::Limit(Limit::Pong))),
+        ("<REQUEST accept > @0 goodbye > @5!", Some(Cause::Limit(Limit::Close))),
+        ("<REQUEST accept > <fault > eof", None),
+        ("<HALF eof", None),
+    ] {
+        let mut run = server();
+        script.split_whitespace().for_each(|word| run.step(word));
+        assert_eq!(run.ws.ending().expect("it has ended").cause, cause, "{script}");
     }
 }
 
