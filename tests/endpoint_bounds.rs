@@ -259,6 +259,21 @@ fn a_message_takes_its_own_length_and_its_memory_is_given_back() {
     });
     assert!(peak < 400_000, "{peak} bytes");
     assert!(in_use < 3000, "{in_use} bytes");
+    // So is that of the copy of a message that was waited for.
+    let mut parts: Vec<_> =
+        mask(&frame(0x82, &[7; 100_000])).chunks(777).map(<[u8]>::to_vec).collect();
+    let (messages, in_use, _) = use_of(|| {
+        let mut messages = 0;
+        for part in &mut parts {
+            let mut input = &mut part[..];
+            while ws.ready(&mut input) {
+                messages += usize::from(ws.receive(&mut input).is_some());
+            }
+        }
+        messages
+    });
+    assert_eq!(messages, 1);
+    assert!(in_use < 3000, "{in_use} bytes");
     // A declared length alone takes nothing.
     let mut header = mask(&frame(0x82, &[7; 99_999]))[..8].to_vec();
     let ((), _, peak) = use_of(|| _ = read(&mut ws, &mut header, |_| {}));
@@ -291,4 +306,17 @@ fn an_ended_endpoint_holds_next_to_nothing() {
     let mut junk = vec![7; 100_000];
     let ((), in_use, _) = use_of(|| _ = read(&mut ws, &mut junk, |_| {}));
     assert_eq!(in_use, 0);
+    // Nor does one that never opened hold the head that it refused.
+    let options = Options::new();
+    let mut head = b"GET / HTTP/1.1\r\nHost: h\r\n".to_vec();
+    head.extend(b"X: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n".repeat(50));
+    head.extend(b"\r\n");
+    let (ws, in_use, _) = use_of(|| {
+        let mut ws = Endpoint::server(&options);
+        read(&mut ws, &mut head, |_| {});
+        write_all(&mut ws);
+        ws
+    });
+    assert!(ws.ending().is_some());
+    assert!(in_use < 1000, "{in_use} bytes");
 }
