@@ -558,6 +558,46 @@ impl Deadlines {
         deadlines
     }
 
+    /// Reports that the program did nothing for long. What takes long has its time again.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn suspended(&mut self, now: Duration) {
+        self.resumed(now);
+        if self.waiting.is_some() {
+            self.waiting = Some(Waiting { since: now, taken: 0 });
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn awaits_head(&self) -> bool {
+        matches!(self.phase, Phase::Handshake { .. })
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn awaits_decision(&self) -> bool {
+        matches!(self.phase, Phase::Decision { .. })
+    }
+
+    /// Whether output waited at the latest report.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn output_waits(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Whether an update would begin a limit, or end that of a Pong.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn is_behind<R: Role>(&self, connection: &Connection<R>) -> bool {
+        let number = |message: InProgress| message.number;
+        let message = connection.in_progress().map(|(number, _)| number);
+        match (connection.state(), self.phase) {
+            (_, Phase::Close { .. } | Phase::Closed) => false,
+            (State::Open, Phase::Pong { .. }) if connection.received() != self.received => true,
+            (State::Open, Phase::Idle { .. } | Phase::Pong { .. }) => {
+                message.is_some() && message != self.message.map(number)
+            }
+            _ => true,
+        }
+    }
+
     /// Whether the latest Pong answers the latest Ping.
     fn is_answered<R: Role>(&self, connection: &Connection<R>) -> bool {
         connection.pong_token().is_some_and(|token| token.get() == self.token)

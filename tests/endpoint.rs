@@ -43,6 +43,8 @@ struct Run<R> {
     client: bool,
     events: Vec<String>,
     written: Vec<u8>,
+    /// The latest time that was told.
+    now: Duration,
 }
 
 /// How a role answers a request.
@@ -84,7 +86,8 @@ impl Answer for Client<Keys> {
 
 impl<R: Role + Answer> Run<R> {
     fn new(ws: Endpoint<R>, client: bool) -> Self {
-        Run { way: Way::Whole, ws, client, events: Vec::new(), written: Vec::new() }
+        let (events, written, now) = (Vec::new(), Vec::new(), Duration::ZERO);
+        Run { way: Way::Whole, ws, client, events, written, now }
     }
 
     fn bytes(&self, word: &str) -> Vec<u8> {
@@ -163,7 +166,21 @@ impl<R: Role + Answer> Run<R> {
         self.ws.written(count);
     }
 
+    /// One step of a driver, and the tick that it asks for by a deadline that is now.
     fn step(&mut self, word: &str) {
+        let before = self.ws.deadline();
+        self.do_step(word);
+        match (before, self.ws.deadline()) {
+            (before, Some(now))
+                if now == self.now && before != Some(now) && !word.starts_with('@') =>
+            {
+                self.ws.tick(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn do_step(&mut self, word: &str) {
         let seconds = |text: &str| Duration::from_secs(text.parse().unwrap());
         let sent = match word.split_at(1) {
             ("<", input) => {
@@ -174,8 +191,10 @@ impl<R: Role + Answer> Run<R> {
             // One tick, and two.
             ("@", "") => unreachable!(),
             ("@", time) => {
+                let now = seconds(time.trim_end_matches('!'));
+                self.now = self.now.max(now);
                 for _ in 0..=usize::from(time.ends_with('!')) {
-                    self.ws.tick(seconds(time.trim_end_matches('!')));
+                    self.ws.tick(now);
                 }
                 Ok(())
             }
@@ -530,10 +549,11 @@ fn limits_can_be_set_and_lifted() {
     let mut options = Options::new().limit(Limit::Decision, Some(seconds(3)));
     options = options.limit(Limit::Idle, None).limit(Limit::Close, None);
     let mut run = Run::new(Endpoint::server(&options), false);
-    run.ws.tick(seconds(1));
+    run.step("@1");
     run.step("<REQUEST");
     assert_eq!(run.ws.deadline(), Some(seconds(4)));
     run.step("accept");
+    run.step(">");
     assert_eq!(run.ws.deadline(), None);
     run.step("goodbye");
     assert_eq!(run.ws.deadline(), None);

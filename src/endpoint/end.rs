@@ -126,9 +126,6 @@ impl<R: Role> Sender<R> {
     pub(super) fn refuse(&mut self, cause: Cause) {
         self.phase = Phase::Answered;
         self.report().cause = Some(cause);
-        if let Some(clock) = &mut self.clock {
-            clock.deadlines.closing(clock.now);
-        }
     }
 
     /// There will be no connection, and there is nothing to be written.

@@ -82,3 +82,16 @@ impl Kept {
         *self = Kept::default();
     }
 }
+
+/// Moves what lies behind the first `start` bytes to the front, if that costs less than those bytes
+/// did: so moving costs no more than writing.
+pub(super) fn reclaim(bytes: &mut Vec<u8>, start: &mut usize) {
+    let (front, rest) = bytes.split_at_mut_checked(*start).unwrap_or_default();
+    if rest.len() > front.len() {
+        return;
+    }
+    front.iter_mut().zip(&*rest).for_each(|(to, from)| *to = *from);
+    let length = rest.len();
+    bytes.truncate(length);
+    *start = 0;
+}

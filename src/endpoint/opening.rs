@@ -324,7 +324,7 @@ impl Inside {
                 if handshake.receive(&mut rest)?.is_none() {
                     return Ok(None);
                 }
-                sender.decide();
+                sender.phase = Phase::Deciding;
                 Announcement::Request
             }
             Some(Opening::Client(handshake)) => {

@@ -7,6 +7,7 @@ use super::{
     Phase, boxed,
     compression::{AnyCompress, Compression, serves},
     end::Report,
+    inside::reclaim,
     options::{Options, Settings},
     receiving::Codec,
     time::Clock,
@@ -145,9 +146,6 @@ impl<R: Role> Sender<R> {
         if let Some(trace) = &mut self.trace {
             trace.opened(handshake);
         }
-        if let Some(clock) = &mut self.clock {
-            clock.deadlines.update(clock.now, &self.connection);
-        }
         self.refresh();
         Ok(())
     }
@@ -188,11 +186,6 @@ impl<R: Role> Sender<R> {
                 // What cannot be appended now is tried again after the next event, write or tick.
                 let _ = self.connection.transmit(&mut self.out);
                 self.measure();
-            }
-            let closing = self.connection.state() != State::Open;
-            if let (true, Some(clock)) = (closing, &mut self.clock) {
-                // The time for closing begins, which is shorter than the others.
-                clock.deadlines.update(clock.now, &self.connection);
             }
             let nothing_waits = self.waiting() == 0 && !self.connection.wants_transmit();
             if self.eof && !self.holding && nothing_waits {
@@ -411,7 +404,7 @@ impl<R: Role> Sender<R> {
         let taken = self.out.len();
         self.empty();
         if let Some(clock) = &mut self.clock {
-            clock.deadlines.written(clock.now, taken, 0);
+            clock.written(taken, 0);
         }
     }
 
@@ -425,18 +418,13 @@ impl<R: Role> Sender<R> {
         self.written = self.written.saturating_add(taken - handed_out);
         if self.written >= self.out.len() {
             self.empty();
-        } else if self.output().len() <= self.written {
-            // What moves is less than what was written, so that moving costs no more than writing.
-            let (front, rest) = self.out.split_at_mut_checked(self.written).unwrap_or_default();
-            front.iter_mut().zip(&*rest).for_each(|(to, from)| *to = *from);
-            let length = rest.len();
-            self.out.truncate(length);
-            self.written = 0;
+        } else {
+            reclaim(&mut self.out, &mut self.written);
         }
         self.mark();
         let waiting = before - taken;
         if let Some(clock) = &mut self.clock {
-            clock.deadlines.written(clock.now, taken, waiting);
+            clock.written(taken, waiting);
         }
         self.full &= waiting > self.settings().low_water;
         self.settle();

@@ -10,12 +10,50 @@ use crate::{
     role::Role,
 };
 
+/// A first tick that comes this long after the deadline shows that the program was suspended.
+const SUSPENDED: Duration = Duration::from_secs(20);
+
 /// The time as the driver told it last.
+///
+/// Only a tick begins a limit, because between two ticks the time is not known: what happened
+/// since the latest one can be 20 s younger than that. Until the tick, the deadline is now.
 pub(super) struct Clock {
-    pub(super) deadlines: Deadlines,
-    pub(super) now: Duration,
+    deadlines: Deadlines,
+    now: Duration,
     /// The latest tick has found a deadline that had passed.
     overdue: bool,
+    /// Output waited at the latest tick.
+    waited: bool,
+    /// Whether output waited after the latest write since that tick.
+    waits: Option<bool>,
+    /// How many bytes of output were written since that tick; as many as can be if none waited
+    /// after a write, because such a peer is fast enough.
+    taken: u32,
+}
+
+impl Clock {
+    /// Notes that the transport took `taken` bytes and that `left` wait for it.
+    #[inline]
+    pub(super) const fn written(&mut self, taken: usize, left: usize) {
+        let taken = if left == 0 || taken > u32::MAX as usize { u32::MAX } else { taken as u32 };
+        self.taken = self.taken.saturating_add(taken);
+        self.waits = Some(left > 0);
+    }
+
+    /// Whether the next tick begins or ends a limit.
+    fn is_behind<R: Role>(&self, sender: &Sender<R>) -> bool {
+        let waited = self.deadlines.output_waits();
+        let changed = |waits| waits != waited || waited && self.taken > 0;
+        self.waits.is_some_and(changed)
+            || match sender.phase {
+                Phase::Head | Phase::Ended => false,
+                Phase::Deciding => self.deadlines.awaits_head(),
+                Phase::Answered | Phase::Draining => {
+                    self.deadlines.awaits_head() || self.deadlines.awaits_decision()
+                }
+                Phase::Open => self.deadlines.is_behind(&sender.connection),
+            }
+    }
 }
 
 impl<R: Role> Endpoint<R> {
@@ -28,7 +66,12 @@ impl<R: Role> Endpoint<R> {
     /// application that does not decide about a request in time has the client sent status 503.
     ///
     /// A deadline has an effect at the second tick that finds it passed. Until then `deadline` is
-    /// now. So bytes that wait in the transport count first, even if the program was suspended.
+    /// now. So bytes that wait in the transport count first, even if the program was suspended. After
+    /// a tick that comes more than 20 s late, the message in progress and the output that waits have
+    /// all their time again. So a program that pauses reading pauses its ticks, too.
+    ///
+    /// Only a tick begins a limit: until the next one, `deadline` is now. Tick behind `receive` and
+    /// in front of `output` to save that turn.
     ///
     /// ```
     /// use core::time::Duration;
@@ -59,10 +102,26 @@ impl<R: Role> Sender<R> {
     /// Tells the time, and does what is due: see [`Endpoint::tick`]. Use it where the sender is
     /// lent, for example while it waits for room.
     pub fn tick(&mut self, now: Duration) {
-        let new =
-            || Clock { deadlines: self.settings.0.deadlines.restarted(now), now, overdue: false };
-        let clock = self.clock.get_or_insert_with(new);
+        let waiting = self.waiting();
+        let clock = self.clock.get_or_insert_with(|| Clock {
+            deadlines: self.settings.0.deadlines.restarted(now),
+            now,
+            overdue: false,
+            waited: false,
+            waits: None,
+            taken: 0,
+        });
         clock.now = now.max(clock.now);
+        let next = clock.deadlines.next().filter(|_| !clock.overdue);
+        if next.is_some_and(|(at, _)| at.saturating_add(SUSPENDED) < clock.now) {
+            clock.deadlines.suspended(clock.now);
+        }
+        // Without a report, output that waited at the tick before is taken for blocked.
+        if let Some(waits) = clock.waits.take().or(clock.waited.then_some(waiting > 0)) {
+            let taken = mem::take(&mut clock.taken) as usize;
+            clock.deadlines.written(clock.now, taken, waits.into());
+        }
+        clock.waited = waiting > 0;
         match self.phase {
             Phase::Head => {}
             Phase::Deciding => clock.deadlines.deciding(clock.now),
@@ -116,17 +175,9 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// The application decides from now on.
-    pub(super) fn decide(&mut self) {
-        self.phase = Phase::Deciding;
-        if let Some(clock) = &mut self.clock {
-            clock.deadlines.deciding(clock.now);
-        }
-    }
-
-    /// When to [`tick`](Sender::tick) again at the latest; `None` if nothing is waited for, or if
-    /// the time was never told. The deadline can move earlier with every other call, so ask in each
-    /// turn.
+    /// When to [`tick`](Sender::tick) again at the latest: the time of the latest tick if that has
+    /// to be at once, `None` if nothing is waited for or the time was never told. The deadline can
+    /// move earlier with every other call, so ask in each turn.
     #[must_use]
     #[doc(alias("timeout", "timer"))]
     pub fn deadline(&self) -> Option<Duration> {
@@ -134,7 +185,7 @@ impl<R: Role> Sender<R> {
         if self.is_over() {
             return None;
         }
-        if clock.overdue {
+        if clock.overdue || clock.is_behind(self) {
             return Some(clock.now);
         }
         clock.deadlines.next().map(|(at, _)| at)
