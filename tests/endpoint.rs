@@ -906,3 +906,94 @@ fn an_event_that_is_ready_waits_while_too_much_output_does() {
     assert!(run.ws.receive(&mut input).is_none());
     assert!(run.ws.wants_read());
 }
+
+#[test]
+fn what_was_read_before_the_end_of_the_stream_is_received() {
+    // A head that was filled in.
+    let mut ws = Endpoint::server(&options());
+    ws.read_buffer()[..REQUEST.len()].copy_from_slice(REQUEST.as_bytes());
+    ws.filled(REQUEST.len());
+    ws.receive_eof();
+    assert_eq!(ws.next_step(), NextStep::Continue);
+    assert!(matches!(ws.receive(&mut &mut [][..]), Some((Incoming::Request, _))));
+    // Half of one.
+    let mut ws = Endpoint::server(&options());
+    ws.read_buffer()[..4].copy_from_slice(b"GET ");
+    ws.filled(4);
+    ws.receive_eof();
+    assert!(ws.receive(&mut &mut [][..]).is_none());
+    assert_eq!(ws.next_step(), NextStep::Drop);
+    // A message that `ready` has found.
+    let mut ws = Endpoint::open(Server, Agreed::new(), &options()).unwrap();
+    let mut read = [mask(&frame(0x01, b"on")), mask(&frame(0x80, b"e"))].concat();
+    assert!(ws.ready(&mut &mut read[..]));
+    ws.receive_eof();
+    assert_eq!(ws.next_step(), NextStep::Continue);
+    match ws.receive(&mut &mut [][..]) {
+        Some((Incoming::Text("one"), sender)) => sender.text("two").unwrap(),
+        other => panic!("{other:?}"),
+    }
+    ws.written(ws.output().len());
+    assert!(ws.receive(&mut &mut [][..]).is_none());
+    assert_eq!(ws.next_step(), NextStep::Drop);
+    // A request that `ready` has found to be wrong.
+    let mut ws = Endpoint::server(&options());
+    assert!(ws.ready(&mut &mut b"GET / HTTP/1.1\r\n\r\n".to_vec()[..]));
+    ws.receive_eof();
+    ws.written(ws.output().len());
+    assert_ne!(ws.next_step(), NextStep::Drop);
+    assert!(matches!(ws.receive(&mut &mut [][..]), Some((Incoming::HandshakeFailed(_), _))));
+    assert!(ws.receive(&mut &mut [][..]).is_none());
+    assert_eq!(ws.next_step(), NextStep::Drop);
+}
+
+#[test]
+fn a_request_that_was_found_is_not_reported_once_it_was_answered() {
+    let late: fn(&mut Endpoint<Server>) = |ws| {
+        for now in [0, 30, 30] {
+            ws.tick(Duration::from_secs(now));
+        }
+        assert!(ws.output().starts_with(b"HTTP/1.1 503 "));
+    };
+    for end in [late, |ws| ws.abort()] {
+        let mut ws = Endpoint::server(&Options::new());
+        assert!(ws.ready(&mut &mut REQUEST.as_bytes().to_vec()[..]));
+        end(&mut ws);
+        assert!(!ws.ready(&mut &mut [][..]));
+        assert!(ws.receive(&mut &mut [][..]).is_none());
+    }
+}
+
+#[test]
+fn what_needs_no_answer_is_received_while_too_much_output_waits() {
+    let mut run = server();
+    for word in ["<REQUEST", "accept", ">"] {
+        run.step(word);
+    }
+    run.ws.text(&"a".repeat(990)).unwrap();
+    let mut read = [mask(&frame(0x89, b"fills it")), mask(&frame(0x81, b"waits"))].concat();
+    let (front, mut input) = read.split_at_mut(5);
+    assert!(!run.ws.ready(&mut &mut *front));
+    assert!(run.ws.ready(&mut input));
+    assert_eq!(run.ws.text("?"), Err(SendError::Full));
+    assert!(run.ws.ready(&mut input));
+    let event = run.ws.receive(&mut input).map(|(incoming, _)| describe(&incoming));
+    assert_eq!(event.as_deref(), Some("ping 66 69 6C 6C 73 20 69 74"));
+    assert!(!run.ws.ready(&mut input));
+}
+
+#[test]
+fn a_message_that_was_found_comes_before_the_failure_of_a_driver_that_reads_on() {
+    let mut run = server();
+    for word in ["<REQUEST", "accept", ">"] {
+        run.step(word);
+    }
+    let mut read = [mask(&frame(0x01, b"on")), mask(&frame(0x80, b"e"))].concat();
+    assert!(run.ws.ready(&mut &mut read[..]));
+    run.step("long");
+    let more = mask(&frame(0x81, &[b'a'; 100]));
+    for _ in 0..1000 {
+        run.receive(&more);
+    }
+    assert_eq!(run.events, ["request", "text one", "failed Unread"]);
+}

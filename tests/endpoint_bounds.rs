@@ -320,3 +320,29 @@ fn an_ended_endpoint_holds_next_to_nothing() {
     assert!(ws.ending().is_some());
     assert!(in_use < 1000, "{in_use} bytes");
 }
+
+/// Some input is always inside, so that nothing frees all of it at once.
+#[test]
+fn a_driver_that_reads_before_all_was_received_makes_nothing_grow() {
+    let options = Options::new().water_marks(100, 10_000);
+    let mut ws = Endpoint::open(Server, Agreed::new(), &options).unwrap();
+    let one = mask(&frame(0x82, &[7; 1000]));
+    // The answers to ten messages are too much output.
+    let ((), _, peak) = use_of(|| {
+        let mut first = one.repeat(12);
+        assert_eq!(read(&mut ws, &mut first, |_| {}), 10);
+    });
+    assert!(peak < 50_000, "{peak} bytes");
+    let all = one.repeat(10);
+    let mut bytes = all.clone();
+    let ((), _, peak) = use_of(|| {
+        for _ in 0..1000 {
+            write_all(&mut ws);
+            bytes.copy_from_slice(&all);
+            assert_eq!(read(&mut ws, &mut bytes, |_| {}), 10);
+        }
+    });
+    assert!(peak < 50_000, "{peak} bytes");
+    write_all(&mut ws);
+    assert_eq!(read(&mut ws, &mut [], |_| {}), 2);
+}

@@ -139,7 +139,7 @@ impl<R: Role> Sender<R> {
         match self.phase {
             Phase::Head | Phase::Deciding => false,
             Phase::Open => self.connection.state() == State::Closed,
-            Phase::Answered | Phase::Draining => self.eof && self.waiting() == 0,
+            Phase::Answered | Phase::Draining => self.eof && !self.holding && self.waiting() == 0,
             Phase::Ended => true,
         }
     }
@@ -152,7 +152,7 @@ impl<R: Role> Sender<R> {
     #[doc(alias("shutdown", "half-close"))]
     pub fn receive_eof(&mut self) {
         self.eof = true;
-        if self.phase == Phase::Head {
+        if self.phase == Phase::Head && !self.holding {
             self.abort();
         }
         self.settle();

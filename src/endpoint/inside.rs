@@ -12,6 +12,8 @@ pub(super) struct Inside {
     pub(super) opening: Option<Opening>,
     pub(super) kept: Kept,
     pub(super) found: Option<Found>,
+    /// More was read than may wait. The connection fails once `found` was handed out.
+    pub(super) overfull: bool,
 }
 
 /// An event that [`ready`](super::Endpoint::ready) has found.
@@ -78,8 +80,11 @@ impl Kept {
         bytes.split_at_mut_checked(self.start).unwrap_or_default()
     }
 
-    pub(super) fn clear(&mut self) {
-        *self = Kept::default();
+    /// Forgets the head, or what was received.
+    pub(super) fn reclaim(&mut self) {
+        self.bytes.truncate(self.end);
+        reclaim(&mut self.bytes, &mut self.start);
+        self.end = self.bytes.len();
     }
 }
 

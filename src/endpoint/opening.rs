@@ -306,7 +306,11 @@ impl Inside {
             sender.fail_opening(error);
             Some(Announcement::Failed(error))
         });
-        sender.holding = !self.kept.is_empty();
+        // A head that has not ended has been searched.
+        sender.holding = self.holds(sender.phase);
+        if sender.eof && sender.phase == Phase::Head {
+            sender.abort();
+        }
         announcement
     }
 

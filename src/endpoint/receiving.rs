@@ -218,7 +218,7 @@ impl<R: Role> Endpoint<R> {
         inside.kept.filled(length);
         sender.holding = !inside.kept.is_empty();
         if inside.has_too_much(sender, more, READ) {
-            inside.give_up(sender);
+            inside.overflow(sender);
         }
     }
 }
@@ -231,6 +231,10 @@ impl Inbox {
         input: &mut &'i mut [u8],
     ) -> Option<Incoming<'m>> {
         self.clear(sender);
+        match &mut self.inside {
+            Some(inside) if inside.overfull && inside.found.is_none() => inside.give_up(sender),
+            _ => {}
+        }
         if self.has_found() {
             return self.lend(sender, input);
         }
@@ -297,7 +301,7 @@ impl Inbox {
         sender.holding = true;
         sender.clutter();
         if lost || inside.has_too_much(sender, more, input.len()) {
-            inside.give_up(sender);
+            inside.overflow(sender);
         }
     }
 
@@ -323,6 +327,7 @@ impl Inbox {
         };
         let Some(event) = event else { return false };
         self.inside.get_or_insert_with(|| boxed(Inside::default())).found = Some(event);
+        sender.holding = true;
         sender.clutter();
         true
     }
@@ -336,8 +341,13 @@ impl Inbox {
 
     /// Whether what [`ready`](Endpoint::ready) has found has to wait for room in the output.
     fn is_held_back<R: Role>(&self, sender: &Sender<R>) -> bool {
-        let found = self.inside.as_ref().and_then(|inside| inside.found.as_ref());
-        sender.is_blocked() && matches!(found, Some(Found::Message(_)))
+        let Some(inside) = &self.inside else { return false };
+        // What needs no answer from the application does not wait.
+        let is_data = matches!(
+            inside.found,
+            Some(Found::Message(OwnedMessage::Text(_) | OwnedMessage::Binary(_)))
+        );
+        is_data && sender.is_blocked() && !inside.overfull
     }
 
     /// Hands out what [`ready`](Endpoint::ready) has found.
@@ -351,6 +361,7 @@ impl Inbox {
             return None;
         }
         let inside = self.inside.as_deref_mut()?;
+        sender.holding = inside.holds(sender.phase);
         match inside.found.take()? {
             Found::Opening(announcement) => Some(inside.announce(announcement)),
             Found::Message(message) | Found::Lent(message) => {
@@ -368,12 +379,20 @@ impl Inbox {
             self.inflater = None;
         }
         let Some(inside) = &mut self.inside else { return };
-        if let Some(Found::Lent(_)) = inside.found {
-            inside.found = None;
+        match inside.found {
+            Some(Found::Lent(_)) => inside.found = None,
+            // The answer was given without the application: it took too long, or the transport broke.
+            Some(Found::Opening(Announcement::Request)) if sender.phase != Phase::Deciding => {
+                inside.found = None;
+            }
+            _ => {}
+        }
+        if sender.phase == Phase::Open && inside.found.is_none() {
+            inside.kept.reclaim();
         }
         let needed = match sender.phase {
             Phase::Head | Phase::Deciding => true,
-            Phase::Open => sender.holding,
+            Phase::Open => inside.holds(sender.phase),
             Phase::Answered | Phase::Draining | Phase::Ended => false,
         };
         if !needed && inside.found.is_none() {
@@ -405,10 +424,23 @@ impl Inside {
         }
     }
 
+    /// Whether input waits to be received in this phase.
+    pub(super) const fn holds(&self, phase: Phase) -> bool {
+        matches!(phase, Phase::Deciding | Phase::Open) && (self.overfull || !self.kept.is_empty())
+    }
+
+    /// Gives the connection up, but not before the message that was found was handed out.
+    fn overflow<R: Role>(&mut self, sender: &mut Sender<R>) {
+        match self.found {
+            Some(Found::Message(_)) => (self.overfull, self.kept) = (true, Kept::default()),
+            _ => self.give_up(sender),
+        }
+    }
+
     /// Gives the connection up, because more was read than can be kept.
     fn give_up<R: Role>(&mut self, sender: &mut Sender<R>) {
-        self.kept.clear();
-        sender.holding = false;
+        (self.overfull, self.kept) = (false, Kept::default());
+        sender.holding = true;
         self.found = Some(if sender.phase == Phase::Deciding {
             sender.fail_opening(HandshakeError::HeadTooLarge);
             Found::Opening(Announcement::Failed(HandshakeError::HeadTooLarge))
