@@ -33,7 +33,6 @@ fn main() -> io::Result<()> {
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let address = listener.local_addr()?;
     println!("listening on http://{address}/ and ws://{address}/");
-
     let (start, mut last_sweep, mut last_token) = (Instant::now(), Duration::ZERO, LISTENER);
     let mut peers: HashMap<Token, Box<Peer>> = HashMap::new();
     let mut buffer = vec![0; 128 << 10];

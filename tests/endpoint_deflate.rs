@@ -250,6 +250,21 @@ fn a_codec_is_leased_for_one_message() {
     assert_eq!(stock.out(), (0, 0));
 }
 
+/// No lock is held while a message is looked at: a thread would wait for itself here.
+#[test]
+fn a_message_that_is_held_keeps_no_other_endpoint_from_the_stock() {
+    let options = Options::new().compression(Compression::shared(ZlibStock::new(6)));
+    let agreed = Agreed::new().deflate(Deflate::new());
+    let new = || Endpoint::open(Server, agreed, &options).unwrap();
+    let (mut one, mut other) = (new(), new());
+    let mut bytes = mask(&frame(0xC1, b"\xF2\x48\xCD\xC9\xC9\x07\x00"));
+    let again = bytes.clone();
+    let Some((Incoming::Text(text), sender)) = one.receive(&mut &mut bytes[..]) else { panic!() };
+    assert_eq!(receive(&mut other, &again), ["text Hello"]);
+    other.text(&"a".repeat(1000)).unwrap();
+    assert_eq!((text, sender.text(text)), ("Hello", Ok(())));
+}
+
 #[test]
 fn a_message_that_is_lent_is_over_with_the_next_call() {
     let stock = Counted::default();

@@ -168,7 +168,7 @@ impl<R: Role> Endpoint<R> {
     #[must_use]
     #[doc(alias("backpressure", "readable"))]
     pub fn wants_read(&self) -> bool {
-        self.sender.wants_read() && !self.inbox.has_found()
+        self.sender.wants_read()
     }
 
     /// Returns a buffer to read into, in place of one of the driver's, empty only if there is no
