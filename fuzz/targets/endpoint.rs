@@ -1,5 +1,6 @@
 //! An endpoint against the core driven by hand: whatever arrives, in whatever parts, and whatever
 //! the time is, both give the same events, the same output, the same steps and the same deadlines.
+//! The driver ticks at each deadline, and never sleeps so long that it was suspended.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
@@ -62,6 +63,8 @@ struct Hand<R> {
     deadlines: Option<(Deadlines, Duration, bool)>,
     out: Vec<u8>,
     eof: bool,
+    /// Output waited at the latest tick, and no write was reported since.
+    unreported: bool,
 }
 
 /// Both sides of a comparison.
@@ -89,6 +92,7 @@ impl<R: Role> Hand<R> {
             deadlines: None,
             out: Vec::new(),
             eof: false,
+            unreported: false,
         }
     }
 
@@ -178,6 +182,10 @@ impl<R: Role> Drive for Hand<R> {
         let (deadlines, time, overdue) =
             self.deadlines.get_or_insert_with(|| (Deadlines::new(now), now, false));
         *time = now;
+        if self.unreported {
+            deadlines.written(now, 0, self.out.len());
+        }
+        self.unreported = !self.out.is_empty();
         match self.stage {
             Stage::Open => deadlines.update(now, &self.connection),
             Stage::Refused(_) => deadlines.closing(now),
@@ -209,6 +217,7 @@ impl<R: Role> Drive for Hand<R> {
 
     fn written(&mut self, count: usize) {
         self.out.drain(..count);
+        self.unreported = false;
         if let Some((deadlines, now, _)) = &mut self.deadlines {
             deadlines.written(*now, count, self.out.len());
         }
@@ -402,6 +411,9 @@ fn compare(mut hand: impl Drive, mut ws: impl Drive, masks: bool, steps: &[Step<
             }
             Step::Tick(quarters, times) => {
                 now += Duration::from_millis(250) * u32::from(quarters);
+                if let Some(deadline) = ws.deadline() {
+                    now = now.min(deadline + Duration::from_secs(20));
+                }
                 for _ in 0..=times % 3 {
                     hand.tick(now);
                     ws.tick(now);
@@ -437,6 +449,10 @@ fn compare(mut hand: impl Drive, mut ws: impl Drive, masks: bool, steps: &[Step<
             assert_eq!(hand.next_step(), ws.next_step());
         }
         assert_eq!(hand.output(), ws.output(), "{step:?}");
+        if ws.deadline() == Some(now) && !matches!(step, Step::Tick(..)) {
+            hand.tick(now);
+            ws.tick(now);
+        }
         assert_eq!(hand.deadline(), ws.deadline(), "{step:?}");
     }
     assert_eq!(hand.next_step(), ws.next_step());
