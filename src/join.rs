@@ -293,6 +293,25 @@ impl<'b> Messages<'b> {
         })
     }
 
+    /// Returns a message that was fully received in the input, if the next one was. It borrows only
+    /// the input.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn receive_whole<'i, R: Role>(
+        &mut self,
+        connection: &mut Connection<R>,
+        input: &mut &'i mut [u8],
+    ) -> Option<Data<'i>> {
+        if self.stored != Stored::Nothing && !self.clear_complete() {
+            return None;
+        }
+        match connection.receive_whole(input)? {
+            Whole::Text(text) => Some(Data::Text(text)),
+            Whole::Binary(data) => Some(Data::Binary(data)),
+            Whole::Invalid(_) => None,
+        }
+    }
+
     /// Returns a message that was fully received in the input, or `None` if it is to stay there.
     /// Anything else is left to `otherwise`.
     #[inline(always)]

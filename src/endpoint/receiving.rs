@@ -14,7 +14,7 @@ use super::{
 use crate::{
     close::CloseFrame,
     error::{Failure, InternalError},
-    event::ControlPayload,
+    event::{ControlPayload, Data},
     handshake::{Accepted, HandshakeError, Refused},
     inflate::Inflater,
     join::Messages,
@@ -88,17 +88,14 @@ impl<R: Role> Endpoint<R> {
         input: &mut &'i mut [u8],
     ) -> Option<(Incoming<'m>, &'m mut Sender<R>)> {
         let Endpoint { inbox, sender } = self;
-        let incoming = if sender.plain {
-            // To take the message out of its `Option` first would copy 136 bytes.
-            match inbox.messages.receive(&mut sender.connection, input) {
-                Some(Message::Text(text)) => Incoming::Text(text),
-                Some(Message::Binary(data)) => Incoming::Binary(data),
-                Some(message) => Incoming::new(sender.note(message)),
-                None => return None,
+        if sender.plain {
+            match inbox.messages.receive_whole(&mut sender.connection, input) {
+                Some(Data::Text(text)) => return Some((Incoming::Text(text), sender)),
+                Some(Data::Binary(data)) => return Some((Incoming::Binary(data), sender)),
+                None => {}
             }
-        } else {
-            inbox.receive_otherwise(sender, input)?
-        };
+        }
+        let incoming = inbox.receive_otherwise(sender, input)?;
         Some((incoming, sender))
     }
 
