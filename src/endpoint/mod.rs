@@ -337,6 +337,15 @@ impl<R: Role> Endpoint<R> {
         self.sender.deadline()
     }
 
+    /// The same as [`Sender::can_send`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn can_send(&self) -> Result<(), SendError> {
+        self.sender.can_send()
+    }
+
     /// The same as [`Sender::ending`].
     #[must_use]
     pub fn ending(&self) -> Option<Ending> {

@@ -222,6 +222,18 @@ impl<R: Role> Sender<R> {
             && self.trace.is_none();
     }
 
+    /// Returns whether a message can be sent now, or the error that it would get. A `Sink` is ready
+    /// if there is none, and waits while it is [`Full`](SendError::Full).
+    ///
+    /// # Errors
+    ///
+    /// See [`Sender`].
+    #[doc(alias("poll_ready", "writable"))]
+    pub fn can_send(&self) -> Result<(), SendError> {
+        self.check()?;
+        if self.connection.state() == State::Open { Ok(()) } else { Err(SendError::Closing) }
+    }
+
     /// Whether something can be sent, as far as the connection does not know.
     fn check(&self) -> Result<(), SendError> {
         match self.phase {
