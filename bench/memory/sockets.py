@@ -3,10 +3,13 @@
 Usage: sockets.py path/to/echo_server [CONNECTIONS] [FLAGS of the server...]
 
 Opens so many connections (100000 unless told), echoes a message on each, and answers the Pings of
-an idle connection once. It needs twice as many file handles: `ulimit -n 250000`.
+an idle connection once. Where a process may not have so many file handles, several servers share
+the connections.
 """
 
+import multiprocessing
 import re
+import resource
 import select
 import socket
 import subprocess
@@ -19,7 +22,10 @@ REQUEST = (
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
 )
+RESPONSE = b"\r\n\r\n"
 MESSAGE = b"\x81\x85\0\0\0\0hello"
+ECHO = b"\x81\x05hello"
+PING = b"\x89\x04"
 IDLE = 20  # seconds until a Ping
 
 
@@ -39,61 +45,73 @@ def kernel():
     return 1024 * slab + 4096 * pages
 
 
-def main(path, count=100_000, *flags):
-    count = int(count)
+def serve(path, group, count, flags, meet, results):
+    """Has a server with `count` connections, and meets the others for each report."""
     server = subprocess.Popen([path, "127.0.0.1:0", *flags], stdout=subprocess.PIPE)
     port = int(re.search(rb":(\d+)/", server.stdout.readline())[1])
-    peers, poll = [], select.epoll()
+    peers, seen, poll = {}, {}, select.epoll()
 
-    def exchange(request, is_answer):
-        """Sends `request` on each connection, and waits for what answers each."""
-        waiting = {peer.fileno(): peer for peer in peers}
-        for peer in peers:
-            peer.sendall(request)
-        collect(waiting, is_answer)
+    def take_turn():
+        """Takes note of what has come, and answers Pings, which come at any time."""
+        for number, _ in poll.poll(0.1):
+            data = peers[number].recv(4096)
+            if not data:
+                sys.exit("the server ended a connection")
+            seen[number].update(what for what in (RESPONSE, ECHO, PING) if what in data)
+            if PING in data:
+                peers[number].sendall(b"\x8a\x84\0\0\0\0" + data.split(PING)[1][:4])
 
-    def collect(waiting, is_answer, reply=None):
-        end = time.monotonic() + 60
-        while waiting:
+    def meet_when(what):
+        end = time.monotonic() + 200
+        while not all(what in all_seen for all_seen in seen.values()):
             if time.monotonic() > end:
-                sys.exit(f"{len(waiting)} connections were not answered")
-            for number, _ in poll.poll(1):
-                peer = waiting.get(number)
-                data = peer and peer.recv(4096)
-                if data == b"":
-                    sys.exit("the server ended a connection")
-                if peer and is_answer(data):
-                    if reply:
-                        peer.sendall(reply(data))
-                    del waiting[number]
+                sys.exit("connections were not answered")
+            take_turn()
+        meet.wait()
+        results.put(resident(server) - begin)
+        meet.wait()
 
     try:
-        begin, kernel_begin = resident(server), kernel()
-
-        def report(what):
-            own = (resident(server) - begin) / count
-            # Both ends of a connection are in this kernel.
-            ends = (kernel() - kernel_begin) / count / 2
-            print(f"{what:32} {own:8.0f} B resident, {ends:8.0f} B of the kernel for each end")
-
+        begin = resident(server)
         for number in range(count):
             peer = socket.socket()
-            peer.bind((f"127.0.1.{1 + number // PORTS}", 0))
+            peer.bind((f"127.0.{1 + group}.{1 + number // PORTS}", 0))
             peer.connect(("127.0.0.1", port))
+            peer.sendall(REQUEST)
             poll.register(peer, select.EPOLLIN)
-            peers.append(peer)
-        exchange(REQUEST, lambda data: data.endswith(b"\r\n\r\n"))
-        opened = time.monotonic()
-        report("opened")
-        exchange(MESSAGE, lambda data: len(data) > 2)
-        report("after an echo")
-        pong = lambda ping: b"\x8a\x84\0\0\0\0" + ping[2:]
-        print(f"waiting {IDLE} s for the Pings ...", flush=True)
-        collect({peer.fileno(): peer for peer in peers}, lambda data: data[:1] == b"\x89", pong)
-        time.sleep(2)
-        report(f"idle, {time.monotonic() - opened:.0f} s later")
+            peers[peer.fileno()], seen[peer.fileno()] = peer, set()
+            if number % 100 == 0:
+                take_turn()
+        meet_when(RESPONSE)
+        for peer in peers.values():
+            peer.sendall(MESSAGE)
+        meet_when(ECHO)
+        for number in seen:
+            seen[number].clear()
+        meet_when(PING)
     finally:
         server.kill()
+
+
+def main(path, count=100_000, *flags):
+    count = int(count)
+    _, handles = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (handles, handles))
+    groups = -(-count // (handles - 100))
+    meet, results = multiprocessing.Barrier(groups + 1), multiprocessing.Queue()
+    begin = kernel()
+    for group in range(groups):
+        share = count // groups + (group < count % groups)
+        arguments = (path, group, share, flags, meet, results)
+        multiprocessing.Process(target=serve, args=arguments, daemon=True).start()
+    print(f"{count} connections, {groups} servers, waiting {IDLE} s for the Pings", flush=True)
+    for what in ["opened", "after an echo", "idle, after a Ping and its Pong"]:
+        meet.wait(300)
+        own = sum(results.get(timeout=60) for _ in range(groups)) / count
+        # Both ends of a connection are in this kernel.
+        ends = (kernel() - begin) / count / 2
+        print(f"{what:32} {own:8.0f} B resident, {ends:8.0f} B of the kernel for each end", flush=True)
+        meet.wait()
 
 
 main(*sys.argv[1:])
