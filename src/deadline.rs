@@ -567,6 +567,17 @@ impl Deadlines {
         }
     }
 
+    /// Reports that nothing is read now, because too much output waits. The peer cannot show that it
+    /// is there but by taking output, for which [`Limit::Output`] counts.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn unread(&mut self, now: Duration) {
+        if let (Phase::Idle { .. } | Phase::Pong { .. }, Some(_), Some(_)) =
+            (self.phase, self.waiting, self.limits.output)
+        {
+            self.phase = Phase::Idle { since: now };
+        }
+    }
+
     #[cfg(feature = "alloc")]
     pub(crate) const fn awaits_head(&self) -> bool {
         matches!(self.phase, Phase::Handshake { .. })

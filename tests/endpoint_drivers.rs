@@ -210,7 +210,7 @@ fn peers_that_hold_a_connection_are_dropped_in_time() {
     assert_eq!(ends("gone after the request"), 1);
     assert_eq!(ends("silent after the request"), 45);
     assert_eq!(ends("talks for ever"), 305);
-    assert_eq!(ends("talks, and does not read"), 48);
+    assert_eq!(ends("talks, and does not read"), 65);
     assert_eq!(ends("a message by the byte"), 84);
     assert_eq!(ends("closes, and stays"), 5);
     assert_eq!(ends("closes, and goes"), 2);

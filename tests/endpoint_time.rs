@@ -207,3 +207,70 @@ fn what_takes_long_has_its_time_again_after_a_suspension() {
         );
     }
 }
+
+/// While too much output waits, nothing is read, so that no Pong can come.
+#[test]
+fn a_peer_that_takes_nothing_is_told_that_it_is_too_slow() {
+    let fill: Event = |ws| ws.binary(&[0; 2 << 20]).unwrap();
+    for pause in [59, 60] {
+        let mut ws = open();
+        ws.tick(seconds(0));
+        fill(&mut ws);
+        assert!(!ws.wants_read());
+        ws.written(1000);
+        for now in (0..=pause).step_by(5).chain([pause, pause]) {
+            ws.tick(seconds(now));
+            ws.written(0);
+        }
+        write_all(&mut ws);
+        ws.tick(seconds(pause));
+        assert_eq!(ws.text("more").is_err(), pause == 60);
+        ws.tick(seconds(65));
+        ws.tick(seconds(65));
+        let ending = ws.ending().map(|ending| ending.to_string());
+        let slow = Some("gave up: the peer reads too slowly");
+        assert_eq!(ending.as_deref(), slow.filter(|_| pause == 60));
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_end_the_transport_does_not_hide_why_it_ended() {
+    let rows: [(Event, &str); 3] = [
+        (|ws| drop(receive(ws, &mask(&frame(0x83, b"")))), "failed: frame has a reserved opcode"),
+        (
+            |ws| drop(receive(ws, &mask(&frame(0x88, b"\x0F\xA1bye")))),
+            r#"closed by the peer: 4001 "bye""#,
+        ),
+        (|ws| ws.close(CloseCode::NORMAL, "").unwrap(), "gave up: closing took too long"),
+    ];
+    for (event, expected) in rows {
+        let mut ws = open();
+        ws.tick(seconds(0));
+        event(&mut ws);
+        write_all(&mut ws);
+        for now in [1, 6, 6] {
+            ws.tick(seconds(now));
+        }
+        let ending = ws.ending().expect("it has ended");
+        assert_eq!(ending.to_string(), expected);
+        assert_eq!(ending.cause.is_some(), expected.starts_with("gave up"));
+    }
+}
+
+#[test]
+fn what_can_be_sent_is_known_before() {
+    let mut ws = Endpoint::server(&Options::new().water_marks(0, 2000));
+    let mut check = |event: Event| {
+        event(&mut ws);
+        let known = ws.can_send();
+        assert_eq!(known, ws.text(""));
+        known
+    };
+    use websocket_proto::{SendError, handshake::AcceptOptions};
+    assert_eq!(check(|ws| drop(receive(ws, REQUEST))), Err(SendError::NotOpen));
+    assert_eq!(check(|ws| ws.request().unwrap().accept(&AcceptOptions::new()).unwrap()), Ok(()));
+    assert_eq!(check(|ws| ws.binary(&[0; 2000]).unwrap()), Err(SendError::Full));
+    assert_eq!(check(write_all), Ok(()));
+    assert_eq!(check(|ws| ws.close(CloseCode::NORMAL, "").unwrap()), Err(SendError::Closing));
+    assert_eq!(check(|ws| ws.abort()), Err(SendError::Closing));
+}

@@ -5,6 +5,7 @@ use core::{mem, time::Duration};
 
 use super::{Endpoint, Phase, end::Cause, sending::Sender};
 use crate::{
+    closing::Closure,
     deadline::{Deadlines, Limit, Overdue},
     handshake::reject,
     role::Role,
@@ -102,7 +103,7 @@ impl<R: Role> Sender<R> {
     /// Tells the time, and does what is due: see [`Endpoint::tick`]. Use it where the sender is
     /// lent, for example while it waits for room.
     pub fn tick(&mut self, now: Duration) {
-        let waiting = self.waiting();
+        let (waiting, is_blocked) = (self.waiting(), self.is_blocked());
         let clock = self.clock.get_or_insert_with(|| Clock {
             deadlines: self.settings.0.deadlines.restarted(now),
             now,
@@ -125,7 +126,12 @@ impl<R: Role> Sender<R> {
         match self.phase {
             Phase::Head => {}
             Phase::Deciding => clock.deadlines.deciding(clock.now),
-            Phase::Open => clock.deadlines.update(clock.now, &self.connection),
+            Phase::Open => {
+                clock.deadlines.update(clock.now, &self.connection);
+                if is_blocked {
+                    clock.deadlines.unread(clock.now);
+                }
+            }
             Phase::Answered | Phase::Draining => clock.deadlines.closing(clock.now),
             Phase::Ended => return,
         }
@@ -169,8 +175,12 @@ impl<R: Role> Sender<R> {
                 }
             }
             Some(Overdue::Close(limit) | Overdue::Abort(limit)) => {
-                self.report().cause.get_or_insert(Cause::Limit(limit));
                 self.abort();
+                // A violation or the peer's Close says more than that the transport did not end.
+                let closure = self.connection.closure();
+                if closure.is_none_or(|it| it.failure.is_none() && it.code == Closure::ABNORMAL) {
+                    self.report().cause.get_or_insert(Cause::Limit(limit));
+                }
             }
         }
     }
