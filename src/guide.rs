@@ -489,21 +489,20 @@
 //! Nothing that is awaited holds state of the endpoint, so a `next` that is cancelled while it
 //! reads or writes loses nothing.
 //!
-//! **`Stream` and `Sink`** hand out owned messages. These four functions are the whole of both,
-//! with `futures` or without. Your `poll_ready` waits while much output waits, `start_send` calls
-//! [`send`](crate::endpoint::Endpoint::send), and `poll_close` calls `close` once and then polls
-//! `poll_next` to its end:
+//! **`Stream` and `Sink`** hand out owned messages, with `futures` or without. All functions drive
+//! the connection by `poll_turn`, so that the time limits run whichever of them is polled. Only
+//! `poll_next` receives: poll it until it returns `None`, also while you only send.
 //!
 //! ```
 //! use std::future::Future;
-//! use std::io;
+//! use std::io::{self, ErrorKind};
 //! use std::ops::Range;
 //! use std::pin::Pin;
 //! use std::task::{Context, Poll, ready};
 //! use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 //! use tokio::time::{Instant, Sleep};
 //! use websocket_proto::endpoint::{Endpoint, Incoming};
-//! use websocket_proto::{Data, NextStep, OwnedMessage, Role};
+//! use websocket_proto::{CloseCode, Data, NextStep, OwnedMessage, Role, SendError};
 //!
 //! struct Socket<S, R> {
 //!     stream: S,
@@ -516,27 +515,78 @@
 //! }
 //!
 //! impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Socket<S, R> {
-//!     /// `Sink::poll_flush`: writes all output.
-//!     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+//!     /// Ready if something was written or read, or if time has passed: look again.
+//!     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+//!         self.ws.tick(self.start.elapsed());
+//!         let mut progress = false;
 //!         while !self.ws.output().is_empty() {
-//!             match Pin::new(&mut self.stream).poll_write(cx, self.ws.output()) {
-//!                 Poll::Ready(Ok(count)) => self.ws.written(count),
-//!                 Poll::Ready(Err(error)) => {
-//!                     self.ws.abort();
-//!                     return Poll::Ready(Err(error));
-//!                 }
+//!             match Pin::new(&mut self.stream).poll_write(cx, self.ws.output())? {
+//!                 Poll::Ready(count) => self.ws.written(count),
 //!                 Poll::Pending => {
 //!                     self.ws.written(0);
-//!                     return Poll::Pending;
+//!                     break;
 //!                 }
 //!             }
+//!             progress = true;
 //!         }
-//!         Pin::new(&mut self.stream).poll_flush(cx)
+//!         let _ = Pin::new(&mut self.stream).poll_flush(cx)?;
+//!         let step = self.ws.next_step();
+//!         if step == NextStep::Drop {
+//!             return Poll::Ready(Err(ErrorKind::NotConnected.into()));
+//!         }
+//!         self.shutting_down |= step == NextStep::ShutdownWrite;
+//!         if self.shutting_down {
+//!             self.shutting_down = Pin::new(&mut self.stream).poll_shutdown(cx).is_pending();
+//!         }
+//!         if self.read.is_empty() && self.ws.wants_read() {
+//!             let mut read = ReadBuf::new(&mut self.buffer);
+//!             if Pin::new(&mut self.stream).poll_read(cx, &mut read)?.is_ready() {
+//!                 self.read = 0..read.filled().len();
+//!                 if self.read.is_empty() {
+//!                     self.ws.receive_eof();
+//!                 }
+//!                 progress = true;
+//!             }
+//!         }
+//!         if progress {
+//!             cx.waker().wake_by_ref(); // another function may wait for this
+//!             return Poll::Ready(Ok(()));
+//!         }
+//!         let Some(at) = self.ws.deadline() else { return Poll::Pending };
+//!         self.timer.as_mut().reset(self.start + at);
+//!         self.timer.as_mut().poll(cx).map(Ok)
+//!     }
+//!
+//!     /// `Stream::poll_next`. How the connection ended is in `ending`.
+//!     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<OwnedMessage>> {
+//!         loop {
+//!             let mut input = &mut self.buffer[self.read.clone()];
+//!             let mut message = None;
+//!             while message.is_none() {
+//!                 message = match self.ws.receive(&mut input).map(|(incoming, _)| incoming) {
+//!                     Some(Incoming::Text(text)) => Some(OwnedMessage::Text(text.into())),
+//!                     Some(Incoming::Binary(data)) => Some(OwnedMessage::Binary(data.into())),
+//!                     Some(_) => None,
+//!                     None => break,
+//!                 };
+//!             }
+//!             self.read.start = self.read.end - input.len();
+//!             if message.is_some() {
+//!                 return Poll::Ready(message);
+//!             }
+//!             if ready!(self.poll_turn(cx)).is_err() {
+//!                 self.ws.abort();
+//!                 return Poll::Ready(None);
+//!             }
+//!         }
 //!     }
 //!
 //!     /// `Sink::poll_ready`: waits until there is room in the output.
 //!     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-//!         if self.ws.output().len() < 64 << 10 { Poll::Ready(Ok(())) } else { self.poll_flush(cx) }
+//!         while let Err(SendError::Full) = self.ws.can_send() {
+//!             ready!(self.poll_turn(cx))?;
+//!         }
+//!         Poll::Ready(self.ws.can_send().map_err(io::Error::other))
 //!     }
 //!
 //!     /// `Sink::start_send`.
@@ -544,88 +594,92 @@
 //!         self.ws.send(data).map_err(io::Error::other)
 //!     }
 //!
-//!     /// `Stream::poll_next`: also writes, keeps the time limits, and closes.
-//!     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<OwnedMessage>>> {
-//!         loop {
-//!             let mut input = &mut self.buffer[self.read.clone()];
-//!             let mut message = None;
-//!             while let Some((incoming, _)) = self.ws.receive(&mut input) {
-//!                 message = match incoming {
-//!                     Incoming::Text(text) => Some(OwnedMessage::Text(text.to_owned())),
-//!                     Incoming::Binary(data) => Some(OwnedMessage::Binary(data.to_owned())),
-//!                     _ => continue,
-//!                 };
-//!                 break;
-//!             }
-//!             self.read.start = self.read.end - input.len();
-//!             if let Some(message) = message {
-//!                 return Poll::Ready(Some(Ok(message)));
-//!             }
-//!             self.ws.tick(self.start.elapsed());
-//!             let waiting = self.ws.output().len();
-//!             if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
-//!                 return Poll::Ready(Some(Err(error)));
-//!             }
-//!             if self.ws.output().len() < waiting {
-//!                 continue; // there may be room for events that were held back
-//!             }
-//!             match self.ws.next_step() {
-//!                 NextStep::Drop => return Poll::Ready(None),
-//!                 NextStep::ShutdownWrite => self.shutting_down = true,
-//!                 _ => {}
-//!             }
-//!             if self.shutting_down && Pin::new(&mut self.stream).poll_shutdown(cx).is_ready() {
-//!                 self.shutting_down = false;
-//!             }
-//!             if self.ws.wants_read() {
-//!                 let mut read = ReadBuf::new(&mut self.buffer);
-//!                 let result = Pin::new(&mut self.stream).poll_read(cx, &mut read);
-//!                 let length = read.filled().len();
-//!                 match result {
-//!                     Poll::Ready(Ok(())) if length == 0 => self.ws.receive_eof(),
-//!                     Poll::Ready(Ok(())) => self.read = 0..length,
-//!                     Poll::Ready(Err(_)) => self.ws.abort(),
-//!                     Poll::Pending => {}
-//!                 }
-//!                 if result.is_ready() {
-//!                     continue;
-//!                 }
-//!             }
-//!             // Only when nothing can be read does the time count.
-//!             let Some(at) = self.ws.deadline() else { return Poll::Pending };
-//!             self.timer.as_mut().reset(self.start + at);
-//!             ready!(self.timer.as_mut().poll(cx));
+//!     /// `Sink::poll_flush`: writes all output.
+//!     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+//!         while !self.ws.output().is_empty()
+//!             || Pin::new(&mut self.stream).poll_flush(cx)?.is_pending()
+//!         {
+//!             ready!(self.poll_turn(cx))?;
 //!         }
+//!         Poll::Ready(Ok(()))
+//!     }
+//!
+//!     /// `Sink::poll_close`: sends a Close. `poll_next` goes on to the end.
+//!     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+//!         let _ = self.ws.close(CloseCode::NORMAL, ""); // an error says that it is closing
+//!         self.poll_flush(cx)
 //!     }
 //! }
 //! # use websocket_proto::{Agreed, Server, endpoint::Options};
-//! # use tokio::io::{AsyncReadExt, AsyncWriteExt};
-//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-//! #     let (mut peer, stream) = tokio::io::duplex(64);
-//! #     let ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
-//! #     let timer = Box::pin(tokio::time::sleep(std::time::Duration::ZERO));
-//! #     let mut socket = Socket {
-//! #         stream, ws, start: Instant::now(), timer, buffer: vec![0; 64].into(), read: 0..0,
-//! #         shutting_down: false,
-//! #     };
+//! # use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+//! # use std::future::poll_fn;
+//! # use std::time::Duration;
+//! # fn open(options: &Options) -> (DuplexStream, Socket<DuplexStream, Server>) {
+//! #     let (peer, stream) = tokio::io::duplex(64);
+//! #     let ws = Endpoint::open(Server, Agreed::new(), options).unwrap();
+//! #     let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
+//! #     let (start, buffer) = (Instant::now(), vec![0; 64].into());
+//! #     (peer, Socket { stream, ws, start, timer, buffer, read: 0..0, shutting_down: false })
+//! # }
+//! # let mut runtime = tokio::runtime::Builder::new_current_thread();
+//! # runtime.enable_time().start_paused(true).build()?.block_on(async {
+//! #     let (mut peer, mut socket) = open(&Options::new());
 //! #     peer.write_all(b"\x81\x82\0\0\0\0hi\x82\x82\0\0\0\0ho\x88\x80\0\0\0\0").await?;
-//! #     let message = std::future::poll_fn(|cx| socket.poll_next(cx)).await.unwrap()?;
-//! #     assert_eq!(message, OwnedMessage::Text("hi".into()));
-//! #     std::future::poll_fn(|cx| socket.poll_ready(cx)).await?;
+//! #     let message = poll_fn(|cx| socket.poll_next(cx)).await;
+//! #     assert_eq!(message, Some(OwnedMessage::Text("hi".into())));
+//! #     poll_fn(|cx| socket.poll_ready(cx)).await?;
 //! #     socket.start_send(Data::Text("hi"))?;
-//! #     let message = std::future::poll_fn(|cx| socket.poll_next(cx)).await.unwrap()?;
-//! #     assert_eq!(message, OwnedMessage::Binary(b"ho".into()));
-//! #     let end = tokio::join!(std::future::poll_fn(|cx| socket.poll_next(cx)), async {
+//! #     let message = poll_fn(|cx| socket.poll_next(cx)).await;
+//! #     assert_eq!(message, Some(OwnedMessage::Binary(b"ho".into())));
+//! #     let end = tokio::join!(poll_fn(|cx| socket.poll_next(cx)), async {
 //! #         let mut all = Vec::new();
 //! #         peer.read_to_end(&mut all).await.unwrap();
 //! #         assert_eq!(all, b"\x81\x02hi\x88\x00");
 //! #         drop(peer);
 //! #     }).0;
 //! #     assert!(end.is_none());
+//! #     let ending = socket.ws.ending().unwrap();
+//! #     assert_eq!(ending.to_string(), "closed by the peer: no code");
+//! #     // A message that comes after our Close is received.
+//! #     let (mut peer, mut socket) = open(&Options::new());
+//! #     poll_fn(|cx| socket.poll_close(cx)).await?;
+//! #     poll_fn(|cx| socket.poll_close(cx)).await?;
+//! #     peer.write_all(b"\x81\x82\0\0\0\0hi\x88\x82\0\0\0\0\x03\xE8").await?;
+//! #     let message = poll_fn(|cx| socket.poll_next(cx)).await;
+//! #     assert_eq!(message, Some(OwnedMessage::Text("hi".into())));
+//! #     drop(peer);
+//! #     assert_eq!(poll_fn(|cx| socket.poll_next(cx)).await, None);
+//! #     assert!(socket.ws.ending().unwrap().closure.clean);
+//! #     // A peer that never reads ends both functions of the sink.
+//! #     for flush in [false, true] {
+//! #         let (_peer, mut socket) = open(&Options::new().water_marks(1, 2));
+//! #         socket.start_send(Data::Binary(&[0; 1000]))?;
+//! #         let sent = match flush {
+//! #             true => poll_fn(|cx| socket.poll_flush(cx)).await,
+//! #             false => poll_fn(|cx| socket.poll_ready(cx)).await,
+//! #         };
+//! #         assert!(sent.is_err());
+//! #         assert!(socket.start.elapsed() >= Duration::from_secs(60));
+//! #         assert_eq!(poll_fn(|cx| socket.poll_next(cx)).await, None);
+//! #         assert!(socket.ws.ending().unwrap().to_string().starts_with("gave up: "));
+//! #     }
 //! #     Ok::<(), io::Error>(())
 //! # })?;
 //! # Ok::<(), io::Error>(())
 //! ```
+//!
+//! - **Two tasks lose wake-ups.** A transport keeps one waker for each direction, and the timer
+//!   keeps one, too: the half that polled last is woken, and the other sleeps on. So do not move
+//!   the halves of `StreamExt::split` into two tasks. Poll both in one task with `join!` or
+//!   `select!`, or use the package for tokio. In a wrapper of your own, keep a waker of each half,
+//!   poll with one that wakes both, and wake both after any progress.
+//! - **A Close is answered when it is received**, and then nothing more can be sent. The
+//!   `SplitSink` of `StreamExt::split` keeps an item until it is polled again, so the last reply
+//!   can come too late, and `forward` returns an error. Send and flush the reply to a message
+//!   before you poll for the next. After [`SendError::Closing`](crate::SendError::Closing), poll
+//!   `poll_next` to the end.
+//! - **Closing takes both**: after `poll_close`, poll `poll_next` until it returns `None`. It
+//!   returns the messages that the peer sent before its Close.
 //!
 //! **Sending from other tasks.** There are no halves to split an endpoint into, because a Pong and
 //! a Close concern both directions. Give each connection a bounded channel. Its task waits for the
