@@ -59,6 +59,9 @@ pub enum State {
 /// and write, wake the writer whenever it changes, even if nothing is owed. For example, when the
 /// peer answers our Close, nothing is owed but the writing side must be ended.
 ///
+/// This is the step of a `Connection`. `Endpoint::next_step` differs: it may be called at any time,
+/// it returns `ShutdownWrite` once, and it needs neither `wants_transmit` nor `write_ended`.
+///
 /// ```
 /// use std::net::{Shutdown, TcpStream};
 /// use websocket_proto::{Connection, NextStep, Server};
@@ -113,13 +116,18 @@ pub enum NextStep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Closure {
-    /// Whether the closing handshake was completed: a Close sent and a Close received.
+    /// Whether the closing handshake was completed: a Close sent and a Close received. How the
+    /// transport ended after that does not matter.
+    ///
+    /// A connection that failed is not clean, because nothing is received after a failure. One that
+    /// exceeded a time limit is clean if the peer answered the Close that was sent for it.
     pub clean: bool,
     /// The close code of §7.1.5: the peer's; [`NO_STATUS`](Closure::NO_STATUS) if its Close had
     /// none; [`ABNORMAL`](Closure::ABNORMAL) if no Close came or the connection failed.
     pub code: u16,
     /// The code of the Close that was sent, [`NO_STATUS`](Closure::NO_STATUS) for one without;
-    /// `None` if none was sent.
+    /// `None` if none was sent. A Close counts as sent once it was appended to an output, even if
+    /// the transport broke before it took that.
     pub sent: Option<u16>,
     /// Who began to close; `None` if the transport ended before anyone did.
     pub initiator: Option<Initiator>,

@@ -20,7 +20,11 @@ pub(super) struct Report {
     pub(super) cause: Option<Cause>,
 }
 
-/// Why a connection ended, if neither a Close nor a failure says so.
+/// Why a connection did not open, or which time limit ended it.
+///
+/// A limit can come together with a Close or a failure: it called for our Close, and then the peer
+/// answered or broke a rule. A limit that passes after the peer's Close or a failure is no cause,
+/// because it says only that the transport did not end in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
@@ -72,8 +76,10 @@ pub struct Ending {
     /// code.
     pub received: Option<CloseFrame>,
     /// The Close that was sent, with its reason; `None` if there was none, or one without a code.
+    /// The answer to the peer's Close and the Close for a failure have no reason. A Close counts as
+    /// sent once it is in the output, even if the transport broke before it took that.
     pub sent: Option<CloseFrame>,
-    /// Why it ended otherwise.
+    /// Why the connection did not open, or which time limit ended it.
     pub cause: Option<Cause>,
 }
 
@@ -144,11 +150,14 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// Reports the end of the peer's stream (§7.1.4): a read of zero bytes, or END_STREAM. It may
-    /// be reported at any moment, once or often.
+    /// Reports the end of the peer's stream (§7.1.4): a read of zero bytes, or END_STREAM, once or
+    /// often. First pass all bytes that were read before it to
+    /// [`receive`](super::Endpoint::receive), until that returns `None`. Bytes that come later can
+    /// be discarded.
     ///
-    /// The report takes effect when nothing waits that can still be received or written. A peer
-    /// whose stream ends before its request or its response was received never opens a connection.
+    /// The report takes effect when nothing waits inside that can still be received or written. A
+    /// peer whose stream ends before its request or its response was received never opens a
+    /// connection.
     #[doc(alias("shutdown", "half-close"))]
     pub fn receive_eof(&mut self) {
         self.eof = true;
