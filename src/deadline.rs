@@ -211,12 +211,18 @@ struct Waiting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
-    /// The opening handshake has to be done: 10 s unless set.
+    /// The opening handshake has to be done: within 10 s unless set. The limit begins with
+    /// [`Deadlines::new`], and for an `Endpoint` with the first `tick`. A client ticks before it
+    /// dials if dialling and TLS are to count.
     Handshake,
     /// The application has to accept or to reject a request: within 30 s unless set. The limit begins
     /// with [`Deadlines::deciding`].
     Decision,
-    /// After this long without a received byte a Ping is due: 20 s unless set.
+    /// After this long without a received byte a Ping is due: 20 s unless set. A byte of output
+    /// that had to wait and was taken counts as received.
+    ///
+    /// While an `Endpoint` receives nothing because too much output waits, no Ping is due, unless
+    /// [`Limit::Output`] is lifted.
     #[doc(alias = "keepalive")]
     Idle,
     /// A sign of life has to follow the Ping: 20 s unless set.
@@ -230,6 +236,11 @@ pub enum Limit {
     Message,
     /// The peer has to take output that waits at 1 KiB a second at least, on average over this
     /// time: 60 s unless set.
+    ///
+    /// The time runs in periods. The first begins when output has to wait, and another as soon as
+    /// the peer has taken as much as the whole time asks for. So a peer that stops reading is told
+    /// one to two times this limit after output began to wait, because the buffers of the transport
+    /// may take enough in the first period for another.
     ///
     /// A peer that is a little faster than that can hold all its output for long, so bound how much
     /// may wait, too.

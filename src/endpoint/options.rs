@@ -90,6 +90,18 @@ impl Options {
     /// When more than `high` bytes wait, an endpoint returns no events and refuses messages to send
     /// with [`SendError::Full`](crate::SendError::Full), until no more than `low` bytes wait. A
     /// `low` that is greater than `high` counts as `high`.
+    ///
+    /// A single message of yours that is longer than `high` also stops receiving, until no more
+    /// than `low` bytes of it wait. Two sides that both send more than that, and more than the
+    /// sockets hold, before they read wait for each other until [`Limit::Output`] ends the
+    /// connection. A client that bounds its own queue lifts the marks:
+    ///
+    /// ```
+    /// use websocket_proto::endpoint::Options;
+    ///
+    /// let options = Options::new().water_marks(usize::MAX, usize::MAX);
+    /// # let _ = options;
+    /// ```
     #[must_use]
     #[doc(alias("backpressure", "high water", "max_write_buffer_size"))]
     pub fn water_marks(self, low: usize, high: usize) -> Self {

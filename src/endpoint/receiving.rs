@@ -99,9 +99,11 @@ impl<R: Role> Endpoint<R> {
         Some((incoming, sender))
     }
 
-    /// Takes input until there is an event, and returns whether there is one: the next call of
-    /// [`receive`](Endpoint::receive) with the same input returns it, unless so much is sent in
-    /// between that too much output waits.
+    /// Takes input until there is an event, and returns whether there is one. The next call of
+    /// [`receive`](Endpoint::receive) with the same input returns it, unless a call in between
+    /// sends so much that too much output waits, or ends the connection:
+    /// [`receive_eof`](Endpoint::receive_eof), [`abort`](Endpoint::abort), or a
+    /// [`tick`](Endpoint::tick) that finds a limit exceeded.
     ///
     /// This is for wrappers that lend events from a loop of theirs. The borrow checker refuses a
     /// loop that returns what `receive` lends and otherwise reads on. A message that does not lie
