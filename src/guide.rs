@@ -38,9 +38,10 @@
 //! | [`next_step`](crate::endpoint::Endpoint::next_step) is `Drop` | drops the transport, and logs the [`ending`](crate::endpoint::Endpoint::ending) |
 //!
 //! What the transport reports becomes one call each. Bytes are `receive`. The end of its stream is
-//! [`receive_eof`](crate::endpoint::Endpoint::receive_eof), at any moment. An error is
-//! [`abort`](crate::endpoint::Endpoint::abort), unless it only says to try again (`WouldBlock`,
-//! `TimedOut`, `Interrupted`): then nothing happened, and a write reports `written(0)`.
+//! [`receive_eof`](crate::endpoint::Endpoint::receive_eof), once `receive` has taken the bytes
+//! before it. An error is [`abort`](crate::endpoint::Endpoint::abort), unless it only says to try
+//! again (`WouldBlock`, `TimedOut`, `Interrupted`): then nothing happened, and a write reports
+//! `written(0)`.
 //!
 //! This is one turn of a loop over non-blocking sockets, with epoll, `mio` or `polling`. Call it
 //! when the socket is readable or writable, when the deadline has come, and after you have sent
@@ -154,6 +155,17 @@
 //! only for what is new, so a turn has to go on until both would block, as this one does. To be
 //! fair to other connections, stop after some reads and put the connection at the end of your list.
 //!
+//! **TLS.** A TLS stream buffers what it encrypts, and the turn above does not flush. Flush in each
+//! turn before you sleep, and if that would block, wait until the socket is writable. Offer
+//! `http/1.1` by ALPN, because a server that chooses `h2` expects HTTP/2. A stream that ends
+//! without close_notify, which rustls reports as `UnexpectedEof`, is an end of stream:
+//! `receive_eof`, not `abort`. Whether something is missing at the end shows by the peer's Close.
+//!
+//! **When only writing broke**, the peer's Close may still wait in the socket. The turn above does
+//! not look for it. To know its code, stop writing, and discard the output by
+//! `ws.written(ws.output().len())`, so that no events are held back. Then read and receive until a
+//! read ends, fails or would block, and call `abort`.
+//!
 //! The README has the shortest whole driver, over blocking sockets. The [module
 //! `endpoint`](crate::endpoint#a-whole-conversation) shows a conversation step by step.
 //!
@@ -218,7 +230,8 @@
 //!
 //! [`Endpoint::client`](crate::endpoint::Endpoint::client) has the request in its output. Dial
 //! `host()` and `port()` of the [`Target`](crate::handshake::Target) first, begin TLS if it is
-//! `secure()`, and then drive the endpoint like a server. Send nothing before
+//! `secure()`, and then drive the endpoint like a server. The time for the handshake begins with
+//! the first `tick`, so tick before you dial if dialling and TLS are to count. Send nothing before
 //! [`Incoming::Opened`](crate::endpoint::Incoming::Opened): it would be refused with
 //! [`SendError::NotOpen`](crate::SendError::NotOpen).
 //!
@@ -324,10 +337,13 @@
 //! # Ok::<(), SendError>(())
 //! ```
 //!
-//! **A blocking socket** does one thing at a time. If both sides write more than the transport's
-//! buffers hold, and neither reads, both wait until [`Limit::Output`](crate::Limit::Output) ends
-//! the connection. A program that sends much over blocking sockets writes from a [second
-//! thread](#threads).
+//! **Two sides that send before they read** can wait for each other. An endpoint with more output
+//! than the upper mark does not read, even if that is one message of your own. If both sides send
+//! more than that, and more than the transport's buffers hold, both wait until
+//! [`Limit::Output`](crate::Limit::Output) ends the connection. A client that bounds its own queue
+//! lifts the marks: `.water_marks(usize::MAX, usize::MAX)`. A driver over blocking sockets waits
+//! even with less output than that, because it cannot read while it writes. If it sends much, it
+//! writes from a [second thread](#threads).
 //!
 //! # Compression
 //!
@@ -693,9 +709,13 @@
 //!
 //! # Threads
 //!
-//! With blocking sockets, one thread for each connection is the simplest server: see the README. To
-//! send from other threads too, put the endpoint into a `Mutex`. One thread reads from the stream,
-//! and another writes to a `try_clone` of it. No thread holds the lock while it reads or writes:
+//! With blocking sockets, one thread for each connection is the simplest server: see the README. It
+//! writes before it reads, so two such peers that both send more than the sockets hold wait for
+//! each other until a time limit ends the connection.
+//!
+//! To send from other threads too, put the endpoint into a `Mutex`. One thread reads from the
+//! stream, and another writes to a `try_clone` of it. No thread holds the lock while it reads or
+//! writes:
 //!
 //! - The reader reads without the lock, then locks, receives, unlocks and notifies the writer.
 //! - Any thread sends: it locks, sends, unlocks and notifies the writer.
