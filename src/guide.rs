@@ -752,26 +752,28 @@
 //!
 //! **A client reconnects** after a random delay of some seconds, and after a longer one each time
 //! that this fails (§7.2.3). The [`Ending`](crate::endpoint::Ending) says whether another attempt
-//! is worth it:
+//! is worth it. The first row that fits counts:
 //!
 //! | outcome | try again |
 //! |---|---|
 //! | dialling or TLS failed | yes, unless the certificate is not valid |
+//! | a `closure.failure` | no, unless the application knows better |
 //! | `Cause::Limit` | yes |
-//! | `Cause::Status(503)`, or 429: not before the Retry-After of the `Refused` event | yes |
+//! | `Cause::Status(503)`, or 429 | yes, after the Retry-After of `Refused`: seconds or a date |
 //! | `Cause::Status` with 3xx, 401, 403 or 404 | no: something has to change first |
 //! | `Cause::Handshake` | no: this is not the server that was meant |
 //! | not `opened`, without a cause | yes |
-//! | `closure.code` is 1001, 1006 without a `failure`, 1012 or 1013 | yes |
-//! | another code, or a `failure` | no, unless the application knows better |
+//! | `closure.code` is 1001, 1006, 1012 or 1013 | yes |
+//! | another code | no, unless the application knows better |
 //!
 //! ```
 //! use websocket_proto::endpoint::{Cause, Ending};
 //!
 //! fn try_again(ending: &Ending) -> bool {
-//!     match (ending.cause, ending.closure.failure) {
-//!         (Some(Cause::Limit(_) | Cause::Status(429 | 503)), _) => true,
-//!         (Some(_), _) | (None, Some(_)) => false,
+//!     match (ending.closure.failure, ending.cause) {
+//!         (Some(_), _) => false,
+//!         (None, Some(Cause::Limit(_) | Cause::Status(429 | 503))) => true,
+//!         (None, Some(_)) => false,
 //!         (None, None) => matches!(ending.closure.code, 1001 | 1006 | 1012 | 1013),
 //!     }
 //! }
@@ -779,7 +781,18 @@
 //! # let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
 //! # ws.abort();
 //! # assert!(try_again(&ws.ending().unwrap()));
+//! # // A client that was told of a limit, and then broke a rule.
+//! # let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+//! # [0, 20, 20, 40, 40].map(|at| ws.tick(core::time::Duration::from_secs(at)));
+//! # assert!(ws.receive(&mut &mut b"\x81\x02hi".to_vec()[..]).is_some());
+//! # ws.abort();
+//! # assert!(ws.ending().unwrap().cause.is_some());
+//! # assert!(!try_again(&ws.ending().unwrap()));
 //! ```
+//!
+//! **Which messages arrived** is not known when a connection is lost, because `written` says only
+//! that the transport took them. If it matters, number the messages, let the peer acknowledge them
+//! in your protocol, and send those that are not acknowledged once more.
 //!
 //! **A server shuts down** in three steps. It stops accepting. It calls
 //! [`close`](crate::endpoint::Endpoint::close) with [`GOING_AWAY`](crate::CloseCode::GOING_AWAY) on
