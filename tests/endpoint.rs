@@ -564,7 +564,7 @@ fn a_reply_to_the_message_just_received_always_has_room() {
     let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new().water_marks(0, 10)).unwrap();
     let mut read = mask(&frame(0x81, b"0123456789abcdef")).repeat(20);
     let mut input = &mut read[..];
-    let mut received = 0;
+    let (mut received, mut turns) = (0, 0);
     loop {
         while let Some((incoming, sender)) = ws.receive(&mut input) {
             let Incoming::Text(text) = incoming else { panic!("{incoming:?}") };
@@ -581,6 +581,8 @@ fn a_reply_to_the_message_just_received_always_has_room() {
             break;
         }
         ws.written(7);
+        turns += 1;
+        assert!(turns < 100, "what is written is written again");
     }
     assert_eq!(received, 20);
     assert!(ws.wants_read());
@@ -945,6 +947,31 @@ fn what_was_read_before_the_end_of_the_stream_is_received() {
     assert!(matches!(ws.receive(&mut &mut [][..]), Some((Incoming::HandshakeFailed(_), _))));
     assert!(ws.receive(&mut &mut [][..]).is_none());
     assert_eq!(ws.next_step(), NextStep::Drop);
+}
+
+/// A client sends too much. The server says so, and resets the transport.
+#[test]
+fn what_was_read_before_the_transport_broke_is_received() {
+    let mut ws = Endpoint::open(Server, Agreed::new(), &options()).unwrap();
+    ws.tick(Duration::ZERO);
+    ws.binary(&[0; 2000]).unwrap();
+    let mut read = [mask(&frame(0x81, b"hi")), mask(&frame(0x89, b"?"))].concat();
+    read.extend(mask(&frame(0x88, b"\x03\xF1big")));
+    assert!(ws.receive(&mut &mut read[..]).is_none());
+    for _ in 0..2 {
+        ws.abort();
+        assert_eq!(ws.next_step(), NextStep::Continue);
+    }
+    assert!(ws.output().is_empty() && !ws.wants_read());
+    assert_eq!(ws.deadline(), Some(Duration::ZERO));
+    let mut events = Vec::new();
+    while let Some((incoming, sender)) = ws.receive(&mut &mut [][..]) {
+        assert_eq!(sender.text("?"), Err(SendError::Closing));
+        events.push(describe(&incoming));
+    }
+    assert_eq!(events, ["text hi", "ping 3F", "close 1009 big"]);
+    assert_eq!(ws.next_step(), NextStep::Drop);
+    assert_eq!(ws.ending().unwrap().to_string(), r#"closed by the peer: 1009 "big""#);
 }
 
 #[test]

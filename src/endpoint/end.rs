@@ -168,16 +168,18 @@ impl<R: Role> Sender<R> {
     }
 
     /// Reports that the transport broke: a reset, a failure of TLS, a write that failed. Nothing
-    /// more will be exchanged.
+    /// more will be read or written. What waits inside, because too much output waited, is still
+    /// [received](super::Endpoint::receive), and only then is the next step to drop the transport.
     #[doc(alias = "reset")]
     pub fn abort(&mut self) {
-        self.connection.abort();
+        (self.out, self.written, self.handed_out) = (Vec::new(), 0, 0);
+        (self.eof, self.broken, self.full) = (true, true, false);
+        self.mark();
         if self.phase != Phase::Open {
+            self.connection.abort();
             self.phase = Phase::Ended;
         }
-        (self.out, self.written, self.handed_out) = (Vec::new(), 0, 0);
-        self.mark();
-        self.refresh();
+        self.settle();
     }
 
     /// What to do with the transport now.

@@ -79,6 +79,9 @@ pub struct Sender<R> {
     pub(super) cluttered: bool,
     /// The end of the peer's stream was reported.
     pub(super) eof: bool,
+    /// The transport broke, and nothing more can be written. The connection ends once what was read
+    /// before is received.
+    pub(super) broken: bool,
     /// Memory is to be freed, because the connection is idle.
     pub(super) idle: bool,
     /// What was not handed out or not written yet, behind `written` bytes that were.
@@ -107,6 +110,7 @@ impl<R: Role> Sender<R> {
             holding: false,
             cluttered: phase != Phase::Open,
             eof: false,
+            broken: false,
             idle: false,
             out: Vec::new(),
             written: 0,
@@ -187,6 +191,12 @@ impl<R: Role> Sender<R> {
                 let _ = self.connection.transmit(&mut self.out);
                 self.measure();
             }
+            if self.broken {
+                self.out = Vec::new();
+                if !self.holding {
+                    self.connection.abort();
+                }
+            }
             let nothing_waits = self.waiting() == 0 && !self.connection.wants_transmit();
             if self.eof && !self.holding && nothing_waits {
                 self.connection.receive_eof();
@@ -238,6 +248,7 @@ impl<R: Role> Sender<R> {
     fn check(&self) -> Result<(), SendError> {
         match self.phase {
             Phase::Head | Phase::Deciding => Err(SendError::NotOpen),
+            Phase::Open if self.broken => Err(SendError::Closing),
             Phase::Open if self.full && self.connection.state() == State::Open => {
                 Err(SendError::Full)
             }

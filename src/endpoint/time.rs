@@ -195,7 +195,7 @@ impl<R: Role> Sender<R> {
         if self.is_over() {
             return None;
         }
-        if clock.overdue || clock.is_behind(self) {
+        if clock.overdue || self.broken || clock.is_behind(self) {
             return Some(clock.now);
         }
         clock.deadlines.next().map(|(at, _)| at)
