@@ -655,8 +655,8 @@ step_peer_hyper() { echo_example hyper ws; }
 # Plain, and inside TLS with the certificate of the tests.
 step_peer_tokio() {
   echo_example tokio ws
-  export SSL_CERT_FILE=$PWD/tests/tls/cert.pem
-  echo_example tokio wss --tls tests/tls/cert.pem tests/tls/key.pem
+  export SSL_CERT_FILE=$PWD/crates/tokio/tests/tls/cert.pem
+  echo_example tokio wss --tls crates/tokio/tests/tls/cert.pem crates/tokio/tests/tls/key.pem
 }
 
 # Client and server in one process, both over the `h2` crate; then the server with a client that has

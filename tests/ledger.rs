@@ -234,11 +234,12 @@ fn unknown(rows: &[Row], cited: &BTreeSet<String>) -> Vec<String> {
     cited.difference(&known).cloned().collect()
 }
 
-/// What the tests of this crate cite: its sources and its integration tests, without this file.
+/// What the tests of the repository cite: those of this crate, without this file, and those of the
+/// crates around it.
 fn citations() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    for folder in ["src", "tests"] {
+    for folder in ["src", "tests", "crates"] {
         sources(&root.join(folder), &mut files);
     }
     files.retain(|file| *file != root.join("tests/ledger.rs"));

@@ -1,17 +1,12 @@
-//! An echo server behind hyper, with the feature `http`: `hyper [ADDR]`
+//! An echo server behind hyper, with the feature `http` of `websocket-proto`: `hyper [ADDR]`
 //!
-//! hyper speaks HTTP/1.1 and serves a text to plain requests. This crate validates and answers
-//! those that ask for an Upgrade, from the request as hyper holds it. After the answer, the stream
-//! runs in the wrapper of `examples/tokio.rs`.
-
-#[allow(dead_code, reason = "the wrapper can also make the handshake")]
-#[path = "common/websocket.rs"]
-mod websocket;
+//! hyper speaks HTTP/1.1 and serves a text to plain requests. `websocket-proto` validates and
+//! answers those that ask for an Upgrade, from the request as hyper holds it. After the answer, the
+//! stream runs in a [`WebSocket`].
 
 use std::time::Duration;
 use std::{env, io};
 
-use hyper::body::Incoming;
 use hyper::header::UPGRADE;
 use hyper::http;
 use hyper::server::conn::http1;
@@ -20,9 +15,8 @@ use hyper::upgrade::{OnUpgrade, on};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
-use websocket::WebSocket;
-use websocket_proto::handshake::{AcceptOptions, Request};
-use websocket_proto::{Agreed, Config, Connection, Server};
+use websocket_proto_tokio::websocket_proto::{Agreed, handshake::Request};
+use websocket_proto_tokio::{AcceptOptions, Endpoint, Incoming, Options, Server, WebSocket};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -55,7 +49,9 @@ async fn main() -> io::Result<()> {
     }
 }
 
-async fn answer(mut asked: http::Request<Incoming>) -> Result<http::Response<String>, Error> {
+async fn answer(
+    mut asked: http::Request<hyper::body::Incoming>,
+) -> Result<http::Response<String>, Error> {
     if !asked.headers().contains_key(UPGRADE) {
         return Ok(http::Response::new("This is a WebSocket echo server.\n".to_owned()));
     }
@@ -65,7 +61,12 @@ async fn answer(mut asked: http::Request<Incoming>) -> Result<http::Response<Str
         Ok(request) => {
             // An echo is for strangers too. A server that trusts cookies looks at the origin first.
             let response = request.response(&AcceptOptions::new())?;
-            tokio::spawn(echo(upgrade, response.agreed()));
+            let served = serve(upgrade, response.agreed());
+            tokio::spawn(async {
+                if let Err(error) = served.await {
+                    eprintln!("{error}");
+                }
+            });
             response.into_response()?
         }
         Err(error) => error.into_response(parts.version),
@@ -74,17 +75,20 @@ async fn answer(mut asked: http::Request<Incoming>) -> Result<http::Response<Str
 }
 
 /// Echoes on the stream that hyper gives away once it has sent the answer.
-async fn echo(upgrade: OnUpgrade, agreed: Agreed) {
-    // An error says that the client left before the answer: hyper reports that.
-    let Ok(stream) = upgrade.await else { return };
-    let connection = Connection::new(Server, &Config::new(), agreed);
+async fn serve(upgrade: OnUpgrade, agreed: Agreed) -> Result<(), Error> {
+    let endpoint = Endpoint::open(Server, agreed, &Options::new())?;
     // Bytes that came after the request are still in the stream.
-    let mut websocket = WebSocket::new(TokioIo::new(stream), connection, Vec::new());
-    while let Some(message) = websocket.next().await {
-        // An error says that the connection is closing, and `next` will say so too.
-        let _ = websocket.sender().send(message.data()).await;
+    let mut ws = WebSocket::new(TokioIo::new(upgrade.await?), endpoint);
+    while let Some((incoming, sender)) = ws.next().await? {
+        match incoming {
+            // An error says that the connection is closing, and `next` will say so too.
+            Incoming::Text(text) => _ = sender.text(text),
+            Incoming::Binary(data) => _ = sender.binary(data),
+            _ => {}
+        }
     }
-    if let Some(closure) = websocket.sender().closure() {
-        println!("{closure}");
+    if let Some(ending) = ws.endpoint().ending() {
+        println!("{ending}");
     }
+    Ok(())
 }

@@ -2,32 +2,29 @@
 //!
 //! `tokio [ADDR] [--tls CERT.pem KEY.pem]`
 //!
-//! `common/websocket.rs` is the wrapper, complete and made to be copied: one reader and one writer
-//! task for each connection, messages as `async` calls, deadlines, backpressure. The same loop runs
-//! over any stream, so that TLS is one line more.
-
-#[allow(dead_code, reason = "the wrapper can do more than echo")]
-#[path = "common/websocket.rs"]
-mod websocket;
+//! The same loop runs over any stream, so that TLS is one line more.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use websocket::{Stream, WebSocket};
-use websocket_proto::Config;
+use websocket_proto_tokio::{Ending, Incoming, Options, WebSocket};
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
 
 const TLS_HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    let (address, tls) = options()?;
+    let (address, tls) = arguments()?;
+    let options = Options::new();
     let listener = TcpListener::bind(address).await?;
     let scheme = if tls.is_some() { "wss" } else { "ws" };
     println!("listening on {scheme}://{}/", listener.local_addr()?);
@@ -37,16 +34,17 @@ async fn main() -> io::Result<()> {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let tls = tls.clone();
+        let (tls, options) = (tls.clone(), options.clone());
         tokio::spawn(async move {
-            if let Err(error) = serve(stream, tls).await {
-                eprintln!("{peer}: {error}");
+            match serve(stream, tls, &options).await {
+                Ok(ending) => ending.into_iter().for_each(|ending| println!("{peer}: {ending}")),
+                Err(error) => eprintln!("{peer}: {error}"),
             }
         });
     }
 }
 
-fn options() -> io::Result<(SocketAddr, Option<TlsAcceptor>)> {
+fn arguments() -> io::Result<(SocketAddr, Option<TlsAcceptor>)> {
     let mut options = (SocketAddr::from(([127, 0, 0, 1], 9003)), None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -72,19 +70,30 @@ fn acceptor(certificates: &str, key: &str) -> io::Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config.map_err(io::Error::other)?)))
 }
 
-async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>) -> io::Result<()> {
+async fn serve(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    options: &Options,
+) -> Result<Option<Ending>, Error> {
     stream.set_nodelay(true)?;
     match tls {
-        None => echo(stream).await,
-        Some(tls) => echo(timeout(TLS_HANDSHAKE_LIMIT, tls.accept(stream)).await??).await,
+        None => echo(stream, options).await,
+        Some(tls) => echo(timeout(TLS_HANDSHAKE_LIMIT, tls.accept(stream)).await??, options).await,
     }
 }
 
-async fn echo(stream: impl Stream) -> io::Result<()> {
-    let mut socket = WebSocket::accept(stream, &Config::new()).await?;
-    while let Some(message) = socket.next().await {
-        // Once the connection is closing, a message cannot be answered any more.
-        let _ = socket.sender().send(message.data()).await;
+async fn echo<S>(stream: S, options: &Options) -> Result<Option<Ending>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut ws = WebSocket::accept(stream, options).await?;
+    while let Some((incoming, sender)) = ws.next().await? {
+        match incoming {
+            // Once the connection is closing, a message cannot be answered any more.
+            Incoming::Text(text) => _ = sender.text(text),
+            Incoming::Binary(data) => _ = sender.binary(data),
+            _ => {}
+        }
     }
-    Ok(())
+    Ok(ws.endpoint().ending())
 }

@@ -1,0 +1,502 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+use std::task::{Context, Poll, ready};
+use std::{fmt, future::poll_fn, io, pin::Pin, time::Duration};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep, sleep_until};
+pub use websocket_proto;
+pub use websocket_proto::endpoint::{Ending, Endpoint, Incoming, Options, Sender, Waiting};
+pub use websocket_proto::handshake::{AcceptOptions, HeadError, Offer, Target};
+pub use websocket_proto::{Client, CloseCode, SendError, Server, SystemMask};
+use websocket_proto::{NextStep, Role, handshake::nonce};
+
+/// How many bytes are read at a time.
+const READ: usize = 16 << 10;
+/// How many calls of handles may wait.
+const QUEUE: usize = 16;
+/// The most that the time counts in which nothing is awaited.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a WebSocket did not open. It prints as one line for a log.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer refused or was refused, broke a rule, took too long, or left: see
+    /// [`Ending::cause`].
+    NotOpened(Box<Ending>),
+    /// The stream failed, or the operating system has no entropy for a client.
+    Io(io::Error),
+    /// The arguments make no request or no response.
+    Head(HeadError),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::NotOpened(ending) => ending.fmt(f),
+            Error::Io(error) => write!(f, "not opened: {error}"),
+            Error::Head(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// One side of a WebSocket over the stream `S`: a [`Server`], or a [`Client`].
+///
+/// Create one with [`accept`](WebSocket::accept), [`connect`](WebSocket::connect) or
+/// [`new`](WebSocket::new). End it with [`close`](WebSocket::close). Dropping the value drops the
+/// stream, and the output that waits.
+///
+/// # Progress
+///
+/// There is no task behind it: it reads, writes, answers Pings and keeps the time limits while one
+/// of its methods is awaited. Keep a task in [`next`](WebSocket::next), because only `next` receives.
+///
+/// The time in which nothing is awaited counts as one second at most, so an application that takes
+/// its time loses no peer.
+///
+/// # Cancel safety
+///
+/// Every future of this crate can be dropped at any time, as `select!` and `timeout` do. No message
+/// is lost, torn or sent twice. A message whose `send` was not ready is not sent.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokio::io::{AsyncRead, AsyncWrite};
+/// use websocket_proto_tokio::{Server, WebSocket};
+///
+/// /// Sends the time as well as it receives.
+/// async fn clock<S>(mut ws: WebSocket<S, Server>) -> Result<(), Box<dyn std::error::Error>>
+/// where
+///     S: AsyncRead + AsyncWrite + Unpin,
+/// {
+///     let mut seconds = tokio::time::interval(Duration::from_secs(1));
+///     loop {
+///         tokio::select! {
+///             event = ws.next() => match event? {
+///                 Some((incoming, _)) => println!("{incoming:?}"),
+///                 None => return Ok(()),
+///             },
+///             now = seconds.tick() => {
+///                 let text = format!("{now:?}");
+///                 ws.send(|ws| ws.text(&text)).await?;
+///             }
+///         }
+///     }
+/// }
+/// # let _ = clock::<tokio::io::DuplexStream>;
+/// ```
+#[doc(alias("split", "stream", "tungstenite"))]
+pub struct WebSocket<S, R> {
+    stream: S,
+    endpoint: Endpoint<R>,
+    io: Io,
+    /// Exists once there is a handle.
+    queue: Option<Queue<R>>,
+    /// The time zero of the endpoint.
+    origin: Instant,
+    /// When a method was last awaited.
+    awaited: Instant,
+}
+
+/// How far reading, writing and waiting are.
+#[derive(Default)]
+struct Io {
+    /// What was read last. Its first `received` bytes were received.
+    input: Vec<u8>,
+    received: usize,
+    /// The end of the stream was read.
+    eof: bool,
+    /// The stream holds nothing that was written.
+    flushed: bool,
+    /// The writing side is to be ended.
+    shutdown: bool,
+    /// Exists once there is a deadline.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+type Queue<R> = (mpsc::Sender<Call<R>>, mpsc::Receiver<Call<R>>);
+
+/// What a handle sends.
+type Call<R> = Box<dyn FnOnce(&mut Endpoint<R>) -> Result<(), SendError> + Send>;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Server> {
+    /// Makes the opening handshake of a server, and accepts clients of every origin, resource and
+    /// subprotocol. A server that trusts cookies has to check the origin: see
+    /// [`accept_with`](WebSocket::accept_with).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOpened`], after the client was sent the HTTP status that says why, and
+    /// [`Error::Io`].
+    pub async fn accept(stream: S, options: &Options) -> Result<Self, Error> {
+        Self::accept_with(stream, options, |request| request.accept(&AcceptOptions::new())).await
+    }
+
+    /// Makes the opening handshake of a server. `decide` accepts or rejects the request. If it does
+    /// neither, the client is sent status 503 at the end of
+    /// [`Limit::Decision`](websocket_proto::Limit::Decision).
+    ///
+    /// To decide asynchronously, use [`new`](WebSocket::new).
+    ///
+    /// ```
+    /// use websocket_proto_tokio::{AcceptOptions, Error, Options, Server, WebSocket};
+    /// # use tokio::io::{AsyncRead, AsyncWrite};
+    ///
+    /// async fn open<S>(stream: S, options: &Options) -> Result<WebSocket<S, Server>, Error>
+    /// where
+    ///     S: AsyncRead + AsyncWrite + Unpin,
+    /// {
+    ///     let decided = WebSocket::accept_with(stream, options, |request| {
+    ///         match request.resource().path() {
+    ///             "/chat" => request.accept(&AcceptOptions::new().subprotocol("chat")),
+    ///             _ => request.reject(404, &[], b"no such room"),
+    ///         }
+    ///     });
+    ///     decided.await
+    /// }
+    /// # let _ = open::<tokio::io::DuplexStream>;
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`accept`](WebSocket::accept), and [`Error::Head`] with the error of `decide`.
+    #[doc(alias("reject", "upgrade"))]
+    pub async fn accept_with(
+        stream: S,
+        options: &Options,
+        decide: impl FnOnce(Waiting<'_>) -> Result<(), HeadError>,
+    ) -> Result<Self, Error> {
+        let mut ws = WebSocket::new(stream, Endpoint::server(options));
+        ws.next().await.map_err(Error::Io)?;
+        if let Some(request) = ws.endpoint.request() {
+            decide(request).map_err(Error::Head)?;
+        }
+        // `opened` finds out what came of both.
+        let _ = ws.until(|ws| ws.endpoint.request().is_none()).await;
+        let _ = ws.flush().await;
+        ws.opened().await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Client<SystemMask>> {
+    /// Makes the opening handshake of a client over `stream`, which is connected to the
+    /// [host](Target::host) and port of `target`, through TLS if the target is
+    /// [secure](Target::secure).
+    ///
+    /// To see the subprotocol, or the headers of a refusal, use [`new`](WebSocket::new).
+    ///
+    /// ```no_run
+    /// use tokio::net::TcpStream;
+    /// use websocket_proto_tokio::{CloseCode, Offer, Options, Target, WebSocket};
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let target = Target::parse("ws://example.com/chat")?;
+    /// let stream = TcpStream::connect((target.host(), target.port())).await?;
+    /// let mut ws = WebSocket::connect(stream, &target, &Offer::new(), &Options::new()).await?;
+    /// ws.send(|ws| ws.text("hello")).await?;
+    /// if let Some((incoming, _)) = ws.next().await? {
+    ///     println!("{incoming:?}");
+    /// }
+    /// println!("{}", ws.close(CloseCode::NORMAL, "bye").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOpened`] and [`Error::Io`]; [`Error::Head`] if `offer` is not valid.
+    pub async fn connect(
+        stream: S,
+        target: &Target<'_>,
+        offer: &Offer<'_>,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let nonce = nonce().ok_or(Error::Io(io::ErrorKind::Unsupported.into()))?;
+        let endpoint = Endpoint::client(target, offer, nonce, SystemMask::new(), options);
+        let mut ws = WebSocket::new(stream, endpoint.map_err(Error::Head)?);
+        ws.next().await.map_err(Error::Io)?;
+        ws.opened().await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
+    /// Drives any endpoint over `stream`: one that is [open](Endpoint::open), because hyper or a
+    /// stream of HTTP/2 made the handshake, or one whose handshake the caller wants to see as
+    /// [events](Incoming).
+    ///
+    /// ```
+    /// use tokio::net::TcpStream;
+    /// use websocket_proto_tokio::{AcceptOptions, Endpoint, Incoming, Options, WebSocket};
+    ///
+    /// # type Error = Box<dyn std::error::Error>;
+    /// async fn serve(stream: TcpStream) -> Result<(), Error> {
+    ///     let mut ws = WebSocket::new(stream, Endpoint::server(&Options::new()));
+    ///     while let Some((incoming, _)) = ws.next().await? {
+    ///         if let Incoming::Request = incoming {
+    ///             let request = ws.endpoint().request().expect("it was just reported");
+    ///             let path = request.resource().path().to_owned();
+    ///             let known = is_known(&path).await; // asks a database
+    ///             let Some(request) = ws.endpoint().request() else { continue };
+    ///             match known {
+    ///                 true => request.accept(&AcceptOptions::new())?,
+    ///                 false => request.reject(404, &[], b"")?,
+    ///             }
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # async fn is_known(path: &str) -> bool { path == "/" }
+    /// ```
+    pub fn new(stream: S, endpoint: Endpoint<R>) -> Self {
+        let now = Instant::now();
+        WebSocket { stream, endpoint, io: Io::default(), queue: None, origin: now, awaited: now }
+    }
+
+    /// Waits for the next event, and lends it with the [`Sender`] that answers it. `None` says that
+    /// the connection has ended: [`Endpoint::ending`] says how.
+    ///
+    /// Answers are written by the next call. An answer finds room if it is the first to its message.
+    ///
+    /// # Errors
+    ///
+    /// The error of the stream, if it failed. The connection has ended then.
+    #[doc(alias("read", "receive", "recv"))]
+    pub async fn next(&mut self) -> io::Result<Option<(Incoming<'_>, &mut Sender<R>)>> {
+        if !self.until(Self::ready).await? {
+            return Ok(None);
+        }
+        let (length, mut rest) = (self.io.input.len(), &mut self.io.input[self.io.received..]);
+        let event = self.endpoint.receive(&mut rest);
+        self.io.received = length - rest.len();
+        Ok(event)
+    }
+
+    /// Sends by `call` as soon as there is [room](Options::water_marks) for a message, and writes as
+    /// much as the stream takes at once. The rest is written while another method is awaited.
+    ///
+    /// `call` is a method of the endpoint that sends, such as `|ws| ws.text("hi")`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `call`: [`SendError::Closing`] if the connection is closing or has ended.
+    #[doc(alias("write"))]
+    pub async fn send(
+        &mut self,
+        call: impl FnOnce(&mut Endpoint<R>) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        // If the stream fails meanwhile, `call` returns an error.
+        let _ = self.until(|ws| ws.endpoint.can_send() != Err(SendError::Full)).await;
+        let sent = call(&mut self.endpoint);
+        self.io.flushed = poll_fn(|cx| Poll::Ready(self.poll_write(cx).is_ready())).await;
+        sent
+    }
+
+    /// Waits until all that was sent is written, or the connection has ended. A program that calls
+    /// [`next`](WebSocket::next) again need not call it.
+    ///
+    /// # Errors
+    ///
+    /// The error of the stream, if it failed.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        self.until(|ws| ws.io.flushed && ws.endpoint.output().is_empty()).await.map(drop)
+    }
+
+    /// Sends a Close after all that was sent, and waits for the end of the connection, no longer than
+    /// [`Limit::Close`](websocket_proto::Limit::Close).
+    ///
+    /// Messages that still arrive are dropped. To see them, call [`Endpoint::close`] and then
+    /// [`next`](WebSocket::next).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Endpoint::close`], but for [`SendError::Closing`]. Nothing was sent then.
+    #[doc(alias = "shutdown")]
+    pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<Ending, SendError> {
+        match self.endpoint.close(code, reason) {
+            Err(SendError::Closing) => {}
+            closed => closed?,
+        }
+        while let Ok(Some(_)) = self.next().await {}
+        self.endpoint.ending().ok_or(SendError::Closing)
+    }
+
+    /// Returns the endpoint, for requests, Pings, fragments, [`ending`](Endpoint::ending) and the
+    /// like. Its input, output, time and next step are this type's.
+    pub fn endpoint(&mut self) -> &mut Endpoint<R> {
+        &mut self.endpoint
+    }
+
+    /// Returns a handle that sends from other tasks.
+    pub fn handle(&mut self) -> Handle<R> {
+        Handle(self.queue.get_or_insert_with(|| mpsc::channel(QUEUE)).0.clone())
+    }
+
+    /// Drives a connection that did not open to its end, so that the peer receives what it is told.
+    async fn opened(mut self) -> Result<Self, Error> {
+        let Some(ending) = self.endpoint.ending() else { return Ok(self) };
+        while let Ok(Some(_)) = self.next().await {}
+        Err(Error::NotOpened(Box::new(ending)))
+    }
+
+    /// Drives the connection until something is `done`, or to its end, which is `false`.
+    async fn until(&mut self, mut done: impl FnMut(&mut Self) -> bool) -> io::Result<bool> {
+        while !done(self) {
+            self.origin += self.awaited.elapsed().saturating_sub(PAUSE);
+            let awaited = Awaited(self);
+            let turn = poll_fn(|cx| awaited.0.poll_turn(cx)).await;
+            if !matches!(turn, Ok(true)) {
+                // The end, or the stream has failed. Events that were held back come now.
+                awaited.0.queue = None;
+                awaited.0.endpoint.abort();
+                return if done(awaited.0) { Ok(true) } else { turn };
+            }
+        }
+        Ok(true)
+    }
+
+    /// Makes one turn. Ready if that has changed something; `false` is the end of the connection.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if !self.io.eof && self.io.received == self.io.input.len() && self.endpoint.wants_read() {
+            self.io.input.resize(READ, 0);
+            let mut buffer = ReadBuf::new(&mut self.io.input);
+            let read = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
+            let length = buffer.filled().len();
+            self.io.input.truncate(length);
+            self.io.received = 0;
+            if read?.is_ready() {
+                // What was read is received before the time is told.
+                self.io.eof = length == 0;
+                return Poll::Ready(Ok(true));
+            }
+            // An idle connection keeps no buffer.
+            self.io.input = Vec::new();
+        }
+        let more = self.poll_calls(cx).is_ready();
+        let before = (self.endpoint.output().len(), self.io.flushed);
+        self.endpoint.tick(self.origin.elapsed());
+        self.io.flushed = self.poll_write(cx)?.is_ready();
+        if self.io.eof && self.io.flushed {
+            // Only now, because a Close that the stream holds is still owed.
+            self.endpoint.receive_eof();
+        }
+        let step = self.endpoint.next_step();
+        let clean = || self.endpoint.ending().is_some_and(|ending| ending.closure.clean);
+        self.io.shutdown |= step == NextStep::ShutdownWrite || step == NextStep::Drop && clean();
+        if self.io.shutdown {
+            // If this fails, the end of the peer's stream still comes.
+            self.io.shutdown = Pin::new(&mut self.stream).poll_shutdown(cx).is_pending();
+        }
+        let after = (self.endpoint.output().len(), self.io.flushed);
+        if step == NextStep::Drop || more || before != after {
+            return Poll::Ready(Ok(step != NextStep::Drop));
+        }
+        let at = self.endpoint.deadline().and_then(|at| self.origin.checked_add(at));
+        let Some(at) = at else { return Poll::Pending };
+        let timer = self.io.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        timer.as_mut().reset(at);
+        timer.as_mut().poll(cx).map(|()| Ok(true))
+    }
+
+    /// Whether the next call of `receive` has an event.
+    fn ready(&mut self) -> bool {
+        let (length, mut rest) = (self.io.input.len(), &mut self.io.input[self.io.received..]);
+        let ready = self.endpoint.ready(&mut rest);
+        self.io.received = length - rest.len();
+        ready
+    }
+
+    /// Writes all output, and has the stream pass it on.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut stream = Pin::new(&mut self.stream);
+        while !self.endpoint.output().is_empty() {
+            let written = stream.as_mut().poll_write(cx, self.endpoint.output());
+            self.endpoint.written(if let Poll::Ready(Ok(count)) = written { count } else { 0 });
+            if ready!(written)? == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+        }
+        stream.poll_flush(cx)
+    }
+
+    /// Makes the calls of handles, while there is room in the output. Ready if there may be more.
+    fn poll_calls(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((_, queue)) = &mut self.queue else { return Poll::Pending };
+        for _ in 0..QUEUE {
+            match self.endpoint.can_send() {
+                Err(SendError::Closing) => queue.close(),
+                Err(_) => return Poll::Pending,
+                Ok(()) => {}
+            }
+            let Some(call) = ready!(queue.poll_recv(cx)) else { return Poll::Pending };
+            let _ = call(&mut self.endpoint);
+        }
+        Poll::Ready(())
+    }
+}
+
+/// Notes when a future that waits is ready or dropped.
+struct Awaited<'a, S, R>(&'a mut WebSocket<S, R>);
+
+impl<S, R> Drop for Awaited<'_, S, R> {
+    fn drop(&mut self) {
+        self.0.awaited = Instant::now();
+    }
+}
+
+impl<S, R> fmt::Debug for WebSocket<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// Sends from any number of tasks, through a queue for 16 messages.
+///
+/// What is in the queue is sent while a method of the [`WebSocket`] is awaited. It is lost if the
+/// connection ends before.
+///
+/// ```
+/// use tokio::io::{AsyncRead, AsyncWrite};
+/// use websocket_proto_tokio::{CloseCode, Server, WebSocket};
+///
+/// # async fn example<S: AsyncRead + AsyncWrite + Unpin>(mut ws: WebSocket<S, Server>) {
+/// let handle = ws.handle();
+/// tokio::spawn(async move {
+///     let text = "from another task".to_owned();
+///     handle.send(move |ws| ws.text(&text)).await?;
+///     handle.send(|ws| ws.close(CloseCode::NORMAL, "bye")).await
+/// });
+/// while let Ok(Some((incoming, _))) = ws.next().await {
+///     println!("{incoming:?}");
+/// }
+/// # }
+/// # let _ = example::<tokio::io::DuplexStream>;
+/// ```
+#[derive(Debug)]
+pub struct Handle<R>(mpsc::Sender<Call<R>>);
+
+impl<R> Handle<R> {
+    /// Puts `call` into the queue, as soon as there is room. The call is made when the connection is
+    /// open and there is [room](Options::water_marks) for a message. Its result is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closing`] if the connection is closing or has ended.
+    pub async fn send(
+        &self,
+        call: impl FnOnce(&mut Endpoint<R>) -> Result<(), SendError> + Send + 'static,
+    ) -> Result<(), SendError> {
+        self.0.send(Box::new(call)).await.map_err(|_| SendError::Closing)
+    }
+}
+
+impl<R> Clone for Handle<R> {
+    fn clone(&self) -> Self {
+        Handle(self.0.clone())
+    }
+}
