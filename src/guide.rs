@@ -224,7 +224,7 @@
 //! **Behind another HTTP stack** (hyper, h2, HTTP/3) that stack has read the request. The
 //! [handshake module](crate::handshake#behind-another-http-stack) checks it and makes the response,
 //! and [`Endpoint::open`](crate::endpoint::Endpoint::open) begins with what was agreed.
-//! `examples/hyper.rs` and `examples/h2.rs` show it.
+//! `hyper` and `h2`, in `crates/tokio/examples`, show it.
 //!
 //! # A client and its errors
 //!

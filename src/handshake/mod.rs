@@ -127,7 +127,8 @@
 //! (a FIN in HTTP/3), and so does [`Drop`](crate::NextStep::Drop) after a clean close; `Drop` after
 //! anything else is a RST_STREAM with CANCEL (H3_REQUEST_CANCELLED). What the peer does in the same
 //! words is [`receive_eof`](crate::Connection::receive_eof) and
-//! [`abort`](crate::Connection::abort). `examples/hyper.rs` and `examples/h2.rs` show all of it.
+//! [`abort`](crate::Connection::abort). The examples `hyper` and `h2` of the crate
+//! `websocket-proto-tokio` show all of it.
 //! For stacks on the crate `http`, such as those two, the feature `http` converts whole requests
 //! and responses: `Request::from_parts`, `AcceptResponse::into_response`,
 //! `HandshakeError::into_response`, `ClientRequest::to_request` and

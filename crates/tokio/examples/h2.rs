@@ -8,12 +8,7 @@
 //! stream, and is made to be copied.
 //!
 //! With `--deflate`, for which the feature `deflate` is needed, messages are compressed where the
-//! client offers it. Each WebSocket has codecs of its own here; `echo_server` shows how one pair
-//! serves all connections of a thread.
-
-#[allow(dead_code, reason = "other examples use all of them")]
-#[path = "common/codecs.rs"]
-pub(crate) mod codecs;
+//! client offers it, by codecs that all WebSockets share.
 
 #[path = "common/http2.rs"]
 pub mod http2;
@@ -22,15 +17,20 @@ use std::pin::pin;
 use std::time::Duration;
 
 use h2::{Ping, PingPong, client, server};
-use http2::{Error, accept, connect, run};
+use http2::{Error, Stream, accept, connect};
 use hyper::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use websocket_proto::handshake::{AcceptOptions, Offer, Target};
-use websocket_proto::{
-    CloseCode, CloseFrame, Closure, Connection, Data, Initiator, Message, Role, SendError,
+use websocket_proto_tokio::websocket_proto::{Data, Initiator, Role};
+#[cfg(feature = "deflate")]
+use websocket_proto_tokio::websocket_proto::{
+    Deflate,
+    endpoint::{Compression, ZlibStock},
+};
+use websocket_proto_tokio::{
+    AcceptOptions, CloseCode, Ending, Incoming, Offer, Options, Target, WebSocket,
 };
 
 const TEXT: &str = "Grüße über HTTP/2";
@@ -50,7 +50,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 async fn main() -> Result<(), Error> {
     let mut arguments = std::env::args().skip(1);
     if let Some(address) = arguments.next() {
-        let options = options(arguments)?;
+        let (accept, options) = options(arguments)?;
         let listener = TcpListener::bind(address).await?;
         println!("listening on http://{}/", listener.local_addr()?);
         loop {
@@ -59,9 +59,10 @@ async fn main() -> Result<(), Error> {
                 sleep(Duration::from_millis(100)).await;
                 continue;
             };
+            let options = options.clone();
             tokio::spawn(async move {
-                let ended = |closure| println!("{peer}: {closure}");
-                if let Err(error) = serve(stream, options, ended).await {
+                let ended = |ending| println!("{peer}: {ending}");
+                if let Err(error) = serve(stream, &accept, &options, ended).await {
                     eprintln!("{peer}: {error}");
                 }
             });
@@ -70,35 +71,42 @@ async fn main() -> Result<(), Error> {
     for closer in [Initiator::Local, Initiator::Peer] {
         let (client, server) = conversation(closer).await?;
         println!("client: {client}\nserver: {server}");
-        if !client.clean || !server.clean || client.initiator != Some(closer) {
+        let (one, other) = (client.closure, server.closure);
+        if !one.clean || !other.clean || one.initiator != Some(closer) {
             return Err("not as it should be".into());
         }
     }
     Ok(())
 }
 
-fn options(arguments: impl Iterator<Item = String>) -> Result<AcceptOptions<'static>, Error> {
-    let mut options = AcceptOptions::new();
+/// What is agreed to in a handshake, and the codecs for it.
+fn options(
+    arguments: impl Iterator<Item = String>,
+) -> Result<(AcceptOptions<'static>, Options), Error> {
+    #[allow(unused_mut, reason = "without codecs nothing changes them")]
+    let (mut accept, mut options) = (AcceptOptions::new(), Options::new());
     for argument in arguments {
         match argument.as_str() {
+            #[cfg(feature = "deflate")]
             "--deflate" => {
-                // The second way takes contexts over, which these codecs do not.
-                if let Some(way) = codecs::ways(true, false)?.first() {
-                    options = options.deflate(*way);
-                }
+                accept = accept.deflate(Deflate::new());
+                options = options.compression(Compression::shared(ZlibStock::new(6)));
             }
+            #[cfg(not(feature = "deflate"))]
+            "--deflate" => return Err("--deflate needs the feature deflate".into()),
             _ => return Err(format!("unknown argument {argument}").into()),
         }
     }
-    Ok(options)
+    Ok((accept, options))
 }
 
 /// How it ended for the client and for the server; `closer` is seen from the client.
-pub async fn conversation(closer: Initiator) -> Result<(Closure, Closure), Error> {
+pub async fn conversation(closer: Initiator) -> Result<(Ending, Ending), Error> {
     let (ours, theirs) = duplex(4096);
     let server = tokio::spawn(async move {
         let mut served = None;
-        serve(theirs, AcceptOptions::new(), |closure| served = Some(closure)).await?;
+        let accept = AcceptOptions::new();
+        serve(theirs, &accept, &Options::new(), |ending| served = Some(ending)).await?;
         Ok::<_, Error>(served)
     });
     let client = talk(ours, closer).await?;
@@ -109,8 +117,9 @@ pub async fn conversation(closer: Initiator) -> Result<(Closure, Closure), Error
 /// them ended, also if the connection fails. Nothing else is kept of a stream that has ended.
 pub async fn serve<T>(
     transport: T,
-    options: AcceptOptions<'_>,
-    mut ended: impl FnMut(Closure),
+    allowed: &AcceptOptions<'_>,
+    options: &Options,
+    mut ended: impl FnMut(Ending),
 ) -> Result<(), Error>
 where
     T: AsyncRead + AsyncWrite + Unpin,
@@ -127,15 +136,11 @@ where
                 request = peer.accept() => {
                     let Some(request) = request else { return Ok(()) };
                     let (asked, respond) = request?;
-                    if let Some((connection, stream)) = accept(asked, respond, &options)? {
-                        let codecs::Shared { inflater, mut deflater } = codecs::Shared::new();
-                        let act = move |connection: &mut _, message: Message<'_>, out: &mut _| {
-                            echo(connection, message, &mut deflater, out)
-                        };
-                        streams.spawn(run(connection, stream, Vec::new(), inflater, act));
+                    if let Some(ws) = accept(asked, respond, allowed, options)? {
+                        streams.spawn(echo(ws));
                     }
                 }
-                Some(closure) = streams.join_next() => closure?.into_iter().for_each(&mut ended),
+                Some(ending) = streams.join_next() => ending?.into_iter().for_each(&mut ended),
                 () = &mut silence => return Err("no answer to a PING".into()),
             }
         }
@@ -143,8 +148,8 @@ where
     let served = served.await;
     // With the connection, its streams end.
     drop(peer);
-    while let Some(closure) = streams.join_next().await {
-        closure?.into_iter().for_each(&mut ended);
+    while let Some(ending) = streams.join_next().await {
+        ending?.into_iter().for_each(&mut ended);
     }
     served
 }
@@ -160,21 +165,20 @@ async fn silence(mut ping_pong: PingPong) {
     }
 }
 
-fn echo<R: Role>(
-    connection: &mut Connection<R>,
-    message: Message<'_>,
-    deflater: &mut codecs::Deflater,
-    out: &mut Vec<u8>,
-) -> Result<(), SendError> {
-    match message {
-        Message::Text(GOOD_BYE) => connection.close(Some(&normal()), out),
-        Message::Text(text) => connection.send_compressed(Data::Text(text), deflater, out),
-        Message::Binary(data) => send_in_fragments(connection, data, deflater, out),
-        _ => Ok(()),
+async fn echo<R: Role>(mut ws: WebSocket<Stream, R>) -> Option<Ending> {
+    while let Ok(Some((incoming, sender))) = ws.next().await {
+        match incoming {
+            // Once the connection is closing, a message cannot be answered any more.
+            Incoming::Text(GOOD_BYE) => _ = sender.close(CloseCode::NORMAL, ""),
+            Incoming::Text(text) => _ = sender.text(text),
+            Incoming::Binary(data) => _ = sender.binary(data),
+            _ => {}
+        }
     }
+    ws.endpoint().ending()
 }
 
-async fn talk(pipe: DuplexStream, closer: Initiator) -> Result<Closure, Error> {
+async fn talk(pipe: DuplexStream, closer: Initiator) -> Result<Ending, Error> {
     let (mut peer, mut driver) = client::handshake(pipe).await?;
     let mut ping_pong = driver.ping_pong().ok_or("taken")?;
     let driver = tokio::spawn(driver);
@@ -182,51 +186,29 @@ async fn talk(pipe: DuplexStream, closer: Initiator) -> Result<Closure, Error> {
     ping_pong.ping(Ping::opaque()).await?;
 
     let target = Target::parse("ws://example.com/chat")?;
-    let (mut connection, stream) = connect(&mut peer, &target, &Offer::new()).await?;
+    let mut ws = connect(&mut peer, &target, &Offer::new(), &Options::new()).await?;
     println!("client: connected to {target}");
-    let (mut out, data) = (Vec::new(), vec![7; LENGTH]);
-    connection.send_text(TEXT, &mut out)?;
-    let codecs::Shared { inflater, mut deflater } = codecs::Shared::new();
-    send_in_fragments(&mut connection, &data, &mut deflater, &mut out)?;
-    let (mut text_came, mut data_came) = (false, false);
-    let closure =
-        run(connection, stream, out, inflater, |connection, message, out| match message {
-            Message::Text(text) => {
-                println!("client: received {text:?}");
-                text_came = text == TEXT;
-                Ok(())
-            }
-            Message::Binary(received) => {
-                println!("client: received {} bytes", received.len());
-                data_came = received == data;
-                match closer {
-                    Initiator::Local => connection.close(Some(&normal()), out),
-                    Initiator::Peer => connection.send_text(GOOD_BYE, out),
-                }
-            }
-            _ => Ok(()),
-        });
-    let closure = closure.await.ok_or("not closed")?;
-    if !text_came || !data_came {
-        return Err("the echo is not what was sent".into());
+    let data = vec![7; LENGTH];
+    for message in [Data::Text(TEXT), Data::Binary(&data)] {
+        ws.send(|ws| ws.send(message)).await?;
+        let echo = match ws.next().await? {
+            Some((Incoming::Text(text), _)) => text.as_bytes(),
+            Some((Incoming::Binary(data), _)) => data,
+            other => return Err(format!("no echo, but {other:?}").into()),
+        };
+        println!("client: received {} bytes", echo.len());
+        if echo != message.as_bytes() {
+            return Err("the echo is not what was sent".into());
+        }
     }
+    match closer {
+        Initiator::Local => ws.send(|ws| ws.close(CloseCode::NORMAL, "")).await?,
+        Initiator::Peer => ws.send(|ws| ws.text(GOOD_BYE)).await?,
+    }
+    while ws.next().await?.is_some() {}
+    let ending = ws.endpoint().ending().ok_or("not closed")?;
     // With its last request gone, the client ends the connection.
-    drop(peer);
+    drop((ws, peer));
     driver.await??;
-    Ok(closure)
-}
-
-fn send_in_fragments<R: Role>(
-    connection: &mut Connection<R>,
-    data: &[u8],
-    deflater: &mut codecs::Deflater,
-    out: &mut Vec<u8>,
-) -> Result<(), SendError> {
-    let (start, end) = data.split_at(data.len() / 3);
-    connection.send_compressed_fragment(Data::Binary(start), false, deflater, out)?;
-    connection.send_compressed_fragment(Data::Binary(end), true, deflater, out)
-}
-
-fn normal() -> CloseFrame {
-    CloseFrame::truncated(CloseCode::NORMAL, "")
+    Ok(ending)
 }

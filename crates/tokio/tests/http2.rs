@@ -1,17 +1,14 @@
 //! WebSockets over streams of HTTP/2, carried by the crate `h2` through pipes in memory: the
 //! conversation of `examples/h2.rs`, and what goes wrong. Ids are those of the requirement tables.
 
-#![cfg(all(feature = "http", feature = "random"))]
-
 #[allow(dead_code, reason = "an example has a `main`")]
 #[path = "../examples/h2.rs"]
 mod example;
 
 use std::time::Duration;
 
-use example::codecs;
 use example::conversation;
-use example::http2::{self, Error, Stream, accept, run};
+use example::http2::{self, Error, Stream, accept};
 use h2::client::{self, SendRequest};
 use h2::ext::Protocol;
 use h2::{Ping, Reason, server};
@@ -20,34 +17,35 @@ use hyper::http;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
-#[cfg(feature = "deflate")]
-use websocket_proto::Deflate;
-use websocket_proto::handshake::{AcceptOptions, HeadError, Offer, Target};
-use websocket_proto::{
-    Client, CloseCode, CloseFrame, Closure, Connection, Initiator, Message, SystemMask, Violation,
+use websocket_proto_tokio::websocket_proto::{Closure, Initiator, Violation};
+use websocket_proto_tokio::{
+    AcceptOptions, Client, CloseCode, Ending, HeadError, Incoming, Offer, Options, SystemMask,
+    Target, WebSocket,
 };
+
+type Socket = WebSocket<Stream, Client<SystemMask>>;
 
 /// A client of HTTP/2 and a server that echoes.
 struct Pair {
     peer: SendRequest<Bytes>,
     driver: JoinHandle<Result<(), h2::Error>>,
-    server: JoinHandle<Result<Vec<Closure>, Error>>,
+    server: JoinHandle<Result<Vec<Ending>, Error>>,
 }
 
 impl Pair {
     async fn new() -> Pair {
         let (ours, theirs) = duplex(1000);
-        let server = tokio::spawn(serve(theirs, AcceptOptions::new()));
+        let server = tokio::spawn(serve(theirs));
         let (peer, driver) = client(ours).await;
         Pair { peer, driver, server }
     }
 
-    async fn connect(&mut self) -> (Connection<Client<SystemMask>>, Stream) {
+    async fn connect(&mut self) -> Socket {
         connect(&mut self.peer).await.unwrap()
     }
 
     /// How the server's WebSockets ended.
-    async fn end(self) -> Vec<Closure> {
+    async fn end(self) -> Vec<Ending> {
         drop(self.peer);
         in_time(self.driver).await.unwrap().unwrap();
         in_time(self.server).await.unwrap().unwrap()
@@ -55,10 +53,12 @@ impl Pair {
 }
 
 /// Serves one connection and collects how its WebSockets ended.
-async fn serve(transport: DuplexStream, options: AcceptOptions<'_>) -> Result<Vec<Closure>, Error> {
-    let mut closures = Vec::new();
-    example::serve(transport, options, |closure| closures.push(closure)).await?;
-    Ok(closures)
+async fn serve(transport: DuplexStream) -> Result<Vec<Ending>, Error> {
+    let mut endings = Vec::new();
+    let accept = AcceptOptions::new();
+    let ended = |ending| endings.push(ending);
+    example::serve(transport, &accept, &Options::new(), ended).await?;
+    Ok(endings)
 }
 
 /// The preface of a client, its SETTINGS, and an extended CONNECT with more fields on stream 1.
@@ -105,16 +105,17 @@ async fn client(pipe: DuplexStream) -> (SendRequest<Bytes>, JoinHandle<Result<()
     (peer, driver)
 }
 
-async fn connect(
-    peer: &mut SendRequest<Bytes>,
-) -> Result<(Connection<Client<SystemMask>>, Stream), Error> {
+async fn connect(peer: &mut SendRequest<Bytes>) -> Result<Socket, Error> {
     let target = Target::parse("wss://example.com/chat").unwrap();
-    in_time(http2::connect(peer, &target, &Offer::new())).await
+    in_time(http2::connect(peer, &target, &Offer::new(), &Options::new())).await
 }
 
-/// For connections without compression.
-fn inflater() -> codecs::Inflater {
-    codecs::Shared::new().inflater
+/// A stream whose handshake was made by hand, for frames that no WebSocket sends.
+async fn raw(peer: &mut SendRequest<Bytes>) -> (h2::SendStream<Bytes>, h2::RecvStream) {
+    let (response, send) = peer.send_request(asked(), false).unwrap();
+    let response = in_time(response).await.unwrap();
+    assert_eq!(response.status(), 200);
+    (send, response.into_body())
 }
 
 async fn in_time<T>(future: impl Future<Output = T>) -> T {
@@ -138,30 +139,39 @@ fn asked() -> http::Request<()> {
 async fn r8441_5_g_a_conversation_ends_with_a_clean_close_of_either_side() {
     for closer in [Initiator::Local, Initiator::Peer] {
         let (client, server) = in_time(conversation(closer)).await.unwrap();
-        for closure in [client, server] {
+        for closure in [client.closure, server.closure] {
             assert!(closure.clean, "{closure:?}");
             assert_eq!((closure.code, closure.sent), (1000, Some(1000)));
         }
-        assert_eq!(client.initiator, Some(closer));
-        assert_ne!(server.initiator, Some(closer));
+        assert_eq!(client.closure.initiator, Some(closer));
+        assert_ne!(server.closure.initiator, Some(closer));
     }
 }
 
+/// The first message of each side is the same, so the compressed bytes of the echo are known.
 #[cfg(feature = "deflate")]
 #[tokio::test]
 async fn a_message_over_a_stream_is_inflated_and_its_echo_is_compressed() {
+    use websocket_proto_tokio::websocket_proto::Deflate;
+    use websocket_proto_tokio::websocket_proto::endpoint::{Compression, ZlibStock};
     const MESSAGE: &[u8] = b"\xC1\x87\0\0\0\0\xF2\x48\xCD\xC9\xC9\x07\0";
     const ECHO: &[u8] = b"\xC1\x07\xF2\x48\xCD\xC9\xC9\x07\0";
     let (ours, theirs) = duplex(1000);
-    let options = AcceptOptions::new().deflate(Deflate::new());
-    let server = tokio::spawn(serve(theirs, options));
+    let server = tokio::spawn(async {
+        let accept = AcceptOptions::new().deflate(Deflate::new());
+        let compression = Compression::shared(ZlibStock::new(6)).threshold(0);
+        let options = Options::new().compression(compression);
+        example::serve(theirs, &accept, &options, |_| {}).await
+    });
     let (mut peer, driver) = client(ours).await;
-    let target = Target::parse("wss://example.com/chat").unwrap();
-    let offer = Offer::new().deflate(&[const { Deflate::new() }]);
-    let (_, mut stream) = in_time(http2::connect(&mut peer, &target, &offer)).await.unwrap();
-    stream.send.send_data(Bytes::from_static(MESSAGE), false).unwrap();
-    assert_eq!(in_time(stream.receive.data()).await.unwrap().unwrap(), ECHO);
-    drop((peer, stream));
+    let mut request = asked();
+    let offer = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+    request.headers_mut().insert("sec-websocket-extensions", offer.parse().unwrap());
+    let (response, mut send) = peer.send_request(request, false).unwrap();
+    let mut receive = in_time(response).await.unwrap().into_body();
+    send.send_data(Bytes::from_static(MESSAGE), false).unwrap();
+    assert_eq!(in_time(receive.data()).await.unwrap().unwrap(), ECHO);
+    drop((peer, send, receive));
     in_time(driver).await.unwrap().unwrap();
     in_time(server).await.unwrap().unwrap();
 }
@@ -198,16 +208,12 @@ async fn r8441_5_b_r8441_5_d_r9220_3_b_a_bad_request_gets_its_answer() {
         assert!(response.into_body().is_end_stream());
     }
     // Neither the connection nor what comes next suffers from it.
-    let (connection, stream) = pair.connect().await;
-    let closed = async |mut connection: Connection<_>, stream| {
-        let mut out = Vec::new();
-        let close = CloseFrame::truncated(CloseCode::GOING_AWAY, "");
-        connection.close(Some(&close), &mut out).unwrap();
-        run(connection, stream, out, inflater(), |_, _, _| Ok(())).await.unwrap()
-    };
-    assert!(in_time(closed(connection, stream)).await.clean);
+    let mut ws = pair.connect().await;
+    let ending = in_time(ws.close(CloseCode::GOING_AWAY, "")).await.unwrap();
+    assert!(ending.closure.clean);
+    drop(ws);
     let ended = pair.end().await;
-    assert_eq!(ended.iter().map(|closure| closure.code).collect::<Vec<_>>(), [1001]);
+    assert_eq!(ended.iter().map(|ending| ending.closure.code).collect::<Vec<_>>(), [1001]);
 }
 
 #[tokio::test]
@@ -225,7 +231,7 @@ async fn r8441_5_b_fields_of_http_1_1_open_nothing() {
         ("sec-websocket-key", "x", true),
     ] {
         let (mut ours, theirs) = duplex(1000);
-        let server = tokio::spawn(serve(theirs, AcceptOptions::new()));
+        let server = tokio::spawn(serve(theirs));
         let bytes = opening(&[(name, value)]);
         ours.write_all(&bytes).await.unwrap();
 
@@ -281,64 +287,81 @@ async fn r8441_5_e_a_refusal_opens_nothing() {
 #[tokio::test]
 async fn r8441_5_f_an_unmasked_frame_fails_the_connection_on_a_stream_too() {
     let mut pair = Pair::new().await;
-    let (connection, mut stream) = pair.connect().await;
-    stream.send.send_data(Bytes::from_static(b"\x81\x02hi"), false).unwrap();
-    let mut close = None;
-    let ended = run(connection, stream, Vec::new(), inflater(), |_, message, _| {
-        if let Message::Close(frame) = message {
-            close = frame;
-        }
-        Ok(())
-    });
-    in_time(ended).await.unwrap();
-    assert_eq!(close.map(|close| close.code()), Some(CloseCode::PROTOCOL_ERROR));
+    let (mut send, mut receive) = raw(&mut pair.peer).await;
+    send.send_data(Bytes::from_static(b"\x81\x02hi"), false).unwrap();
+    let close = in_time(receive.data()).await.unwrap().unwrap();
+    assert_eq!(*close, *b"\x88\x02\x03\xEA");
+    drop((send, receive));
     let ended = pair.end().await;
-    assert_eq!((ended[0].clean, ended[0].code), (false, Closure::ABNORMAL));
-    assert_eq!(ended[0].failure, Some(Violation::UnmaskedFrame.into()));
+    assert_eq!((ended[0].closure.clean, ended[0].closure.code), (false, Closure::ABNORMAL));
+    assert_eq!(ended[0].closure.failure, Some(Violation::UnmaskedFrame.into()));
 }
 
 #[tokio::test]
 async fn r8441_5_g_an_abort_is_a_reset_with_cancel_and_a_reset_is_an_abort() {
     // The server sees the reset, and how it ended.
     let mut pair = Pair::new().await;
-    let (mut connection, stream) = pair.connect().await;
-    connection.abort();
-    let ended =
-        in_time(run(connection, stream, Vec::new(), inflater(), |_, _, _| Ok(()))).await.unwrap();
-    assert_eq!((ended.clean, ended.code), (false, Closure::ABNORMAL));
+    drop(pair.connect().await);
     let ended = pair.end().await;
-    assert_eq!((ended[0].clean, ended[0].code), (false, Closure::ABNORMAL));
+    assert_eq!((ended[0].closure.clean, ended[0].closure.code), (false, Closure::ABNORMAL));
 
     // What the reset says.
     let (ours, theirs) = duplex(1000);
     let server = tokio::spawn(async {
         let mut server: server::Connection<_, Bytes> =
             server::Builder::new().enable_connect_protocol().handshake(theirs).await.unwrap();
-        let (asked, respond) = server.accept().await.unwrap().unwrap();
-        let (_, mut stream) = accept(asked, respond, &AcceptOptions::new()).unwrap().unwrap();
-        let reason = tokio::spawn(async move { stream.receive.data().await });
+        let (asked, mut respond) = server.accept().await.unwrap().unwrap();
+        let mut receive = asked.into_body();
+        let _send = respond.send_response(http::Response::new(()), false).unwrap();
+        let reason = tokio::spawn(async move { receive.data().await });
         assert!(server.accept().await.is_none());
         reason.await.unwrap().unwrap().unwrap_err().reason()
     });
     let (mut peer, _driver) = client(ours).await;
-    let (mut connection, stream) = connect(&mut peer).await.unwrap();
-    connection.abort();
-    in_time(run(connection, stream, Vec::new(), inflater(), |_, _, _| Ok(()))).await;
+    drop(connect(&mut peer).await.unwrap());
     drop(peer);
     assert_eq!(in_time(server).await.unwrap(), Some(Reason::CANCEL));
+}
+
+/// A client has nothing to end its stream for but that the server has ended its own.
+#[tokio::test]
+async fn r8441_5_g_a_clean_close_ends_the_stream_of_a_client_too() {
+    let (ours, theirs) = duplex(1000);
+    let server = tokio::spawn(async {
+        let mut server: server::Connection<_, Bytes> =
+            server::Builder::new().enable_connect_protocol().handshake(theirs).await.unwrap();
+        let (asked, mut respond) = server.accept().await.unwrap().unwrap();
+        let mut receive = asked.into_body();
+        let mut send = respond.send_response(http::Response::new(()), false).unwrap();
+        let received = tokio::spawn(async move {
+            assert_eq!(receive.data().await.unwrap().unwrap()[0], 0x88);
+            send.send_data(Bytes::from_static(b"\x88\x02\x03\xE8"), true).unwrap();
+            // END_STREAM comes with a frame without bytes.
+            while let Some(data) = receive.data().await {
+                assert_eq!(data.map(|data| data.len()).map_err(|error| error.reason()), Ok(0));
+            }
+        });
+        assert!(server.accept().await.is_none());
+        received.await.unwrap();
+    });
+    let (mut peer, _driver) = client(ours).await;
+    let mut ws = connect(&mut peer).await.unwrap();
+    assert!(in_time(ws.close(CloseCode::NORMAL, "")).await.unwrap().closure.clean);
+    drop((ws, peer));
+    in_time(server).await.unwrap();
 }
 
 #[tokio::test]
 async fn r8441_5_g_the_end_of_a_stream_is_the_end_of_a_transport() {
     let mut pair = Pair::new().await;
-    let (_, mut stream) = pair.connect().await;
-    stream.send.send_data(Bytes::new(), true).unwrap();
+    let (mut send, mut receive) = raw(&mut pair.peer).await;
+    send.send_data(Bytes::new(), true).unwrap();
     // Without a Close it was no clean one, and the server gives up its direction too.
-    let reset = in_time(stream.receive.data()).await.unwrap().unwrap_err();
+    let reset = in_time(receive.data()).await.unwrap().unwrap_err();
     assert_eq!(reset.reason(), Some(Reason::CANCEL));
-    drop(stream);
+    drop((send, receive));
     let ended = pair.end().await;
-    assert_eq!((ended[0].clean, ended[0].code), (false, Closure::ABNORMAL));
+    assert_eq!((ended[0].closure.clean, ended[0].closure.code), (false, Closure::ABNORMAL));
 }
 
 #[tokio::test]
@@ -349,44 +372,37 @@ async fn both_sides_can_have_more_to_send_than_there_is_room_for() {
         let mut server: server::Connection<_, Bytes> =
             server::Builder::new().enable_connect_protocol().handshake(theirs).await.unwrap();
         let (asked, respond) = server.accept().await.unwrap().unwrap();
-        let (mut connection, stream) =
-            accept(asked, respond, &AcceptOptions::new()).unwrap().unwrap();
-        let mut out = Vec::new();
-        connection.send_binary(&[1; LENGTH], &mut out).unwrap();
-        let ended =
-            tokio::spawn(run(connection, stream, out, inflater(), |connection, message, out| {
-                match message {
-                    Message::Binary(data) if data == [2; LENGTH] => connection.close(None, out),
-                    _ => Ok(()),
-                }
-            }));
+        let mut ws =
+            accept(asked, respond, &AcceptOptions::new(), &Options::new()).unwrap().unwrap();
+        let ended = tokio::spawn(async move {
+            ws.send(|ws| ws.binary(&[1; LENGTH])).await.unwrap();
+            let incoming = ws.next().await.unwrap();
+            assert!(matches!(incoming, Some((Incoming::Binary(it), _)) if it == [2; LENGTH]));
+            ws.close(CloseCode::NORMAL, "").await.unwrap()
+        });
         assert!(server.accept().await.is_none());
         ended.await.unwrap()
     });
     let (mut peer, _driver) = client(ours).await;
-    let (mut connection, stream) = connect(&mut peer).await.unwrap();
-    let mut out = Vec::new();
-    connection.send_binary(&[2; LENGTH], &mut out).unwrap();
-    let mut came = false;
-    let ended = run(connection, stream, out, inflater(), |_, message, _| {
-        came |= matches!(message, Message::Binary(data) if data == [1; LENGTH]);
-        Ok(())
-    });
-    assert!(in_time(ended).await.unwrap().clean);
-    assert!(came);
-    drop(peer);
-    assert!(in_time(server).await.unwrap().unwrap().clean);
+    let mut ws = connect(&mut peer).await.unwrap();
+    ws.send(|ws| ws.binary(&[2; LENGTH])).await.unwrap();
+    let incoming = in_time(ws.next()).await.unwrap();
+    assert!(matches!(incoming, Some((Incoming::Binary(it), _)) if it == [1; LENGTH]));
+    while in_time(ws.next()).await.unwrap().is_some() {}
+    assert!(ws.endpoint().ending().unwrap().closure.clean);
+    drop((ws, peer));
+    assert!(in_time(server).await.unwrap().closure.clean);
 }
 
 /// Deadlines count for each stream, also where the connection below it is well.
 #[tokio::test(start_paused = true)]
 async fn a_silent_stream_is_pinged_closed_and_reset() {
     let mut pair = Pair::new().await;
-    let (_, mut stream) = pair.connect().await;
+    let (send, mut receive) = raw(&mut pair.peer).await;
     let start = Instant::now();
     let mut received = Vec::new();
     let reset = loop {
-        match stream.receive.data().await.unwrap() {
+        match receive.data().await.unwrap() {
             Ok(data) => received.push((start.elapsed().as_secs(), data)),
             Err(error) => break error.reason(),
         }
@@ -395,8 +411,8 @@ async fn a_silent_stream_is_pinged_closed_and_reset() {
     assert_eq!(**ping, *b"\x89\x04\0\0\0\x01");
     assert_eq!((close[0], &close[2..4]), (0x88, &1011_u16.to_be_bytes()[..]));
     assert_eq!((reset, start.elapsed().as_secs()), (Some(Reason::CANCEL), 45));
-    drop(stream);
-    assert!(!pair.end().await[0].clean);
+    drop((send, receive));
+    assert!(!pair.end().await[0].closure.clean);
 }
 
 /// Bytes of HTTP/2 that are not followed by any, and when the server gives the client up.
@@ -406,7 +422,7 @@ async fn a_silent_client_is_given_up() {
     for (length, seconds) in [(0, 10), (20, 10), (preface.len(), 40)] {
         let (mut ours, theirs) = duplex(1000);
         let start = Instant::now();
-        let server = tokio::spawn(serve(theirs, AcceptOptions::new()));
+        let server = tokio::spawn(serve(theirs));
         ours.write_all(&preface[..length]).await.unwrap();
         assert!(server.await.unwrap().is_err());
         assert_eq!(start.elapsed().as_secs(), seconds, "{length} bytes");
@@ -418,20 +434,20 @@ async fn a_silent_client_is_given_up() {
 async fn the_end_of_each_websocket_is_reported_if_its_connection_fails() {
     let (mut ours, theirs) = duplex(100_000);
     let server = tokio::spawn(async move {
-        let mut closures = Vec::new();
-        let served =
-            example::serve(theirs, AcceptOptions::new(), |closure| closures.push(closure)).await;
-        (served.is_err(), closures)
+        let (mut endings, accept) = (Vec::new(), AcceptOptions::new());
+        let ended = |ending| endings.push(ending);
+        let served = example::serve(theirs, &accept, &Options::new(), ended).await;
+        (served.is_err(), endings)
     });
     ours.write_all(&opening(&[])).await.unwrap();
     // The HEADERS of the response: the WebSocket is open.
     while read_frame(&mut ours).await.0 != 1 {}
     // RFC 9113 §6.7: a PING on a stream is an error of the connection.
     ours.write_all(&[0, 0, 8, 6, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]).await.unwrap();
-    let (failed, closures) = in_time(server).await.unwrap();
+    let (failed, endings) = in_time(server).await.unwrap();
     assert!(failed);
-    assert_eq!(closures.len(), 1);
-    assert!(!closures[0].clean);
+    assert_eq!(endings.len(), 1);
+    assert!(!endings[0].closure.clean);
 }
 
 #[tokio::test]
