@@ -195,8 +195,8 @@ def limit_of(name, client):
     if name == "h2" and client in (half_a_head, holds_after_refusal, sends_after_refusal):
         # There is a connection without WebSockets, which ends when a PING is not answered.
         return SILENCE
-    if name == "h2" and client in (flood_then_ends, flood_close_ends):
-        # The window is small, so the server still receives, and knows that the stream has ended.
+    if name == "h2" and client is flood_close_ends:
+        # The window is small, so the server still receives, and knows that the Close has come.
         return CLOSING
     if name == "h2" and client is drips_its_reading:
         # Each byte that is read counts, which a kernel does not report. There is one time before the
