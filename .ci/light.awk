@@ -1,7 +1,7 @@
-# Cargo.toml without the examples and without the development dependencies that talk to an operating
-# system; the tests of header maps get theirs from `http`, of which `hyper` has them.
-/^\[/ { example = /^\[\[example/ }
-example || /^(h2|hyper|hyper-util|mio|tokio|tokio-rustls) = / { next }
+# Cargo.toml without the examples, the other packages and the development dependencies that talk to
+# an operating system.
+/^\[/ { example = /^\[\[example/; workspace = /^\[workspace/ }
+example || /^(mio|tokio) = / { next }
+workspace && !/^\[workspace/ { next }
 { print }
 /^\[package\]$/ { print "autoexamples = false" }
-/^\[dev-dependencies\]$/ { print "hyper = { package = \"http\", version = \"1\" }" }

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use hyper::HeaderMap;
-use hyper::header::{HeaderName, HeaderValue};
+use http::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
 use websocket_proto::handshake::{
     AcceptOptions, ClientRequest, ENABLE_CONNECT_PROTOCOL,
     FieldFault::{Malformed, Mismatch, Missing, Repeated},

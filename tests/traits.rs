@@ -642,7 +642,7 @@ fn a_refusal_has_the_usual_words() {
         let line = String::from_utf8(out).unwrap().lines().next().unwrap().to_owned();
         let words = line.strip_prefix(&format!("HTTP/1.1 {status} ")).expect("a space behind it");
         if !words.is_empty() {
-            let usual = hyper::StatusCode::from_u16(status).unwrap().canonical_reason();
+            let usual = http::StatusCode::from_u16(status).unwrap().canonical_reason();
             assert_eq!(Some(words), usual);
             with_words.insert(status);
         }
