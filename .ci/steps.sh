@@ -156,7 +156,7 @@ step_tools() {
 
 step_fmt() {
   local manifest
-  for manifest in Cargo.toml fuzz/Cargo.toml bench/Cargo.toml bench/*/Cargo.toml .ci/*/Cargo.toml; do
+  for manifest in Cargo.toml crates/*/Cargo.toml fuzz/Cargo.toml bench/Cargo.toml bench/*/Cargo.toml .ci/*/Cargo.toml; do
     cargo fmt --check --manifest-path "$manifest"
   done
 }
@@ -164,11 +164,14 @@ step_fmt() {
 step_clippy() {
   cargo clippy --all-targets -- -D warnings
   cargo clippy --all-targets --all-features -- -D warnings
-  cargo clippy --all-targets --no-default-features -- -D warnings
+  # Each package by itself, because built together they have each other's features.
+  cargo clippy -p websocket-proto --all-targets --no-default-features -- -D warnings
+  cargo clippy -p websocket-proto-tokio --all-targets --no-default-features -- -D warnings
 }
 
 step_features() {
-  cargo hack check --feature-powerset --no-dev-deps
+  cargo hack check -p websocket-proto --feature-powerset --no-dev-deps
+  cargo hack check -p websocket-proto-tokio --feature-powerset --no-dev-deps
 }
 
 step_docs() {
@@ -178,9 +181,9 @@ step_docs() {
 
   # docs.rs shows README.md as the page of the crate, so a relative link leads nowhere there. In src,
   # a path of Rust has neither dot nor slash.
-  absent grep -nP '(\]\(|^\[[^]]+\]: *|(href|src)=")(?!https:|#)' README.md ||
+  absent grep -nP '(\]\(|^\[[^]]+\]: *|(href|src)=")(?!https:|#)' README.md crates/*/README.md ||
     die "links of README.md that lead nowhere on docs.rs"
-  absent grep -rnP '//[/!] *(.*(\]\(|(href|src)=")|\[[^]]+\]: *)(?!https:|#)[^)" ]*[./]' src ||
+  absent grep -rnP '//[/!] *(.*(\]\(|(href|src)=")|\[[^]]+\]: *)(?!https:|#)[^)" ]*[./]' src crates/*/src ||
     die "links of the documentation that lead nowhere on docs.rs"
 }
 
@@ -225,11 +228,11 @@ step_test_all_features() { count_tests cargo test --all-features; }
 
 # Without any feature there is no growing output to test with; what is left out here is std, simd and
 # random. Documentation is tested with the features that it shows.
-step_test_alloc_only() { count_tests cargo test --no-default-features --features alloc --lib --tests; }
+step_test_alloc_only() { count_tests cargo test -p websocket-proto --no-default-features --features alloc --lib --tests; }
 
 step_dependencies() {
   local wanted="arrayvec base64 httparse sha1_smol" found
-  found=$(cargo tree -e normal --no-default-features --prefix none --format '{p}' | tail -n +2 | cut -d' ' -f1 | sort | xargs)
+  found=$(cargo tree -p websocket-proto -e normal --no-default-features --prefix none --format '{p}' | tail -n +2 | cut -d' ' -f1 | sort | xargs)
   [ "$found" = "$wanted" ] || die "dependencies without features: $found; wanted: $wanted"
   note "without features: $found"
 }
@@ -243,7 +246,7 @@ step_no_panic() {
   export CARGO_TARGET_DIR=$cache/target-proof
   local build=(cargo build --manifest-path "$proof/Cargo.toml" --release) release=$CARGO_TARGET_DIR/release
 
-  cargo +nightly rustdoc --lib --no-default-features -- -Zunstable-options --output-format json
+  cargo +nightly rustdoc -p websocket-proto --lib --no-default-features -- -Zunstable-options --output-format json
   result=$(python3 "$proof/public.py" "$CARGO_TARGET_DIR/doc/websocket_proto.json" "$proof"/*.rs)
   note "called: $result"
 
@@ -355,7 +358,7 @@ step_instructions() {
 # Auto traits are not listed: `semver` finds the lost ones.
 step_public_api() {
   local listed=$ci/public-api.txt found=$cache/public-api.txt
-  cargo +nightly rustdoc --lib --all-features -- -Zunstable-options --output-format json
+  cargo +nightly rustdoc -p websocket-proto --lib --all-features -- -Zunstable-options --output-format json
   cargo-public-api public-api -ss --color never --rustdoc-json "$target/doc/websocket_proto.json" >"$found"
   if [ -n "${UPDATE-}" ]; then cp "$found" "$listed"; fi
   diff -U0 "$listed" "$found" ||
@@ -369,7 +372,7 @@ step_semver() {
   baseline=$(<"$ci/semver/baseline")
   git cat-file -e "$baseline^{commit}" 2>/dev/null || skip "this clone does not have the commit $baseline"
   # The tool fails when it finds something. When it cannot run, it does not say that it checked.
-  cargo-semver-checks semver-checks --baseline-rev "$baseline" --release-type minor --all-features \
+  cargo-semver-checks semver-checks --package websocket-proto --baseline-rev "$baseline" --release-type minor --all-features \
     --color never >"$out" 2>"$out.log" || true
   cat "$out.log" "$out"
   grep -q '^ *Checked ' "$out.log" || die "the API was not checked"
@@ -383,19 +386,35 @@ step_semver() {
 }
 
 step_deny() {
-  cargo-deny --config "$ci/deny.toml" check bans licenses sources
+  cargo-deny --workspace --config "$ci/deny.toml" check bans licenses sources
   note "bans, licences and sources of the dependencies"
 }
 
 step_package() {
-  cargo package --allow-dirty
+  cargo package --workspace --allow-dirty --no-verify
   local files file
-  files=$(cargo package --allow-dirty --list)
+  files=$(cargo package -p websocket-proto --allow-dirty --list)
   for file in src/lib.rs README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE tests/requirements.md tests/attacks.md; do
     grep -qxF "$file" <<<"$files" || die "$file is not in the package"
   done
-  absent grep -E '^((\.ci|bench|fuzz|target)/|RELEASING)' <<<"$files" || die "these do not belong in the package"
+  absent grep -E '^((\.ci|bench|crates|fuzz|target)/|RELEASING)' <<<"$files" || die "these do not belong in the package"
   note "$(wc -l <<<"$files") files"
+  files=$(cargo package -p websocket-proto-tokio --allow-dirty --list)
+  for file in src/lib.rs README.md LICENSE-MIT LICENSE-APACHE; do
+    grep -qxF "$file" <<<"$files" || die "$file is not in the package of crates/tokio"
+  done
+
+  # The packages need nothing of the repository, and only each other. Cargo would compare the second with
+  # what it has kept of the first, if that was packaged before with the same version.
+  local version dir=$cache/package
+  version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)
+  rm -rf "$dir"
+  mkdir -p "$dir"
+  for file in websocket-proto websocket-proto-tokio; do tar -xmzf "$target/package/$file-$version.crate" -C "$dir"; done
+  export CARGO_TARGET_DIR=$cache/target-package
+  count_tests cargo test --manifest-path "$dir/websocket-proto-$version/Cargo.toml"
+  cargo check --manifest-path "$dir/websocket-proto-tokio-$version/Cargo.toml" --all-features \
+    --config "patch.crates-io.websocket-proto.path = '$dir/websocket-proto-$version'"
 }
 
 # --- other compilers and targets -----------------------------------------------------------------
@@ -426,7 +445,7 @@ SH
   export RUSTC=$dir/rustc CARGO_TARGET_DIR=$cache/target-msrv
   cargo check
   cargo check --all-features
-  cargo check --no-default-features
+  cargo check -p websocket-proto --no-default-features
   note "$("$RUSTC" --version)"
 }
 
@@ -438,9 +457,9 @@ step_bare_targets() {
   local features
   local built=(-Zbuild-std=core,alloc -Zbuild-std-features=compiler-builtins-mem)
   for features in "" "--features alloc"; do
-    /usr/bin/cargo check --target bpfel-unknown-none --no-default-features $features
-    /usr/bin/cargo check --target bpfeb-unknown-none --no-default-features $features
-    RUSTC_BOOTSTRAP=1 /usr/bin/cargo build --lib --release "${built[@]}" --target thumbv6m-none-eabi \
+    /usr/bin/cargo check -p websocket-proto --target bpfel-unknown-none --no-default-features $features
+    /usr/bin/cargo check -p websocket-proto --target bpfeb-unknown-none --no-default-features $features
+    RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -p websocket-proto --lib --release "${built[@]}" --target thumbv6m-none-eabi \
       --target riscv32imc-unknown-none-elf --no-default-features $features
   done
   note "$("$RUSTC" --version): bpfel, bpfeb, thumbv6m, riscv32imc, each without features and with alloc"
@@ -456,7 +475,7 @@ step_wasm() {
   local features target=wasm32-unknown-unknown recipe
   local flags=(-Zbuild-std=std,panic_abort --target "$target")
   for features in "" alloc std,simd std,simd,bytes,sha1,deflate; do
-    /usr/bin/cargo check --lib "${flags[@]}" --no-default-features --features "$features"
+    /usr/bin/cargo check -p websocket-proto --lib "${flags[@]}" --no-default-features --features "$features"
   done
   recipe=$(grep '^getrandom = ' "$ci/wasm/Cargo.toml")
   grep -qxF "$recipe" README.md || die "README.md does not say: $recipe"
@@ -492,10 +511,10 @@ step_test_big_endian() {
 test_on() {
   local dir=$cache/machines name tests=()
   mkdir -p "$dir"
-  for name in src tests examples README.md; do ln -sfn "$PWD/$name" "$dir/$name"; done
+  for name in src tests examples crates README.md; do ln -sfn "$PWD/$name" "$dir/$name"; done
   awk -f "$ci/light.awk" Cargo.toml >"$dir/Cargo.toml"
   cp Cargo.lock "$dir/Cargo.lock"
-  for name in $(grep -LE '^use (h2|hyper_util|mio|tokio)\b' tests/*.rs); do
+  for name in $(grep -LE '^use mio\b' tests/*.rs); do
     tests+=(--test "$(basename "$name" .rs)")
   done
   export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$cache/target-machines CUTS=${CUTS-few}
