@@ -1,8 +1,6 @@
 //! An echo server over blocking sockets, with all time limits, for one connection after the other:
-//! `cargo run --example blocking [ADDR]`, then connect to `ws://127.0.0.1:9002/`.
-//!
-//! It writes before it reads, so two such peers that both send more than the sockets hold wait for
-//! each other until a time limit ends the connection.
+//! `cargo run --example blocking [ADDR]`, then connect to `ws://127.0.0.1:9002/`. It writes before
+//! it reads: two such peers that send more than the sockets hold wait until a time limit ends it.
 
 use std::io::{
     self,
