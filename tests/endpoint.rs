@@ -971,7 +971,7 @@ fn what_was_read_before_the_transport_broke_is_received() {
     }
     assert_eq!(events, ["text hi", "ping 3F", "close 1009 big"]);
     assert_eq!(ws.next_step(), NextStep::Drop);
-    assert_eq!(ws.ending().unwrap().to_string(), r#"closed by the peer: 1009 "big""#);
+    assert_eq!(ws.ending().unwrap().to_string(), r#"closed by the peer: 1009 "big", not clean"#);
 }
 
 #[test]
@@ -1023,4 +1023,93 @@ fn a_message_that_was_found_comes_before_the_failure_of_a_driver_that_reads_on()
         run.receive(&more);
     }
     assert_eq!(run.events, ["request", "text one", "failed Unread"]);
+}
+
+/// Whatever a high-water mark says, and whatever a peer or a limit would have sent.
+#[test]
+fn a_transport_that_broke_holds_nothing_back() {
+    let read =
+        [mask(&frame(0x89, b"")), mask(&frame(0x81, b"hi")), mask(&frame(0x88, b"\x03\xE8"))];
+    for tick in [0, 20, 600] {
+        let mut ws = Endpoint::open(Server, Agreed::new(), &options().water_marks(0, 0)).unwrap();
+        ws.tick(Duration::ZERO);
+        ws.text("?").unwrap();
+        assert!(ws.receive(&mut &mut read.concat()[..]).is_none());
+        ws.abort();
+        let mut events = Vec::new();
+        for _ in 0..4 {
+            for _ in 0..3 {
+                ws.tick(Duration::from_secs(tick));
+            }
+            let event = ws.receive(&mut &mut [][..]);
+            events.extend(event.map(|(incoming, _)| describe(&incoming)));
+        }
+        assert_eq!(events, ["ping ", "text hi", "close 1000 "]);
+        assert_eq!(ws.next_step(), NextStep::Drop);
+        let ending = ws.ending().unwrap();
+        assert_eq!((ending.closure.clean, ending.sent), (false, None));
+        assert_eq!(ending.to_string(), "closed by the peer: 1000, not clean");
+    }
+}
+
+#[test]
+fn a_read_buffer_stays_until_it_is_filled() {
+    let frame = mask(&frame(0x81, b"one"));
+    for waits in [false, true] {
+        let mut ws = Endpoint::open(Server, Agreed::new(), &options()).unwrap();
+        let mut events = Vec::new();
+        if waits {
+            // The rest of an earlier read is inside.
+            ws.read_buffer()[..2 * frame.len()].copy_from_slice(&frame.repeat(2));
+            ws.filled(2 * frame.len());
+            let event = ws.receive(&mut &mut [][..]);
+            events.extend(event.map(|(incoming, _)| describe(&incoming)));
+        }
+        ws.read_buffer()[..frame.len()].copy_from_slice(&frame);
+        // The second tick frees the memory of an idle endpoint.
+        for now in [0, 20, 20] {
+            ws.tick(Duration::from_secs(now));
+        }
+        ws.filled(frame.len());
+        while let Some((incoming, _)) = ws.receive(&mut &mut [][..]) {
+            events.push(describe(&incoming));
+        }
+        assert_eq!(events, if waits { vec!["text one"; 3] } else { vec!["text one"] });
+    }
+}
+
+#[test]
+fn a_read_of_nothing_changes_nothing() {
+    let mut ws = Endpoint::open(Server, Agreed::new(), &options()).unwrap();
+    let mut read = [mask(&frame(0x01, b"on")), mask(&frame(0x80, b"e"))].concat();
+    assert!(ws.ready(&mut &mut read[..]));
+    ws.filled(0);
+    ws.receive_eof();
+    assert!(!ws.wants_read());
+    assert_eq!(ws.next_step(), NextStep::Continue);
+    let event = ws.receive(&mut &mut [][..]).map(|(incoming, _)| describe(&incoming));
+    assert_eq!(event.as_deref(), Some("text one"));
+}
+
+#[test]
+fn a_request_with_too_much_behind_it_fails_however_it_is_received() {
+    for way in [false, true] {
+        let mut ws = Endpoint::server(&options());
+        assert!(ws.ready(&mut &mut REQUEST.as_bytes().to_vec()[..]));
+        assert!(matches!(ws.receive(&mut &mut [][..]), Some((Incoming::Request, _))));
+        let mut failures = 0;
+        for _ in 0..100 {
+            let mut more = [b'a'; 1000];
+            let mut input = &mut more[..];
+            if way && !ws.ready(&mut input) {
+                continue;
+            }
+            match ws.receive(&mut input) {
+                Some((Incoming::HandshakeFailed(HandshakeError::HeadTooLarge), _)) => failures += 1,
+                None => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(failures, 1);
+    }
 }

@@ -168,8 +168,9 @@ impl<R: Role> Sender<R> {
     }
 
     /// Reports that the transport broke: a reset, a failure of TLS, a write that failed. Nothing
-    /// more will be read or written. What waits inside, because too much output waited, is still
-    /// [received](super::Endpoint::receive), and only then is the next step to drop the transport.
+    /// more will be read or written, and the output is discarded. Pass what was read before to
+    /// [`receive`](super::Endpoint::receive) first. What waits inside, because too much output
+    /// waited, is still received, and only then is the next step to drop the transport.
     #[doc(alias = "reset")]
     pub fn abort(&mut self) {
         (self.out, self.written, self.handed_out) = (Vec::new(), 0, 0);

@@ -49,6 +49,11 @@ impl Kept {
         self.end.saturating_sub(self.start)
     }
 
+    /// Whether there is room for a read, which may be going on.
+    pub(super) const fn has_room(&self) -> bool {
+        self.bytes.len() > self.end
+    }
+
     /// Appends `input` to what waits.
     pub(super) fn push(&mut self, input: &[u8]) -> Result<(), Full> {
         self.bytes.truncate(self.end);

@@ -215,7 +215,7 @@ impl<R: Role> Endpoint<R> {
         let Some(inside) = &mut inbox.inside else { return };
         let more = sender.holding;
         inside.kept.filled(length);
-        sender.holding = !inside.kept.is_empty();
+        sender.holding |= !inside.kept.is_empty();
         if inside.has_too_much(sender, more, READ) {
             inside.overflow(sender);
         }
@@ -315,8 +315,8 @@ impl Inbox {
                 let announcement = inside.receive_head(sender, &mut self.inflater, input);
                 announcement.map(Found::Opening)
             }
-            _ => match self.receive_otherwise(sender, input).map(Incoming::try_into_owned) {
-                Some(Ok(message)) => message.map(Found::Message),
+            _ => match self.receive_otherwise(sender, input).map(Incoming::try_into_found) {
+                Some(Ok(found)) => found,
                 Some(Err(_)) => {
                     self.inside.get_or_insert_with(|| boxed(Inside::default())).give_up(sender);
                     return true;
@@ -487,10 +487,10 @@ impl<'m> Incoming<'m> {
         }
     }
 
-    /// A copy that borrows nothing, unless there is no memory for it; `None` for what is no
-    /// message.
-    fn try_into_owned(self) -> Result<Option<OwnedMessage>, TryReserveError> {
-        Ok(Some(match self {
+    /// A copy that borrows nothing, unless there is no memory for it; `None` for what comes of a
+    /// head.
+    fn try_into_found(self) -> Result<Option<Found>, TryReserveError> {
+        Ok(Some(Found::Message(match self {
             Incoming::Text(text) => {
                 let mut copy = String::new();
                 copy.try_reserve_exact(text.len())?;
@@ -507,7 +507,10 @@ impl<'m> Incoming<'m> {
             Incoming::Pong(payload) => OwnedMessage::Pong(payload),
             Incoming::Close(close) => OwnedMessage::Close(close),
             Incoming::Failed(failure) => OwnedMessage::Failed(failure),
-            _ => return Ok(None),
-        }))
+            Incoming::HandshakeFailed(error) => {
+                return Ok(Some(Found::Opening(Announcement::Failed(error))));
+            }
+            Incoming::Request | Incoming::Opened(_) | Incoming::Refused { .. } => return Ok(None),
+        })))
     }
 }

@@ -186,16 +186,14 @@ impl<R: Role> Sender<R> {
     /// can be written waits.
     pub(super) fn settle(&mut self) {
         if self.phase == Phase::Open {
-            if self.connection.wants_transmit() {
-                // What cannot be appended now is tried again after the next event, write or tick.
-                let _ = self.connection.transmit(&mut self.out);
-                self.measure();
-            }
             if self.broken {
-                self.out = Vec::new();
                 if !self.holding {
                     self.connection.abort();
                 }
+            } else if self.connection.wants_transmit() {
+                // What cannot be appended now is tried again after the next event, write or tick.
+                let _ = self.connection.transmit(&mut self.out);
+                self.measure();
             }
             let nothing_waits = self.waiting() == 0 && !self.connection.wants_transmit();
             if self.eof && !self.holding && nothing_waits {
@@ -232,8 +230,9 @@ impl<R: Role> Sender<R> {
             && self.trace.is_none();
     }
 
-    /// Returns whether a message can be sent now, or the error that it would get. A `Sink` is ready
-    /// if there is none, and waits while it is [`Full`](SendError::Full).
+    /// Returns whether a message, or a fragment of the one that is open, can be sent now, or the
+    /// error that it would get. A `Sink` is ready if there is none, and waits while it is
+    /// [`Full`](SendError::Full).
     ///
     /// # Errors
     ///

@@ -92,6 +92,10 @@ impl<R: Role> Endpoint<R> {
     pub fn tick(&mut self, now: Duration) {
         let Endpoint { inbox, sender } = self;
         sender.tick(now);
+        // A read buffer stays until it is filled.
+        if inbox.inside.as_ref().is_some_and(|inside| inside.kept.has_room()) {
+            return;
+        }
         inbox.clear(sender);
         if mem::take(&mut sender.idle) {
             inbox.rest(sender);
@@ -135,7 +139,8 @@ impl<R: Role> Sender<R> {
             Phase::Answered | Phase::Draining => clock.deadlines.closing(clock.now),
             Phase::Ended => return,
         }
-        let due = clock.deadlines.next().is_some_and(|(at, _)| at <= clock.now);
+        // Once the transport broke, nothing is waited for.
+        let due = !self.broken && clock.deadlines.next().is_some_and(|(at, _)| at <= clock.now);
         if mem::replace(&mut clock.overdue, due) && due {
             clock.overdue = false;
             if self.out.is_empty() {
