@@ -1030,7 +1030,8 @@ fn a_message_that_was_found_comes_before_the_failure_of_a_driver_that_reads_on()
 fn a_transport_that_broke_holds_nothing_back() {
     let read =
         [mask(&frame(0x89, b"")), mask(&frame(0x81, b"hi")), mask(&frame(0x88, b"\x03\xE8"))];
-    for tick in [0, 20, 600] {
+    // Up to the end of every limit, or all at once.
+    for ticks in [&[0][..], &[20, 20, 40, 40, 60, 60, 80, 80], &[600; 4]] {
         let mut ws = Endpoint::open(Server, Agreed::new(), &options().water_marks(0, 0)).unwrap();
         ws.tick(Duration::ZERO);
         ws.text("?").unwrap();
@@ -1038,9 +1039,7 @@ fn a_transport_that_broke_holds_nothing_back() {
         ws.abort();
         let mut events = Vec::new();
         for _ in 0..4 {
-            for _ in 0..3 {
-                ws.tick(Duration::from_secs(tick));
-            }
+            ticks.iter().for_each(|&tick| ws.tick(Duration::from_secs(tick)));
             let event = ws.receive(&mut &mut [][..]);
             events.extend(event.map(|(incoming, _)| describe(&incoming)));
         }

@@ -28,6 +28,8 @@ MESSAGE = b"\x81\x85\0\0\0\0hello"
 ECHO = b"\x81\x05hello"
 PING = b"\x89\x04"
 IDLE = 20  # seconds until a Ping
+LIMIT = 300  # seconds for a stage
+STAGES = ["opened", "after an echo", "idle, after a Ping and its Pong"]
 
 
 def resident(process):
@@ -46,8 +48,8 @@ def kernel():
     return 1024 * slab + 4096 * pages
 
 
-def serve(path, group, count, flags, meet, results):
-    """Has a server with `count` connections, and meets the others for each report."""
+def serve(path, group, count, flags, stages, results):
+    """Has a server with `count` connections. In each stage it reports and waits for the others."""
     server = subprocess.Popen([path, "127.0.0.1:0", *flags], stdout=subprocess.PIPE)
     port = int(re.search(rb":(\d+)/", server.stdout.readline())[1])
     peers, seen, poll = {}, {}, select.epoll()
@@ -57,20 +59,20 @@ def serve(path, group, count, flags, meet, results):
         for number, _ in poll.poll(0.1):
             data = peers[number].recv(4096)
             if not data:
-                sys.exit("the server ended a connection")
+                sys.exit(f"the server ended a connection after {seen[number] or 'nothing'}")
             seen[number].update(what for what in (RESPONSE, ECHO, PING) if what in data)
             if PING in data:
                 peers[number].sendall(b"\x8a\x84\0\0\0\0" + data.split(PING)[1][:4])
 
-    def meet_when(what):
-        end = time.monotonic() + 200
+    def report_when(what, stage):
+        end = time.monotonic() + LIMIT
         while not all(what in all_seen for all_seen in seen.values()):
             if time.monotonic() > end:
                 sys.exit("connections were not answered")
             take_turn()
-        meet.wait()
         results.put(resident(server) - begin)
-        meet.wait()
+        while not stage.is_set():
+            take_turn()
 
     try:
         begin = resident(server)
@@ -85,13 +87,13 @@ def serve(path, group, count, flags, meet, results):
             peers[peer.fileno()], seen[peer.fileno()] = peer, set()
             if number % 100 == 0:
                 take_turn()
-        meet_when(RESPONSE)
+        report_when(RESPONSE, stages[0])
         for peer in peers.values():
             peer.sendall(MESSAGE)
-        meet_when(ECHO)
+        report_when(ECHO, stages[1])
         for number in seen:
             seen[number].clear()
-        meet_when(PING)
+        report_when(PING, stages[2])
     finally:
         server.kill()
 
@@ -101,20 +103,23 @@ def main(path, count=100_000, *flags):
     _, handles = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (handles, handles))
     groups = -(-count // (handles - 100))
-    meet, results = multiprocessing.Barrier(groups + 1), multiprocessing.Queue()
+    stages, results = [multiprocessing.Event() for _ in STAGES], multiprocessing.Queue()
     begin = kernel()
     for group in range(groups):
         share = count // groups + (group < count % groups)
-        arguments = (path, group, share, flags, meet, results)
+        arguments = (path, group, share, flags, stages, results)
         multiprocessing.Process(target=serve, args=arguments).start()
     print(f"{count} connections, {groups} servers, waiting {IDLE} s for the Pings", flush=True)
-    for what in ["opened", "after an echo", "idle, after a Ping and its Pong"]:
-        meet.wait(300)
-        own = sum(results.get(timeout=60) for _ in range(groups)) / count
-        # Both ends of a connection are in this kernel.
-        ends = (kernel() - begin) / count / 2
-        print(f"{what:32} {own:8.0f} B resident, {ends:8.0f} B of the kernel for each end", flush=True)
-        meet.wait()
+    try:
+        for what, stage in zip(STAGES, stages):
+            own = sum(results.get(timeout=LIMIT) for _ in range(groups)) / count
+            # Both ends of a connection are in this kernel.
+            ends = (kernel() - begin) / count / 2
+            print(f"{what:32} {own:8.0f} B resident, {ends:8.0f} B of the kernel for each end", flush=True)
+            stage.set()
+    finally:
+        for stage in stages:
+            stage.set()
 
 
 main(*sys.argv[1:])
