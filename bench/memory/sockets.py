@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-PORTS = 25_000  # of each local address
+PORTS = 10_000  # of each local address; a search for more takes long
 IP_BIND_ADDRESS_NO_PORT = 24  # in linux/in.h
 REQUEST = (
     b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
