@@ -2,11 +2,7 @@
 //! `cargo run --example blocking [ADDR]`, then connect to `ws://127.0.0.1:9002/`. It writes before
 //! it reads: two such peers that send more than the sockets hold wait until a time limit ends it.
 
-use std::io::{
-    self,
-    ErrorKind::{Interrupted, TimedOut, WouldBlock},
-    Read, Write,
-};
+use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use websocket_proto::endpoint::{Ending, Endpoint, Incoming, Options};
@@ -27,9 +23,9 @@ fn main() -> io::Result<()> {
 
 fn serve(mut stream: TcpStream) -> io::Result<Option<Ending>> {
     let (start, mut ws) = (Instant::now(), Endpoint::server(&Options::new()));
-    let (mut buffer, mut read) = ([0; 16 << 10], 0);
+    let mut buffer = [0; 16 << 10];
+    let mut input = &mut buffer[..0];
     loop {
-        let mut input = &mut buffer[..std::mem::take(&mut read)];
         while let Some((incoming, sender)) = ws.receive(&mut input) {
             match incoming {
                 Incoming::Request => _ = ws.request().map(|it| it.accept(&AcceptOptions::new())),
@@ -44,17 +40,11 @@ fn serve(mut stream: TcpStream) -> io::Result<Option<Ending>> {
         let left = |at: Duration| at.saturating_sub(start.elapsed()).max(Duration::from_millis(1));
         stream.set_write_timeout(ws.deadline().map(left))?;
         stream.set_read_timeout(ws.deadline().map(left))?;
-        let done = match ws.next_step() {
+        match ws.next_step() {
             NextStep::Drop => return Ok(ws.ending()),
-            NextStep::ShutdownWrite => stream.shutdown(Shutdown::Write).or(Ok(())),
-            _ if !ws.output().is_empty() => stream.write(ws.output()).map(|n| ws.written(n)),
-            _ => stream.read(&mut buffer).map(|n| if n > 0 { read = n } else { ws.receive_eof() }),
-        };
-        if let Err(error) = done {
-            match error.kind() {
-                WouldBlock | TimedOut | Interrupted => ws.written(0),
-                _ => ws.abort(),
-            }
+            NextStep::ShutdownWrite => _ = stream.shutdown(Shutdown::Write),
+            _ if ws.output().is_empty() => input = ws.read_from(&mut stream, &mut buffer),
+            _ => _ = ws.write_to(&mut stream),
         }
     }
 }

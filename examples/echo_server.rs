@@ -12,7 +12,7 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use std::collections::HashMap;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 use websocket_proto::endpoint::{Endpoint, Incoming, Options};
@@ -128,32 +128,16 @@ impl Peer {
     /// Reads, answers and writes as much as the socket gives and takes.
     fn turn(&mut self, buffer: &mut [u8], subprotocols: &[String], now: Duration) -> Turn {
         for _ in 0..READS_A_TURN {
-            let (mut length, mut drained, mut wrote, mut blocked) = (0, false, false, false);
-            if self.ws.wants_read() {
-                match self.stream.read(buffer) {
-                    Ok(0) => self.ws.receive_eof(),
-                    Ok(count) => length = count,
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => drained = true,
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(_) => self.ws.abort(),
+            let wanted = self.ws.wants_read();
+            let mut input = self.ws.read_from(&mut self.stream, buffer);
+            let drained = wanted && input.is_empty();
+            loop {
+                self.receive(&mut input, subprotocols);
+                self.ws.tick(now);
+                if self.ws.write_to(&mut self.stream) == 0 {
+                    break;
                 }
             }
-            self.receive(&mut buffer[..length], subprotocols);
-            while !blocked && !self.ws.output().is_empty() {
-                match self.stream.write(self.ws.output()) {
-                    Ok(count) => {
-                        self.ws.written(count);
-                        wrote = true;
-                    }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => blocked = true,
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(_) => self.ws.abort(),
-                }
-            }
-            if blocked {
-                self.ws.written(0);
-            }
-            self.ws.tick(now);
             match self.ws.next_step() {
                 NextStep::ShutdownWrite => {
                     // A stream that cannot be shut down is down, and its end will be read.
@@ -162,18 +146,16 @@ impl Peer {
                 NextStep::Drop => return Turn::Done,
                 _ => {}
             }
-            // An event tells only of what a read or a write was refused before. After a write,
-            // input that has waited inside for room is received first.
-            let read = drained || !self.ws.wants_read();
-            if read && !wrote && (blocked || self.ws.output().is_empty()) {
+            // An event tells only of what a read or a write was refused before.
+            if drained || !self.ws.wants_read() {
                 return Turn::Wait;
             }
         }
         Turn::Unfinished
     }
 
-    fn receive(&mut self, mut input: &mut [u8], subprotocols: &[String]) {
-        while let Some((incoming, sender)) = self.ws.receive(&mut input) {
+    fn receive(&mut self, input: &mut &mut [u8], subprotocols: &[String]) {
+        while let Some((incoming, sender)) = self.ws.receive(input) {
             match incoming {
                 Incoming::Request => {
                     let Some(request) = self.ws.request() else { continue };

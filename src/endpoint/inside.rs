@@ -50,7 +50,7 @@ impl Kept {
     }
 
     /// Whether there is room for a read, which may be going on.
-    pub(super) const fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.bytes.len() > self.end
     }
 

@@ -178,6 +178,8 @@
 mod compression;
 mod end;
 mod inside;
+#[cfg(feature = "std")]
+mod io;
 mod opening;
 mod options;
 mod receiving;
