@@ -1,6 +1,6 @@
 //! Dials a server and drives the connection to its end, for the examples that are clients.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 use websocket_proto::endpoint::{Ending, Endpoint, Incoming, Options, Sender};
@@ -39,9 +39,9 @@ pub fn run(
     let mut stream = dialled?;
     stream.set_nodelay(true)?;
 
-    let (mut buffer, mut length) = (vec![0; 64 << 10], 0);
+    let mut buffer = vec![0; 64 << 10];
+    let mut input = &mut buffer[..0];
     loop {
-        let mut input = &mut buffer[..std::mem::take(&mut length)];
         while let Some((incoming, sender)) = ws.receive(&mut input) {
             act(incoming, sender);
         }
@@ -50,22 +50,11 @@ pub fn run(
         let left = |at: Duration| at.saturating_sub(start.elapsed()).max(Duration::from_millis(1));
         stream.set_write_timeout(ws.deadline().map(left))?;
         stream.set_read_timeout(ws.deadline().map(left))?;
-        let done = match ws.next_step() {
+        match ws.next_step() {
             NextStep::Drop => return Ok(ws.ending()),
-            NextStep::ShutdownWrite => stream.shutdown(Shutdown::Write).or(Ok(())),
-            _ if !ws.output().is_empty() => stream.write(ws.output()).map(|n| ws.written(n)),
-            _ => {
-                stream.read(&mut buffer).map(|n| if n > 0 { length = n } else { ws.receive_eof() })
-            }
-        };
-        if let Err(error) = done {
-            match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
-                    ws.written(0)
-                }
-                // A server may reset a transport that is no longer needed: the ending tells.
-                _ => ws.abort(),
-            }
+            NextStep::ShutdownWrite => _ = stream.shutdown(Shutdown::Write),
+            _ if ws.output().is_empty() => input = ws.read_from(&mut stream, &mut buffer),
+            _ => _ = ws.write_to(&mut stream),
         }
     }
 }
