@@ -308,6 +308,9 @@ impl Inbox {
     fn ready_otherwise<R: Role>(&mut self, sender: &mut Sender<R>, input: &mut &mut [u8]) -> bool {
         self.clear(sender);
         if self.has_found() {
+            if self.is_held_back(sender) {
+                self.keep(sender, input);
+            }
             return !self.is_held_back(sender);
         }
         let event = match (sender.phase, &mut self.inside) {
