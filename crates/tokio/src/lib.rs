@@ -3,15 +3,14 @@
 #![deny(missing_docs)]
 
 use std::task::{Context, Poll, ready};
-use std::{fmt, future::poll_fn, io, pin::Pin, time::Duration};
+use std::{fmt, future::poll_fn, io, mem, num::NonZero, pin::Pin, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
-pub use websocket_proto;
+use tokio::{sync::mpsc, task::coop};
 pub use websocket_proto::endpoint::{Ending, Endpoint, Incoming, Options, Sender, Waiting};
 pub use websocket_proto::handshake::{AcceptOptions, HeadError, Offer, Target};
-pub use websocket_proto::{Client, CloseCode, SendError, Server, SystemMask};
+pub use websocket_proto::{self, Client, CloseCode, SendError, Server, SystemMask};
 use websocket_proto::{NextStep, Role, handshake::nonce};
 
 /// How many bytes are read at a time.
@@ -26,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[non_exhaustive]
 pub enum Error {
     /// The peer refused or was refused, broke a rule, took too long, or left: see
-    /// [`Ending::cause`].
+    /// [`Ending::cause`]. A stream that fails after one of the first three does not change this.
     NotOpened(Box<Ending>),
     /// The stream failed, or the operating system has no entropy for a client.
     Io(io::Error),
@@ -110,12 +109,16 @@ struct Io {
     /// What was read last. Its first `received` bytes were received.
     input: Vec<u8>,
     received: usize,
+    /// The latest turn has read, so the next one writes.
+    read: bool,
     /// The end of the stream was read.
     eof: bool,
     /// The stream holds nothing that was written.
     flushed: bool,
     /// The writing side is to be ended.
     shutdown: bool,
+    /// Why the stream failed, until that is returned.
+    error: Option<io::Error>,
     /// Exists once there is a deadline.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -173,14 +176,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Server> {
         decide: impl FnOnce(Waiting<'_>) -> Result<(), HeadError>,
     ) -> Result<Self, Error> {
         let mut ws = WebSocket::new(stream, Endpoint::server(options));
-        ws.next().await.map_err(Error::Io)?;
-        if let Some(request) = ws.endpoint.request() {
-            decide(request).map_err(Error::Head)?;
-        }
-        // `opened` finds out what came of both.
-        let _ = ws.until(|ws| ws.endpoint.request().is_none()).await;
-        let _ = ws.flush().await;
-        ws.opened().await
+        let first = ws.next().await.map(drop);
+        ws.endpoint.request().map_or(Ok(()), decide).map_err(Error::Head)?;
+        ws.opened(first).await
     }
 }
 
@@ -220,8 +218,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Client<SystemMask>> {
         let nonce = nonce().ok_or(Error::Io(io::ErrorKind::Unsupported.into()))?;
         let endpoint = Endpoint::client(target, offer, nonce, SystemMask::new(), options);
         let mut ws = WebSocket::new(stream, endpoint.map_err(Error::Head)?);
-        ws.next().await.map_err(Error::Io)?;
-        ws.opened().await
+        let first = ws.next().await.map(drop);
+        ws.opened(first).await
     }
 }
 
@@ -265,16 +263,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// The error of the stream, if it failed. The connection has ended then.
+    /// The error of the stream, if it failed. It is returned once, after all events that were read
+    /// before, and the connection has ended then.
     #[doc(alias("read", "receive", "recv"))]
     pub async fn next(&mut self) -> io::Result<Option<(Incoming<'_>, &mut Sender<R>)>> {
-        if !self.until(Self::ready).await? {
-            return Ok(None);
-        }
+        self.wait(Self::ready).await;
         let (length, mut rest) = (self.io.input.len(), &mut self.io.input[self.io.received..]);
         let event = self.endpoint.receive(&mut rest);
         self.io.received = length - rest.len();
-        Ok(event)
+        event.map(Ok).or_else(|| self.io.error.take().map(Err)).transpose()
     }
 
     /// Sends by `call` as soon as there is [room](Options::water_marks) for a message, and writes as
@@ -284,16 +281,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// Those of `call`: [`SendError::Closing`] if the connection is closing or has ended.
+    /// Those of `call`: [`SendError::Closing`] if the connection is closing or has ended. That the
+    /// stream fails is an error of [`flush`](WebSocket::flush) and [`next`](WebSocket::next).
     #[doc(alias("write"))]
     pub async fn send(
         &mut self,
         call: impl FnOnce(&mut Endpoint<R>) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         // If the stream fails meanwhile, `call` returns an error.
-        let _ = self.until(|ws| ws.endpoint.can_send() != Err(SendError::Full)).await;
+        self.wait(|ws| ws.endpoint.can_send() != Err(SendError::Full)).await;
         let sent = call(&mut self.endpoint);
-        self.io.flushed = poll_fn(|cx| Poll::Ready(self.poll_write(cx).is_ready())).await;
+        // If this fails, the next turn fails too.
+        let _ = poll_fn(|cx| Poll::Ready(self.poll_write(cx))).await;
         sent
     }
 
@@ -302,9 +301,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// The error of the stream, if it failed.
+    /// The error of the stream, if it failed. Output was lost then. What was read before is still
+    /// returned by [`next`](WebSocket::next).
     pub async fn flush(&mut self) -> io::Result<()> {
-        self.until(|ws| ws.io.flushed && ws.endpoint.output().is_empty()).await.map(drop)
+        self.until(Self::flushed).await.and(self.io.error.take().map_or(Ok(()), Err))
     }
 
     /// Sends a Close after all that was sent, and waits for the end of the connection, no longer than
@@ -318,10 +318,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// Those of [`Endpoint::close`], but for [`SendError::Closing`]. Nothing was sent then.
     #[doc(alias = "shutdown")]
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<Ending, SendError> {
-        match self.endpoint.close(code, reason) {
-            Err(SendError::Closing) => {}
-            closed => closed?,
-        }
+        let closed = self.endpoint.close(code, reason);
+        closed.or_else(|error| if error == SendError::Closing { Ok(()) } else { Err(error) })?;
         while let Ok(Some(_)) = self.next().await {}
         self.endpoint.ending().ok_or(SendError::Closing)
     }
@@ -337,32 +335,52 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         Handle(self.queue.get_or_insert_with(|| mpsc::channel(QUEUE)).0.clone())
     }
 
-    /// Drives a connection that did not open to its end, so that the peer receives what it is told.
-    async fn opened(mut self) -> Result<Self, Error> {
-        let Some(ending) = self.endpoint.ending() else { return Ok(self) };
-        while let Ok(Some(_)) = self.next().await {}
-        Err(Error::NotOpened(Box::new(ending)))
+    /// Ends the opening handshake. A connection that does not open is driven to its end, so that
+    /// the peer receives what it is told.
+    async fn opened(mut self, first: io::Result<()>) -> Result<Self, Error> {
+        let opened = self.until(|ws| {
+            let decided = ws.endpoint.can_send() != Err(SendError::NotOpen);
+            decided && ws.flushed() && ws.endpoint.ending().is_none()
+        });
+        let opened = first.and(opened.await);
+        match self.endpoint.ending().filter(|it| opened.is_ok() || it.cause.is_some()) {
+            Some(ending) => Err(Error::NotOpened(Box::new(ending))),
+            None => opened.map(|()| self).map_err(Error::Io),
+        }
     }
 
-    /// Drives the connection until something is `done`, or to its end, which is `false`.
-    async fn until(&mut self, mut done: impl FnMut(&mut Self) -> bool) -> io::Result<bool> {
-        while !done(self) {
-            self.origin += self.awaited.elapsed().saturating_sub(PAUSE);
-            let awaited = Awaited(self);
-            let turn = poll_fn(|cx| awaited.0.poll_turn(cx)).await;
-            if !matches!(turn, Ok(true)) {
-                // The end, or the stream has failed. Events that were held back come now.
-                awaited.0.queue = None;
-                awaited.0.endpoint.abort();
-                return if done(awaited.0) { Ok(true) } else { turn };
-            }
+    /// Like `until`, but ends the connection if the stream fails. Only for a `done` that is false
+    /// because no event is ready or the output is full: then the endpoint has taken what was read,
+    /// and `next` returns what it holds back before the error.
+    async fn wait(&mut self, done: impl FnMut(&mut Self) -> bool) {
+        if let Err(error) = self.until(done).await {
+            self.endpoint.abort();
+            (self.io.error, self.queue) = (Some(error), None);
         }
-        Ok(true)
+    }
+
+    /// Drives the connection until something is `done`, or to its end.
+    async fn until(&mut self, mut done: impl FnMut(&mut Self) -> bool) -> io::Result<()> {
+        while !done(self) && self.turn().await? {}
+        Ok(())
+    }
+
+    /// Makes one turn: see `poll_turn`.
+    async fn turn(&mut self) -> io::Result<bool> {
+        self.origin += self.awaited.elapsed().saturating_sub(PAUSE);
+        let Awaited(ws) = &mut Awaited(self);
+        poll_fn(|cx| ws.poll_turn(cx)).await
     }
 
     /// Makes one turn. Ready if that has changed something; `false` is the end of the connection.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        if !self.io.eof && self.io.received == self.io.input.len() && self.endpoint.wants_read() {
+        // No stream of tokio is ready for a task that has to let others run. That is not the peer's
+        // fault.
+        let _ = ready!(coop::poll_proceed(cx));
+        // Reads and writes take turns, because a peer may write without end. Between two reads,
+        // what was read is received before the time is told.
+        let mut more = mem::take(&mut self.io.read);
+        if !self.ready() && !more && !self.io.eof && self.endpoint.wants_read() {
             self.io.input.resize(READ, 0);
             let mut buffer = ReadBuf::new(&mut self.io.input);
             let read = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
@@ -370,31 +388,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             self.io.input.truncate(length);
             self.io.received = 0;
             if read?.is_ready() {
-                // What was read is received before the time is told.
-                self.io.eof = length == 0;
+                (self.io.read, self.io.eof) = (true, length == 0);
                 return Poll::Ready(Ok(true));
             }
             // An idle connection keeps no buffer.
             self.io.input = Vec::new();
         }
-        let more = self.poll_calls(cx).is_ready();
-        let before = (self.endpoint.output().len(), self.io.flushed);
-        self.endpoint.tick(self.origin.elapsed());
-        self.io.flushed = self.poll_write(cx)?.is_ready();
-        if self.io.eof && self.io.flushed {
+        if self.io.eof && self.flushed() {
             // Only now, because a Close that the stream holds is still owed.
             self.endpoint.receive_eof();
         }
+        let before = self.endpoint.output().len();
+        self.endpoint.tick(self.origin.elapsed());
+        // The calls of handles, while there is room in the output.
+        for _ in 0..QUEUE {
+            let Some((_, queue)) = &mut self.queue else { break };
+            match self.endpoint.can_send() {
+                Err(SendError::Closing) => queue.close(),
+                Err(_) => break,
+                Ok(()) => {}
+            }
+            let Poll::Ready(Some(call)) = queue.poll_recv(cx) else { break };
+            (more, _) = (true, call(&mut self.endpoint));
+        }
         let step = self.endpoint.next_step();
         let clean = || self.endpoint.ending().is_some_and(|ending| ending.closure.clean);
-        self.io.shutdown |= step == NextStep::ShutdownWrite || step == NextStep::Drop && clean();
-        if self.io.shutdown {
-            // If this fails, the end of the peer's stream still comes.
-            self.io.shutdown = Pin::new(&mut self.stream).poll_shutdown(cx).is_pending();
+        let ends = step == NextStep::ShutdownWrite || step == NextStep::Drop && clean();
+        // If this fails, the end of the peer's stream still comes.
+        self.io.shutdown =
+            (self.io.shutdown || ends) && Pin::new(&mut self.stream).poll_shutdown(cx).is_pending();
+        if step == NextStep::Drop {
+            return Poll::Ready(Ok(false));
         }
-        let after = (self.endpoint.output().len(), self.io.flushed);
-        if step == NextStep::Drop || more || before != after {
-            return Poll::Ready(Ok(step != NextStep::Drop));
+        let flushed = self.flushed();
+        let _ = self.poll_write(cx)?;
+        if more || flushed != self.io.flushed || before != self.endpoint.output().len() {
+            return Poll::Ready(Ok(true));
         }
         let at = self.endpoint.deadline().and_then(|at| self.origin.checked_add(at));
         let Some(at) = at else { return Poll::Pending };
@@ -403,7 +432,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         timer.as_mut().poll(cx).map(|()| Ok(true))
     }
 
-    /// Whether the next call of `receive` has an event.
+    /// Whether the next call of `receive` has an event. Otherwise all that was read is received, or
+    /// held back by the endpoint.
     fn ready(&mut self) -> bool {
         let (length, mut rest) = (self.io.input.len(), &mut self.io.input[self.io.received..]);
         let ready = self.endpoint.ready(&mut rest);
@@ -411,32 +441,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         ready
     }
 
+    /// Whether all that was sent is written, and the stream has passed it on.
+    fn flushed(&mut self) -> bool {
+        self.io.flushed && self.endpoint.output().is_empty()
+    }
+
     /// Writes all output, and has the stream pass it on.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.flushed = false;
         let mut stream = Pin::new(&mut self.stream);
         while !self.endpoint.output().is_empty() {
             let written = stream.as_mut().poll_write(cx, self.endpoint.output());
-            self.endpoint.written(if let Poll::Ready(Ok(count)) = written { count } else { 0 });
-            if ready!(written)? == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            if written.is_ready() || coop::has_budget_remaining() {
+                self.endpoint.written(if let Poll::Ready(Ok(count)) = written { count } else { 0 });
             }
+            NonZero::new(ready!(written)?).ok_or(io::ErrorKind::WriteZero)?;
         }
-        stream.poll_flush(cx)
-    }
-
-    /// Makes the calls of handles, while there is room in the output. Ready if there may be more.
-    fn poll_calls(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some((_, queue)) = &mut self.queue else { return Poll::Pending };
-        for _ in 0..QUEUE {
-            match self.endpoint.can_send() {
-                Err(SendError::Closing) => queue.close(),
-                Err(_) => return Poll::Pending,
-                Ok(()) => {}
-            }
-            let Some(call) = ready!(queue.poll_recv(cx)) else { return Poll::Pending };
-            let _ = call(&mut self.endpoint);
-        }
-        Poll::Ready(())
+        stream.poll_flush(cx).map_ok(|()| self.io.flushed = true)
     }
 }
 

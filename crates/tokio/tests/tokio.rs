@@ -18,9 +18,10 @@ use std::time::Duration;
 use common::{Keys, frames};
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream, DuplexStream, ReadBuf, duplex,
+    join, sink,
 };
-use tokio::task::yield_now;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::task::{coop, yield_now};
+use tokio::time::{Instant, advance, sleep, timeout};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -301,6 +302,117 @@ async fn pings_of_a_peer_that_does_not_read_take_bounded_memory() {
     }
     assert!(pongs > 1 && pongs <= HIGH_WATER / pong.len() + 300, "{pongs}");
     assert_eq!(pong[..6], [[0x8A, 125].as_slice(), &(whole - 1).to_be_bytes()].concat());
+}
+
+/// A stream that always has the same bytes to read, takes all that is written and keeps each write.
+struct Flood {
+    input: Vec<u8>,
+    writes: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl AsyncRead for Flood {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        buffer.put_slice(&self.input);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Flood {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.writes.lock().unwrap().push(bytes.to_vec());
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The answers to all that one read has brought go in one write, before the next read. So do the
+/// calls of handles.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_stops_writing_delays_no_output() {
+    let writes = Arc::new(Mutex::new(Vec::new()));
+    let input = frames("89 01 2A / 82 01 01 / 82 01 02", true);
+    let mut socket = server(Flood { input, writes: Arc::clone(&writes) });
+    socket.handle().send(|ws| ws.text("called")).await.unwrap();
+    for number in 0..10 {
+        let byte = number % 2 + 1;
+        assert_eq!(message(&mut socket).await, Some(Message::Binary(vec![byte])));
+        socket.endpoint().binary(&[byte]).unwrap();
+    }
+    let answers = "8A 01 2A / 82 01 01 / 82 01 02";
+    let mut expected = vec![frames(answers, false); 4];
+    expected[0].extend(frames("81 06 63 61 6C 6C 65 64", false));
+    assert_eq!(*writes.lock().unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_stops_writing_puts_off_no_deadline() {
+    let writes = Arc::new(Mutex::new(Vec::new()));
+    let mut socket = server(Flood { input: frames("82 01 01", true), writes });
+    socket.endpoint().close(CloseCode::NORMAL, "").unwrap();
+    let start = Instant::now();
+    while message(&mut socket).await.is_some() {
+        assert!(start.elapsed().as_secs() < 10, "it does not end");
+        advance(Duration::from_secs(1)).await;
+    }
+    assert!(!closure(&mut socket).unwrap().clean);
+}
+
+/// Uses up what a task may do before it has to let other tasks run.
+async fn spend_budget() {
+    while coop::has_budget_remaining() {
+        coop::consume_budget().await;
+    }
+}
+
+/// A stream of tokio is not ready for a task without a budget, whatever its peer does.
+#[tokio::test(start_paused = true)]
+async fn a_task_without_a_budget_finds_no_peer_slow_or_silent() {
+    let (stream, mut peer) = duplex(1000);
+    let mut socket = server(stream);
+    assert!(poll_once(message(&mut socket)).await.is_pending());
+    peer.write_all(&frames("82 01 01", true)).await.unwrap();
+    socket.endpoint().text("hi").unwrap();
+    for _ in 0..200 {
+        advance(Duration::from_secs(1)).await;
+        spend_budget().await;
+        assert!(poll_once(message(&mut socket)).await.is_pending());
+    }
+    yield_now().await;
+    assert_eq!(message(&mut socket).await, Some(Message::Binary(vec![1])));
+    assert!(poll_once(message(&mut socket)).await.is_pending());
+    expect(&mut peer, "81 02 68 69").await;
+    assert!(poll_once(peer.read_u8()).await.is_pending(), "a Ping or a Close");
+}
+
+/// The time limit on output that waits begins when the stream takes nothing.
+#[tokio::test(start_paused = true)]
+async fn a_write_without_a_budget_begins_no_limit() {
+    for spent in [false, true] {
+        let (stream, _peer) = duplex(1);
+        let mut socket = server(stream);
+        assert!(poll_once(message(&mut socket)).await.is_pending());
+        let idle = socket.endpoint().deadline();
+        if spent {
+            spend_budget().await;
+        }
+        socket.send(|ws| ws.text("hi")).await.unwrap();
+        assert_eq!(socket.endpoint().deadline() == idle, spent);
+    }
 }
 
 // --- deadlines -----------------------------------------------------------------------------------
@@ -821,18 +933,109 @@ impl AsyncWrite for Failing {
 /// A peer that refuses an upload says why, and resets the stream.
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_fails_loses_nothing_that_was_read() {
-    let input = frames("82 01 01 / 82 01 02 / 88 02 03 F1", true);
-    let options = Options::new().water_marks(0, 10);
-    let endpoint = Endpoint::open(Server, Agreed::new(), &options).unwrap();
-    let mut socket = WebSocket::new(Failing { input, start: Instant::now() }, endpoint);
+    for flushes in [false, true] {
+        let input = frames("82 01 01 / 82 01 02 / 88 02 03 F1", true);
+        let options = Options::new().water_marks(0, 10);
+        let endpoint = Endpoint::open(Server, Agreed::new(), &options).unwrap();
+        let mut socket = WebSocket::new(Failing { input, start: Instant::now() }, endpoint);
+        assert_eq!(message(&mut socket).await, Some(Message::Binary(vec![1])));
+        // Now the second message has to wait.
+        socket.endpoint().binary(&[7; 20]).unwrap();
+        assert!(poll_once(message(&mut socket)).await.is_pending());
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(message(&mut socket).await, Some(Message::Binary(vec![2])));
+        if flushes {
+            // Which has no output to write any more.
+            assert_eq!(socket.flush().await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+        }
+        assert!(matches!(socket.next().await, Ok(Some((Incoming::Close(_), _)))));
+        match flushes {
+            true => assert!(matches!(socket.next().await, Ok(None))),
+            false => assert_fails_once(&mut socket, ErrorKind::BrokenPipe).await,
+        }
+        assert_eq!(closure(&mut socket).unwrap().code, 1009);
+    }
+}
+
+/// The error comes once, after all events, and then the end.
+async fn assert_fails_once(socket: &mut WebSocket<impl Stream, impl Role>, kind: ErrorKind) {
+    assert_eq!(socket.next().await.expect_err("the stream failed").kind(), kind);
+    for _ in 0..2 {
+        assert!(matches!(socket.next().await, Ok(None)));
+        assert!(socket.flush().await.is_ok());
+    }
+}
+
+/// A stream that takes all and has nothing to read, until the part that is named here fails.
+struct Breaking(Arc<Mutex<&'static str>>);
+
+impl Breaking {
+    fn at(&self, part: &str) -> io::Result<()> {
+        let fails = *self.0.lock().unwrap() == part;
+        if fails { Err(ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+    }
+}
+
+impl AsyncRead for Breaking {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.at("read").map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending)
+    }
+}
+
+impl AsyncWrite for Breaking {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.at("write").map(|()| bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.at("flush"))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Neither `send` nor an earlier success hides that output was lost.
+#[tokio::test(start_paused = true)]
+async fn flush_returns_the_error_of_a_stream_that_fails() {
+    for (part, sends) in
+        [("read", false), ("write", false), ("write", true), ("flush", false), ("flush", true)]
+    {
+        let fails = Arc::new(Mutex::new(""));
+        let mut socket = server(Breaking(Arc::clone(&fails)));
+        socket.send(|ws| ws.text("taken")).await.unwrap();
+        socket.flush().await.unwrap();
+        *fails.lock().unwrap() = part;
+        match sends {
+            true => socket.send(|ws| ws.text("lost")).await.unwrap(),
+            false => socket.endpoint().text("lost").unwrap(),
+        }
+        let error = socket.flush().await.expect_err(part);
+        assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
+        assert_fails_once(&mut socket, ErrorKind::ConnectionAborted).await;
+    }
+}
+
+/// Whichever method finds out that the stream has failed.
+#[tokio::test(start_paused = true)]
+async fn a_flush_that_fails_loses_nothing_that_was_read() {
+    let input = frames("82 01 01 / 82 01 02 / 01 01 61 / 80 01 62", true);
+    let mut socket = server(Failing { input, start: Instant::now() });
     assert_eq!(message(&mut socket).await, Some(Message::Binary(vec![1])));
-    // Now the second message has to wait.
-    socket.endpoint().binary(&[7; 20]).unwrap();
-    assert!(poll_once(message(&mut socket)).await.is_pending());
-    sleep(Duration::from_secs(1)).await;
+    socket.endpoint().binary(&[7]).unwrap();
+    assert_eq!(socket.flush().await.unwrap_err().kind(), ErrorKind::BrokenPipe);
     assert_eq!(message(&mut socket).await, Some(Message::Binary(vec![2])));
-    assert_eq!(message(&mut socket).await, None);
-    assert_eq!(closure(&mut socket).unwrap().code, 1009);
+    assert_eq!(message(&mut socket).await, Some(Message::Text("ab".to_owned())));
+    assert_fails_once(&mut socket, ErrorKind::BrokenPipe).await;
 }
 
 /// What came in one read with the head belongs to the connection.
@@ -948,6 +1151,47 @@ async fn an_opening_that_fails_says_why() {
     }
     let error = connect(Broken { reads_fail: true, writes_fail: true }).await.err().unwrap();
     assert!(matches!(error, Error::Io(it) if it.kind() == ErrorKind::ConnectionReset));
+}
+
+/// A stream that fails is the reason only if there was none before.
+#[tokio::test(start_paused = true)]
+async fn an_opening_whose_stream_fails_says_why() {
+    let request = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let more = [request.as_bytes(), &frames("82 01 01 / 82 01 02", true)].concat();
+    let lost = "not opened: broken pipe";
+    let undecided = "not opened: the request was not decided on";
+    let options = Options::new();
+    for (head, decides, line) in [
+        (request.as_bytes(), 101, lost),
+        (&more, 101, lost),
+        (request.as_bytes(), 404, "not opened: refused with HTTP status 404"),
+        (request.as_bytes(), 0, undecided),
+        (
+            b"POST / HTTP/1.1\r\nHost: h\r\n\r\n",
+            101,
+            "not opened: the method is not the one of a handshake",
+        ),
+        (b"", 101, "not opened: the opening handshake took too long"),
+    ] {
+        let stream = Failing { input: head.to_vec(), start: Instant::now() };
+        let accepted = WebSocket::accept_with(stream, &options, |request| match decides {
+            0 => Ok(()),
+            101 => request.accept(&AcceptOptions::new()),
+            status => request.reject(status, &[], b""),
+        });
+        let error = accepted.await.err().unwrap();
+        assert_eq!(
+            (error.to_string().as_str(), matches!(error, Error::Io(_))),
+            (line, line == lost)
+        );
+    }
+
+    // A client's stream is reset after the response that refuses.
+    let answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\n".as_slice();
+    let reset = Broken { reads_fail: true, writes_fail: true };
+    let error = connect(join(answer.chain(reset), sink())).await.err().unwrap();
+    assert_eq!(error.to_string(), "not opened: refused with HTTP status 403");
 }
 
 // --- streams -------------------------------------------------------------------------------------
