@@ -332,7 +332,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
 
     /// Returns a handle that sends from other tasks.
     pub fn handle(&mut self) -> Handle<R> {
-        Handle(self.queue.get_or_insert_with(|| mpsc::channel(QUEUE)).0.clone())
+        // Once nothing can be sent, a handle gets a queue that is dropped here, which closes it.
+        let late = self.endpoint.can_send() == Err(SendError::Closing);
+        let queue = if late { &mut None } else { &mut self.queue };
+        Handle(queue.get_or_insert_with(|| mpsc::channel(QUEUE)).0.clone())
     }
 
     /// Ends the opening handshake. A connection that does not open is driven to its end, so that

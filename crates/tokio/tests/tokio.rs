@@ -1298,6 +1298,24 @@ async fn the_end_of_a_connection_releases_its_handles() {
     timeout(Duration::from_secs(1), waiting).await.unwrap().unwrap();
 }
 
+/// Also one that is made when the connection is closing or has ended.
+#[tokio::test(start_paused = true)]
+async fn a_handle_that_is_made_late_sends_nothing() {
+    let late = Err(SendError::Closing);
+    let (stream, peer) = duplex(1000);
+    let mut socket = server(stream);
+    socket.endpoint().close(CloseCode::NORMAL, "").unwrap();
+    assert_eq!(socket.handle().send(|ws| ws.text("late")).await, late);
+    drop(peer);
+    assert_eq!(message(&mut socket).await, None);
+    assert_eq!(socket.handle().send(|ws| ws.text("late")).await, late);
+    let mut socket = server(Broken { reads_fail: true, writes_fail: true });
+    let early = socket.handle();
+    assert!(socket.next().await.is_err());
+    assert_eq!(socket.handle().send(|ws| ws.text("late")).await, late);
+    assert_eq!(early.send(|ws| ws.text("late")).await, late);
+}
+
 #[tokio::test(start_paused = true)]
 async fn calls_that_fail_keep_no_other_waiting() {
     let (stream, mut peer) = duplex(1000);
