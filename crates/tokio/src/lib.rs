@@ -56,6 +56,8 @@ impl std::error::Error for Error {}
 /// There is no task behind it: it reads, writes, answers Pings and keeps the time limits while one
 /// of its methods is awaited. Keep a task in [`next`](WebSocket::next), because only `next` receives.
 ///
+/// The runtime needs its time driver (`enable_time`). Without it, these methods panic.
+///
 /// The time in which nothing is awaited counts as one second at most, so an application that takes
 /// its time loses no peer.
 ///
@@ -310,8 +312,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// Sends a Close after all that was sent, and waits for the end of the connection, no longer than
     /// [`Limit::Close`](websocket_proto::Limit::Close).
     ///
-    /// Messages that still arrive are dropped. To see them, call [`Endpoint::close`] and then
-    /// [`next`](WebSocket::next).
+    /// Messages that were not received yet, or still arrive, are dropped. To see them, call
+    /// [`Endpoint::close`] and then [`next`](WebSocket::next). Calls that wait in the queue of a
+    /// [`Handle`] send nothing. If the stream fails, its error is dropped. Whether the closing
+    /// handshake was completed is in [`Ending::closure`].
     ///
     /// # Errors
     ///
@@ -482,7 +486,7 @@ impl<S, R> fmt::Debug for WebSocket<S, R> {
 /// Sends from any number of tasks, through a queue for 16 messages.
 ///
 /// What is in the queue is sent while a method of the [`WebSocket`] is awaited. It is lost if the
-/// connection ends before.
+/// connection closes or ends before.
 ///
 /// ```
 /// use tokio::io::{AsyncRead, AsyncWrite};
@@ -505,8 +509,14 @@ impl<S, R> fmt::Debug for WebSocket<S, R> {
 pub struct Handle<R>(mpsc::Sender<Call<R>>);
 
 impl<R> Handle<R> {
-    /// Puts `call` into the queue, as soon as there is room. The call is made when the connection is
-    /// open and there is [room](Options::water_marks) for a message. Its result is dropped.
+    /// Puts `call` into the queue, as soon as there is room. The call is made when the connection
+    /// is open and there is [room](Options::water_marks) for a message.
+    ///
+    /// `Ok` does not say that anything was sent, because the result of `call` is dropped. It can be
+    /// any error of the method that is called, such as [`SendError::MessageOpen`] while a message
+    /// that is sent in fragments is not complete. To learn the result, have `call` send it through
+    /// a [`oneshot`](tokio::sync::oneshot) channel. A call that is still queued when the connection
+    /// closes gets [`SendError::Closing`], or is dropped without being made.
     ///
     /// # Errors
     ///

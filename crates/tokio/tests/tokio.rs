@@ -20,6 +20,7 @@ use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream, DuplexStream, ReadBuf, duplex,
     join, sink,
 };
+use tokio::sync::oneshot;
 use tokio::task::{coop, yield_now};
 use tokio::time::{Instant, advance, sleep, timeout};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -1314,6 +1315,41 @@ async fn a_handle_that_is_made_late_sends_nothing() {
     assert!(socket.next().await.is_err());
     assert_eq!(socket.handle().send(|ws| ws.text("late")).await, late);
     assert_eq!(early.send(|ws| ws.text("late")).await, late);
+}
+
+/// A call that was queued reports through a channel of its own.
+#[tokio::test(start_paused = true)]
+async fn a_call_can_tell_what_came_of_it() {
+    let (stream, mut peer) = duplex(1000);
+    let mut socket = server(stream);
+    let handle = socket.handle();
+    let call = async || {
+        let (tell, told) = oneshot::channel();
+        let call = handle.send(|ws| {
+            let result = ws.text("a");
+            _ = tell.send(result);
+            result
+        });
+        call.await.map(|()| told)
+    };
+    let mut tolds = Vec::new();
+    socket.endpoint().fragment(Data::Text("b"), false).unwrap();
+    tolds.push(call().await.unwrap());
+    assert!(poll_once(message(&mut socket)).await.is_pending());
+    socket.endpoint().fragment(Data::Text("b"), true).unwrap();
+    tolds.push(call().await.unwrap());
+    assert!(poll_once(message(&mut socket)).await.is_pending());
+    expect(&mut peer, "01 01 62 / 80 01 62 / 81 01 61").await;
+    // A call that is queued when the connection begins to close is still made.
+    tolds.push(call().await.unwrap());
+    socket.endpoint().close(CloseCode::NORMAL, "").unwrap();
+    assert!(poll_once(message(&mut socket)).await.is_pending());
+    assert!(call().await.is_err());
+    let mut results = Vec::new();
+    for told in tolds {
+        results.push(told.await.unwrap());
+    }
+    assert_eq!(results, [Err(SendError::MessageOpen), Ok(()), Err(SendError::Closing)]);
 }
 
 #[tokio::test(start_paused = true)]
