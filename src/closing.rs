@@ -80,9 +80,12 @@ pub enum State {
 pub enum NextStep {
     /// Go on: read more.
     Continue,
-    /// End the writing side and call [`write_ended`](crate::Connection::write_ended). Then read and
-    /// discard bytes until the end of stream, within a deadline. Only a server takes this step,
-    /// because the server ends the transport first (§7.1.1).
+    /// End the writing side. Then read and discard bytes until the end of stream, within a
+    /// deadline. Only a server takes this step, because the server ends the transport first
+    /// (§7.1.1).
+    ///
+    /// With a `Connection`, then call [`write_ended`](crate::Connection::write_ended). With an
+    /// `Endpoint` there is nothing to call.
     ///
     /// Ignore an error of ending it: the connection has not ended. Do not end it again, because
     /// each `shutdown` wakes an edge-triggered epoll, and the loop would spin until the deadline.
