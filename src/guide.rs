@@ -41,81 +41,74 @@
 //! [`receive_eof`](crate::endpoint::Endpoint::receive_eof), once `receive` has taken the bytes
 //! before it. An error is [`abort`](crate::endpoint::Endpoint::abort), unless it only says to try
 //! again (`WouldBlock`, `TimedOut`, `Interrupted`): then nothing happened, and a write reports
-//! `written(0)`.
+//! `written(0)`. `abort` discards the output. First pass what was read before to `receive`.
 //!
 //! This is one turn of a loop over non-blocking sockets, with epoll, `mio` or `polling`. Call it
 //! when the socket is readable or writable, when the deadline has come, and after you have sent
-//! something:
+//! something. One `buffer` serves all connections. The next chapter has
+//! [`answer`](#answering-a-request).
 //!
 //! ```
+//! // use mio::net::TcpStream; or that of std::net, after `set_nonblocking(true)`
 //! use std::io::{ErrorKind, Read, Write};
-//! use std::time::Duration;
+//! use std::{net::Shutdown, time::Duration};
 //! use websocket_proto::endpoint::{Endpoint, Incoming};
 //! use websocket_proto::{NextStep, Server};
-//! # use websocket_proto::handshake::AcceptOptions;
 //!
-//! /// Returns until when to sleep. `read` has the buffer that all connections share.
-//! fn turn(
-//!     stream: &mut (impl Read + Write),
-//!     shutdown: impl Fn(),
-//!     ws: &mut Endpoint<Server>,
-//!     read: &mut [u8],
-//!     now: Duration,
-//! ) -> Option<Duration> {
+//! type Ws = Endpoint<Server>;
+//!
+//! /// Returns whether to wait: for the socket, or until `ws.deadline()`. Else drop the stream.
+//! fn turn(ws: &mut Ws, stream: &mut TcpStream, buffer: &mut [u8], now: Duration) -> bool {
+//!     let mut length = 0;
 //!     loop {
-//!         // Read what there is; events come even if nothing was read.
-//!         let (mut length, mut drained, mut wrote, mut blocked) = (0, false, false, false);
-//!         if ws.wants_read() {
-//!             match stream.read(read) {
-//!                 Ok(0) => ws.receive_eof(),
-//!                 Ok(count) => length = count,
-//!                 Err(error) if error.kind() == ErrorKind::WouldBlock => drained = true,
-//!                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-//!                 Err(_) => ws.abort(),
-//!             }
-//!         }
-//!         let mut input = &mut read[..length];
+//!         let mut input = &mut buffer[..std::mem::take(&mut length)];
 //!         while let Some((incoming, sender)) = ws.receive(&mut input) {
-//!             if let Incoming::Text(text) = incoming {
-//!                 let _ = sender.text(text); // refused if the connection is closing
+//!             match incoming {
+//!                 Incoming::Request => _ = answer(ws),
+//!                 Incoming::Text(text) => _ = sender.text(text), // an error: it is closing
+//!                 _ => {}
 //!             }
-//! #           else if let Incoming::Request = incoming {
-//! #               ws.request().unwrap().accept(&AcceptOptions::new()).unwrap();
-//! #           }
-//!         }
-//!         // Write what can be written.
-//!         while !blocked && !ws.output().is_empty() {
-//!             match stream.write(ws.output()) {
-//!                 Ok(count) => {
-//!                     ws.written(count);
-//!                     wrote = true;
-//!                 }
-//!                 Err(error) if error.kind() == ErrorKind::WouldBlock => blocked = true,
-//!                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-//!                 Err(_) => ws.abort(),
-//!             }
-//!         }
-//!         if blocked {
-//!             ws.written(0);
 //!         }
 //!         ws.tick(now);
 //!         match ws.next_step() {
-//!             NextStep::ShutdownWrite => shutdown(),
-//!             NextStep::Drop => return None, // drop the stream, too
+//!             NextStep::Drop => return false,
+//!             NextStep::ShutdownWrite => _ = stream.shutdown(Shutdown::Write),
 //!             _ => {}
 //!         }
-//!         // A poller wakes you only for what the socket has refused. A write can make room for
-//!         // events that were held back, and then for more to be read.
-//!         let read = drained || !ws.wants_read();
-//!         if read && !wrote && (blocked || ws.output().is_empty()) {
-//!             return ws.deadline();
+//!         let wrote = (!ws.output().is_empty())
+//!             .then(|| stream.write(ws.output()).map(|count| ws.written(count)));
+//!         let read = ws.wants_read().then(|| {
+//!             stream.read(buffer).map(|n| if n > 0 { length = n } else { ws.receive_eof() })
+//!         });
+//!         // Go on until both would block, because a poller reports only what comes after that.
+//!         let mut idle = true;
+//!         for done in [wrote, read].into_iter().flatten() {
+//!             let error = done.err().map(|error| error.kind());
+//!             idle &= error == Some(ErrorKind::WouldBlock);
+//!             match error {
+//!                 None | Some(ErrorKind::Interrupted) => {}
+//!                 Some(ErrorKind::WouldBlock) => ws.written(0),
+//!                 Some(_) => ws.abort(),
+//!             }
+//!         }
+//!         if idle {
+//!             return true;
 //!         }
 //!     }
 //! }
 //! # use std::io;
+//! # use websocket_proto::Limit;
 //! # use websocket_proto::endpoint::Options;
-//! # struct Pipe(Vec<u8>, Vec<u8>, bool, bool);
-//! # impl Read for Pipe {
+//! # use websocket_proto::handshake::{AcceptOptions, HeadError};
+//! # fn answer(ws: &mut Ws) -> Result<(), HeadError> {
+//! #     ws.request().unwrap().accept(&AcceptOptions::new())
+//! # }
+//! # /// What is to be read, what was written, the end of the first, whether a write would block.
+//! # struct TcpStream(Vec<u8>, Vec<u8>, bool, bool);
+//! # impl TcpStream {
+//! #     fn shutdown(&self, _: Shutdown) -> io::Result<()> { Ok(()) }
+//! # }
+//! # impl Read for TcpStream {
 //! #     fn read(&mut self, b: &mut [u8]) -> io::Result<usize> {
 //! #         if self.0.is_empty() && !self.2 { return Err(ErrorKind::WouldBlock.into()); }
 //! #         let n = self.0.len().min(b.len());
@@ -124,7 +117,7 @@
 //! #         Ok(n)
 //! #     }
 //! # }
-//! # impl Write for Pipe {
+//! # impl Write for TcpStream {
 //! #     fn write(&mut self, b: &[u8]) -> io::Result<usize> {
 //! #         if self.3 { return Err(ErrorKind::WouldBlock.into()); }
 //! #         self.1.write(b)
@@ -134,22 +127,74 @@
 //! # let head = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
 //! #     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 //! # let options = Options::new().water_marks(0, 1); // a second message waits for room
-//! # let (mut ws, mut pipe) = (Endpoint::server(&options), Pipe(head.to_vec(), vec![], false, false));
+//! # let mut pipe = TcpStream(head.to_vec(), vec![], false, false);
+//! # let mut ws = Endpoint::server(&options);
 //! # let mut buffer = [0; 64];
-//! # let sleep = turn(&mut pipe, || (), &mut ws, &mut buffer, Duration::ZERO);
-//! # assert_eq!(sleep, Some(Duration::from_secs(20)));
+//! # assert!(turn(&mut ws, &mut pipe, &mut buffer, Duration::ZERO));
+//! # assert_eq!(ws.deadline(), Some(Duration::from_secs(20)));
 //! # pipe.0.extend_from_slice(b"\x81\x82\0\0\0\0ho\x81\x82\0\0\0\0hi");
 //! # pipe.3 = true;
-//! # turn(&mut pipe, || (), &mut ws, &mut buffer, Duration::ZERO);
+//! # assert!(turn(&mut ws, &mut pipe, &mut buffer, Duration::ZERO));
 //! # pipe.3 = false;
-//! # turn(&mut pipe, || (), &mut ws, &mut buffer, Duration::ZERO);
+//! # assert!(turn(&mut ws, &mut pipe, &mut buffer, Duration::ZERO));
 //! # assert!(pipe.1.ends_with(b"\x81\x02ho\x81\x02hi"));
+//! # // The program was suspended: what waits in the socket counts before the time.
+//! # for _ in 0..2 { assert!(turn(&mut ws, &mut pipe, &mut buffer, Duration::from_secs(21))); }
+//! # assert!(pipe.1.ends_with(b"\x89\x04\0\0\0\x01"));
+//! # pipe.0.extend_from_slice(b"\x8A\x84\0\0\0\0\0\0\0\x01");
+//! # ws.text("late").unwrap();
+//! # assert!(turn(&mut ws, &mut pipe, &mut buffer, Duration::from_secs(1000)));
+//! # assert!(pipe.1.ends_with(b"late"));
 //! # pipe.0.extend_from_slice(b"\x88\x80\0\0\0\0");
 //! # pipe.2 = true;
-//! # assert_eq!(turn(&mut pipe, || (), &mut ws, &mut buffer, Duration::ZERO), None);
-//! # assert!(pipe.1.ends_with(b"\x81\x02hi\x88\x00"));
+//! # assert!(!turn(&mut ws, &mut pipe, &mut buffer, Duration::from_secs(1000)));
+//! # assert!(pipe.1.ends_with(b"late\x88\x00"));
 //! # assert_eq!(ws.ending().unwrap().to_string(), "closed by the peer: no code");
+//! # // Without limits there is no deadline, and the connection goes on.
+//! # use Limit::{Close, Decision, Handshake, Idle, Message, Output, Pong};
+//! # let all = [Close, Decision, Handshake, Idle, Message, Output, Pong];
+//! # let options = all.into_iter().fold(options, |options, limit| options.limit(limit, None));
+//! # let mut ws = Endpoint::server(&options);
+//! # let mut pipe = TcpStream(head.to_vec(), vec![], false, false);
+//! # assert!(turn(&mut ws, &mut pipe, &mut buffer, Duration::ZERO));
+//! # assert_eq!(ws.deadline(), None);
 //! ```
+//!
+//! A client's turn has an `Endpoint<Client<SystemMask>>`, and no request to answer.
+//!
+//! **Many deadlines.** To find the next of all connections, keep an entry of each in one set:
+//!
+//! ```
+//! use std::{collections::BTreeSet, time::Duration};
+//!
+//! /// Call this after each turn. `entry` is the connection's: `(Duration::ZERO, key)` at first.
+//! fn schedule(
+//!     set: &mut BTreeSet<(Duration, usize)>,
+//!     entry: &mut (Duration, usize),
+//!     deadline: Option<Duration>,
+//! ) {
+//!     let at = deadline.unwrap_or(Duration::MAX);
+//!     // If it has moved to a later time, the turn at the earlier one finds that.
+//!     if at < entry.0 || !set.contains(entry) {
+//!         set.remove(entry);
+//!         entry.0 = at;
+//!         set.insert(*entry);
+//!     }
+//! }
+//! # let seconds = Duration::from_secs;
+//! # let (mut set, mut one, mut two) = (BTreeSet::new(), (Duration::ZERO, 1), (Duration::ZERO, 2));
+//! # schedule(&mut set, &mut one, Some(seconds(20)));
+//! # schedule(&mut set, &mut two, None);
+//! # schedule(&mut set, &mut one, Some(seconds(30)));
+//! # assert_eq!((set.len(), set.pop_first()), (2, Some((seconds(20), 1))));
+//! # schedule(&mut set, &mut one, Some(seconds(30)));
+//! # schedule(&mut set, &mut one, Some(seconds(25)));
+//! # assert_eq!((set.len(), set.pop_first()), (2, Some((seconds(25), 1))));
+//! # assert_eq!(set.pop_first(), Some((Duration::MAX, 2)));
+//! ```
+//!
+//! Sleep until the time of `set.first()`. Then take each entry whose time has come by `pop_first`,
+//! and make a turn of its connection. When you drop a connection, remove its entry.
 //!
 //! With an edge-triggered poller, register for reading and writing once. Such a poller wakes you
 //! only for what is new, so a turn has to go on until both would block, as this one does. To be
