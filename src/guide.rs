@@ -216,7 +216,25 @@
 //!
 //! **Events borrow.** A text is lent until the next call, out of your buffer if it lies whole in
 //! it. The `sender` that comes with an event is the endpoint's sending half, so that you can answer
-//! while you look at the event. Copy what you want to keep.
+//! while you look at the event. Copy what you want to keep. A message for a queue or another task
+//! is an [`OwnedMessage`](crate::OwnedMessage), which also lends the [`Data`](crate::Data) that
+//! `send` and `Prepared` take:
+//!
+//! ```
+//! use websocket_proto::endpoint::Incoming;
+//! use websocket_proto::{Data, OwnedMessage};
+//!
+//! fn to_owned(incoming: Incoming) -> Option<OwnedMessage> {
+//!     match incoming {
+//!         Incoming::Text(text) => Some(OwnedMessage::Text(text.to_owned())),
+//!         Incoming::Binary(data) => Some(OwnedMessage::Binary(data.to_owned())),
+//!         _ => None,
+//!     }
+//! }
+//!
+//! let message = to_owned(Incoming::Text("hi")).expect("a text is a message");
+//! assert_eq!(message.as_message().data(), Some(Data::Text("hi")));
+//! ```
 //!
 //! **A buffer of the endpoint's.** If you have none to lend,
 //! [`read_buffer`](crate::endpoint::Endpoint::read_buffer) and
