@@ -303,6 +303,8 @@
 //!
 //! | what happened | event | [`Ending::cause`](crate::endpoint::Ending::cause) |
 //! |---|---|---|
+//! | dialling is refused, or takes too long | none | none: your dialler's `io::Error` |
+//! | TLS fails, such as by the certificate | none | none: the TLS library's error |
 //! | the server refuses (404, 503) | `Refused`, with `response.status()` and the `body` so far | `Cause::Status` |
 //! | it wants a password (401) | `Refused`; `response.headers().first("WWW-Authenticate")` | `Cause::Status` |
 //! | it redirects (302) | `Refused`; `response.headers().first("Location")` | `Cause::Status` |
