@@ -461,7 +461,14 @@
 //! [`Options::limit`](crate::endpoint::Options::limit) sets one, or lifts it with `None`. A silent
 //! peer is sent a Ping first. A peer that exceeds a limit is told by a Close or an HTTP status, and
 //! has the time of [`Limit::Close`](crate::Limit::Close) to end. Then the next step is `Drop`, and
-//! the cause is in the [`Ending`](crate::endpoint::Ending).
+//! the cause is in the [`Ending`](crate::endpoint::Ending). Events that were held back until then
+//! are lost.
+//!
+//! **A peer that takes nothing** is sent a Close when output has waited for
+//! [`Limit::Output`](crate::Limit::Output), 60 s, and is dropped after the shorter of
+//! `Limit::Output` and `Limit::Close` more: 65 s in all. The buffers of the system can delay the
+//! Close by up to 60 s more, because what they take counts as taken. `Limit::Close` also runs while
+//! output waits, and begins again with each byte that is taken.
 //!
 //! A deadline acts at the second `tick` that finds it passed, and in between `deadline` is now. So
 //! a program that was suspended first reads the bytes that wait in the socket, and does not take a
