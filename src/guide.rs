@@ -579,7 +579,9 @@
 //!
 //! **`Stream` and `Sink`** hand out owned messages, with `futures` or without. All functions drive
 //! the connection by `poll_turn`, so that the time limits run whichever of them is polled. Only
-//! `poll_next` receives: poll it until it returns `None`, also while you only send.
+//! `poll_next` receives: poll it until it returns `None`, also while you only send. A server's
+//! endpoint has to be open already, because a request that comes here is not answered, and gets
+//! status 503 after 30 s.
 //!
 //! ```
 //! use std::future::Future;
@@ -599,6 +601,7 @@
 //!     timer: Pin<Box<Sleep>>,
 //!     buffer: Box<[u8]>,
 //!     read: Range<usize>,
+//!     /// The next step is `ShutdownWrite` only once, but `poll_shutdown` can take several polls.
 //!     shutting_down: bool,
 //! }
 //!
@@ -663,8 +666,10 @@
 //!                 return Poll::Ready(message);
 //!             }
 //!             if ready!(self.poll_turn(cx)).is_err() {
-//!                 self.ws.abort();
-//!                 return Poll::Ready(None);
+//!                 if self.ws.next_step() == NextStep::Drop {
+//!                     return Poll::Ready(None);
+//!                 }
+//!                 self.ws.abort(); // messages that were held back come now
 //!             }
 //!         }
 //!     }
@@ -738,6 +743,16 @@
 //! #     drop(peer);
 //! #     assert_eq!(poll_fn(|cx| socket.poll_next(cx)).await, None);
 //! #     assert!(socket.ws.ending().unwrap().closure.clean);
+//! #     // The stream breaks while messages are held back: all of them come, and then the end.
+//! #     let (mut peer, mut socket) = open(&Options::new().water_marks(0, 1));
+//! #     peer.write_all(&b"\x81\x81\0\0\0\0a\x81\x81\0\0\0\0b\x81\x81\0\0\0\0c"[..]).await?;
+//! #     let mut received = Vec::new();
+//! #     received.push(poll_fn(|cx| socket.poll_next(cx)).await);
+//! #     socket.start_send(Data::Binary(&[0; 1000]))?;
+//! #     drop(peer);
+//! #     for _ in 0..4 { received.push(poll_fn(|cx| socket.poll_next(cx)).await); }
+//! #     let text = |text: &str| Some(OwnedMessage::Text(text.into()));
+//! #     assert_eq!(received, [text("a"), text("b"), text("c"), None, None]);
 //! #     // A peer that never reads ends both functions of the sink.
 //! #     for flush in [false, true] {
 //! #         let (_peer, mut socket) = open(&Options::new().water_marks(1, 2));
