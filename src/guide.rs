@@ -813,26 +813,47 @@
 //!
 //! # Sending one message to many
 //!
-//! Encode the message once as [`Prepared`](crate::Prepared), keep it behind an `Arc`, and pass it
-//! to [`prepared`](crate::endpoint::Endpoint::prepared) of each server's endpoint, which copies the
-//! bytes:
+//! Encode the message once as [`Prepared`](crate::Prepared), and pass it to
+//! [`prepared`](crate::endpoint::Endpoint::prepared) of each server's endpoint, which copies the
+//! bytes. An event borrows its endpoint, so collect what is to be sent while you receive, and send
+//! it to all after that loop:
 //!
 //! ```
-//! use websocket_proto::endpoint::Endpoint;
+//! use websocket_proto::endpoint::{Endpoint, Incoming};
 //! use websocket_proto::{Data, Prepared, SendError, Server};
 //!
-//! /// Drops the subscribers that fall too far behind.
-//! fn publish(text: &str, subscribers: &mut Vec<Endpoint<Server>>) {
-//!     let message = Prepared::new(Data::Text(text));
-//!     subscribers.retain_mut(|ws| !matches!(ws.prepared(&message), Err(SendError::Full)));
+//! /// Sends all what one of them has sent.
+//! fn relay(all: &mut [Endpoint<Server>], from: usize, mut input: &mut [u8]) {
+//!     let mut messages = Vec::new();
+//!     while let Some((incoming, _)) = all[from].receive(&mut input) {
+//!         if let Incoming::Text(text) = incoming {
+//!             messages.push(Prepared::new(Data::Text(text)));
+//!         }
+//!     }
+//!     for message in &messages {
+//!         for ws in &mut *all {
+//!             if ws.prepared(message) == Err(SendError::Full) {
+//!                 ws.abort(); // its peer has fallen too far behind
+//!             }
+//!         }
+//!     }
 //! }
-//! # use websocket_proto::{Agreed, endpoint::Options};
-//! # let mut subscribers = vec![Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap()];
-//! # publish("hi", &mut subscribers);
-//! # assert_eq!(subscribers[0].output(), b"\x81\x02hi");
+//! # use websocket_proto::{Agreed, NextStep, endpoint::Options};
+//! # let options = Options::new().water_marks(0, 1);
+//! # let new = || Endpoint::open(Server, Agreed::new(), &options).unwrap();
+//! # let mut all = [new(), new(), new()];
+//! # all[2].text("slow")?;
+//! # relay(&mut all, 0, &mut *b"\x81\x82\0\0\0\0hi".to_vec());
+//! # assert_eq!((all[0].output(), all[1].output()), (&b"\x81\x02hi"[..], &b"\x81\x02hi"[..]));
+//! # assert_eq!(all[2].next_step(), NextStep::Drop);
+//! # Ok::<(), SendError>(())
 //! ```
 //!
-//! If you drop an endpoint, drop its transport too. With many large messages the copies count.
+//! Then make a turn of each, because its output or its next step has changed. `Full` lasts until no
+//! more than the lower water mark waits. To skip a slow peer for a few messages instead of ending
+//! it, ignore the error and set both marks alike: `.water_marks(1 << 20, 1 << 20)`.
+//!
+//! Between threads, keep the message behind an `Arc`. With many large messages the copies count.
 //! Below the endpoint, a connection's queue can hold the `Arc` itself: see `examples/broadcast.rs`.
 //!
 //! # Reconnecting and shutting down
