@@ -1086,47 +1086,53 @@
 //! ```
 //!
 //! Put the target into `fuzz/fuzz_targets/fuzz_target_1.rs`. Run it with `cargo +nightly fuzz run
-//! fuzz_target_1`. The first build takes some minutes. The target begins with `#![no_main]` and
-//! ends with `libfuzzer_sys::fuzz_target!(|steps: Vec<(bool, &[u8])>| fuzz(&steps));`:
+//! fuzz_target_1`. The first build takes some minutes. If you turn the sanitizer off with
+//! `-s none`, add `--dev` or a dictionary (`-- -dict=FILE`), because an optimised build without a
+//! sanitizer hides from the fuzzer which words your code compares with. The target begins with
+//! `#![no_main]` and ends with
+//! `libfuzzer_sys::fuzz_target!(|input: (u8, Vec<Result<&str, &[u8]>>)| fuzz(input.0, &input.1));`:
 //!
 //! ```
-//! use std::str;
 //! use websocket_proto::endpoint::{Endpoint, Incoming, Options};
-//! use websocket_proto::{Agreed, Client, Server};
+//! use websocket_proto::{Agreed, Client, Config, Connection, NextStep, Server};
 //!
-//! /// Each step is what one read returns: a whole message if the flag is set, else raw bytes.
-//! fn fuzz(steps: &[(bool, &[u8])]) {
-//!     let (agreed, options) = (Agreed::new(), Options::new());
-//!     let mut client = Endpoint::open(Client(|| [0; 4]), agreed, &options).expect("no codec");
-//!     let mut server = Endpoint::open(Server, agreed, &options).expect("no codec");
-//!     for &(is_message, bytes) in steps {
-//!         let mut read = bytes.to_vec();
-//!         if is_message {
-//!             match str::from_utf8(bytes) {
-//!                 Ok(text) => client.text(text).expect("the client is open"),
-//!                 Err(_) => client.binary(bytes).expect("the client is open"),
-//!             }
-//!             read = client.take_output(Vec::new());
-//!             client.written(read.len());
+//! /// The client sends whole messages (`Ok`) and raw bytes. A read takes `cut` of its bytes.
+//! fn fuzz(cut: u8, steps: &[Result<&str, &[u8]>]) {
+//!     let mut client = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+//!     let mut server = Endpoint::open(Server, Agreed::new(), &Options::new()).expect("no codec");
+//!     let mut stream = Vec::new();
+//!     for step in steps {
+//!         match step {
+//!             Ok(text) => client.send_text(text, &mut stream).expect("it is open"),
+//!             Err(raw) => stream.extend_from_slice(raw),
 //!         }
-//!         let mut input = &mut read[..];
-//!         while let Some((incoming, sender)) = server.receive(&mut input) {
-//!             if let Incoming::Text(text) = incoming {
-//!                 // Once the server is closing, it refuses to send.
-//!                 let _ = sender.text(&your_application(text));
-//!             }
-//!         }
-//!         server.written(server.output().len());
 //!     }
+//!     for mut read in stream.chunks_mut(cut.max(1).into()) {
+//!         while let Some((incoming, sender)) = server.receive(&mut read) {
+//!             if let Incoming::Text(text) = incoming {
+//!                 let _ = sender.text(&your_application(text)); // an error: it is closing
+//!             }
+//!             sender.written(sender.output().len()); // so that no event is held back
+//!         }
+//!     }
+//!     server.receive_eof();
+//!     assert_eq!(server.next_step(), NextStep::Drop);
 //! }
 //! # thread_local!(static CALLS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) });
 //! # fn your_application(text: &str) -> String {
 //! #     CALLS.with(|calls| calls.set(calls.get() + 1));
-//! #     text.to_uppercase()
+//! #     text.repeat(1 << 20)
 //! # }
-//! # fuzz(&[(true, b"one"), (false, b"\x81\x81\0\0"), (false, b"\0\0a"), (true, b"two"), (true, b"\xFF")]);
-//! # assert_eq!(CALLS.get(), 3); // the whole messages, and the one that was split by hand
+//! # let steps = [Ok("one"), Err(&b"\x81\x81\0\0"[..]), Err(b"\0\0a"), Ok("two"), Ok("three")];
+//! # for cut in [0, 1, 7, 255] {
+//! #     fuzz(cut, &steps);
+//! #     fuzz(cut, &[Ok("four"), Err(b"\x89\x80\0\0\0\0\x83\0")]);
+//! #     fuzz(cut, &[Err(b"\x88\x80\0\0\0\0"), Ok("late")]);
+//! # }
+//! # assert_eq!(CALLS.get(), 4 * 5); // each time one, a, two, three, and four
 //! ```
+//!
+//! For binary messages, let `Ok` have a `&[u8]`, and send that by `send_binary`.
 //!
 //! # Below the endpoint
 //!
