@@ -37,11 +37,13 @@
 //! | [`next_step`](crate::endpoint::Endpoint::next_step) is `ShutdownWrite` | ends the writing side of the transport |
 //! | [`next_step`](crate::endpoint::Endpoint::next_step) is `Drop` | drops the transport, and logs the [`ending`](crate::endpoint::Endpoint::ending) |
 //!
-//! What the transport reports becomes one call each. Bytes are `receive`. The end of its stream is
-//! [`receive_eof`](crate::endpoint::Endpoint::receive_eof), once `receive` has taken the bytes
-//! before it. An error is [`abort`](crate::endpoint::Endpoint::abort), unless it only says to try
-//! again (`WouldBlock`, `TimedOut`, `Interrupted`): then nothing happened, and a write reports
-//! `written(0)`. `abort` discards the output. First pass what was read before to `receive`.
+//! Over a stream of the standard library, [`read_from`](crate::endpoint::Endpoint::read_from) and
+//! [`write_to`](crate::endpoint::Endpoint::write_to) make the reads, the writes and their reports.
+//! Over others, each thing that the transport says is one call. Bytes are `receive`. The end of its
+//! stream is [`receive_eof`](crate::endpoint::Endpoint::receive_eof), once `receive` has taken the
+//! bytes before it. An error is [`abort`](crate::endpoint::Endpoint::abort), unless it only says to
+//! try again: then nothing happened, and a write reports `written(0)`. `abort` discards the output.
+//! First pass what was read before to `receive`.
 //!
 //! This is one turn of a loop over non-blocking sockets, with epoll, `mio` or `polling`. Call it
 //! when the socket is readable or writable, when the deadline has come, and after you have sent
@@ -50,7 +52,6 @@
 //!
 //! ```
 //! // use mio::net::TcpStream; or that of std::net, after `set_nonblocking(true)`
-//! use std::io::{ErrorKind, Read, Write};
 //! use std::{net::Shutdown, time::Duration};
 //! use websocket_proto::endpoint::{Endpoint, Incoming};
 //! use websocket_proto::{NextStep, Server};
@@ -59,9 +60,8 @@
 //!
 //! /// Returns whether to wait: for the socket, or until `ws.deadline()`. Else drop the stream.
 //! fn turn(ws: &mut Ws, stream: &mut TcpStream, buffer: &mut [u8], now: Duration) -> bool {
-//!     let mut length = 0;
+//!     let mut input = &mut [][..];
 //!     loop {
-//!         let mut input = &mut buffer[..std::mem::take(&mut length)];
 //!         while let Some((incoming, sender)) = ws.receive(&mut input) {
 //!             match incoming {
 //!                 Incoming::Request => _ = answer(ws),
@@ -70,33 +70,19 @@
 //!             }
 //!         }
 //!         ws.tick(now);
+//!         let taken = ws.write_to(stream);
+//!         input = ws.read_from(stream, buffer);
 //!         match ws.next_step() {
 //!             NextStep::Drop => return false,
 //!             NextStep::ShutdownWrite => _ = stream.shutdown(Shutdown::Write),
 //!             _ => {}
 //!         }
-//!         let wrote = (!ws.output().is_empty())
-//!             .then(|| stream.write(ws.output()).map(|count| ws.written(count)));
-//!         let read = ws.wants_read().then(|| {
-//!             stream.read(buffer).map(|n| if n > 0 { length = n } else { ws.receive_eof() })
-//!         });
-//!         // Go on until both would block, because a poller reports only what comes after that.
-//!         let mut idle = true;
-//!         for done in [wrote, read].into_iter().flatten() {
-//!             let error = done.err().map(|error| error.kind());
-//!             idle &= error == Some(ErrorKind::WouldBlock);
-//!             match error {
-//!                 None | Some(ErrorKind::Interrupted) => {}
-//!                 Some(ErrorKind::WouldBlock) => ws.written(0),
-//!                 Some(_) => ws.abort(),
-//!             }
-//!         }
-//!         if idle {
+//!         if taken == 0 && input.is_empty() {
 //!             return true;
 //!         }
 //!     }
 //! }
-//! # use std::io;
+//! # use std::io::{self, ErrorKind, Read, Write};
 //! # use websocket_proto::Limit;
 //! # use websocket_proto::endpoint::Options;
 //! # use websocket_proto::handshake::{AcceptOptions, HeadError};
@@ -198,13 +184,15 @@
 //!
 //! With an edge-triggered poller, register for reading and writing once. Such a poller wakes you
 //! only for what is new, so a turn has to go on until both would block, as this one does. To be
-//! fair to other connections, stop after some reads and put the connection at the end of your list.
+//! fair to other connections, end the turn after some reads, once their input was received, and put
+//! the connection at the end of your list: see the example `echo_server`. With another poller, wait
+//! for reading while `wants_read` is true, and for writing while there is output.
 //!
-//! **TLS.** A TLS stream buffers what it encrypts, and the turn above does not flush. Flush in each
-//! turn before you sleep, and if that would block, wait until the socket is writable. Offer
-//! `http/1.1` by ALPN, because a server that chooses `h2` expects HTTP/2. A stream that ends
-//! without close_notify, which rustls reports as `UnexpectedEof`, is an end of stream:
-//! `receive_eof`, not `abort`. Whether something is missing at the end shows by the peer's Close.
+//! **TLS.** A TLS stream buffers what it encrypts. `write_to` flushes in each turn; if that would
+//! block, wait until the socket is writable. Offer `http/1.1` by ALPN, because a server that chooses
+//! `h2` expects HTTP/2. A stream that ends without close_notify, which rustls reports as
+//! `UnexpectedEof`, is an end of stream: `receive_eof`, not `abort`. Whether something is missing at
+//! the end shows by the peer's Close.
 //!
 //! **When only writing broke**, the peer's Close may still wait in the socket. The turn above does
 //! not look for it. To know its code, stop writing, and discard the output by

@@ -12,58 +12,26 @@ use crate::role::Role;
 /// [`abort`](Endpoint::abort). So a driver only looks at the [next step](Endpoint::next_step).
 impl<R: Role> Endpoint<R> {
     /// Reads once into `buffer`, if that is [wanted](Endpoint::wants_read), and returns what was
-    /// read: the input of [`receive`](Endpoint::receive). At the end of the stream it calls
-    /// [`receive_eof`](Endpoint::receive_eof).
+    /// read: the input of [`receive`](Endpoint::receive). At the end of the stream, also if that
+    /// misses the end of TLS, it calls [`receive_eof`](Endpoint::receive_eof).
     ///
-    /// This is a turn of an event loop whose events come again while a stream is readable. Where an
-    /// event comes once, as with mio, make turns until a read that was wanted has given nothing: see
-    /// the example `echo_server`.
+    /// The [guide](crate::guide#driving-an-endpoint) has a whole turn of an event loop.
     ///
     /// ```
-    /// use std::io::{self, Read, Write};
-    /// use std::time::Duration;
-    /// use websocket_proto::endpoint::{Endpoint, Incoming};
-    /// use websocket_proto::{NextStep, Server};
+    /// use websocket_proto::endpoint::{Endpoint, Incoming, Options};
+    /// use websocket_proto::{Agreed, Server};
     ///
-    /// /// One turn of an event loop. `None` is the end. Otherwise wait until the stream is readable,
-    /// /// if the first is true, or writable, if the second is, or until the deadline.
-    /// fn turn<S: Read + Write>(
-    ///     ws: &mut Endpoint<Server>,
-    ///     stream: &mut S,
-    ///     buffer: &mut [u8],
-    ///     now: Duration,
-    /// ) -> Option<(bool, bool)> {
-    ///     let mut input = ws.read_from(stream, buffer);
-    ///     loop {
-    ///         while let Some((incoming, sender)) = ws.receive(&mut input) {
-    ///             if let Incoming::Text(text) = incoming {
-    ///                 let _ = sender.text(text);
-    ///             }
-    ///         }
-    ///         ws.tick(now);
-    ///         if ws.write_to(stream) == 0 {
-    ///             break;
-    ///         }
+    /// let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new())?;
+    /// let (mut stream, mut buffer) = (&b"\x81\x82\0\0\0\0hi"[..], [0; 4096]);
+    /// let mut input = ws.read_from(&mut stream, &mut buffer);
+    /// while let Some((incoming, sender)) = ws.receive(&mut input) {
+    ///     if let Incoming::Text(text) = incoming {
+    ///         sender.text(text)?;
     ///     }
-    ///     match ws.next_step() {
-    ///         NextStep::Drop => return None,
-    ///         NextStep::ShutdownWrite => {} // `TcpStream::shutdown`
-    ///         _ => {}
-    ///     }
-    ///     Some((ws.wants_read(), !ws.output().is_empty()))
     /// }
-    /// # use websocket_proto::{Agreed, endpoint::Options};
-    /// # struct Pipe(&'static [u8], Vec<u8>);
-    /// # impl Read for Pipe { fn read(&mut self, b: &mut [u8]) -> io::Result<usize> { self.0.read(b) } }
-    /// # impl Write for Pipe {
-    /// #     fn write(&mut self, b: &[u8]) -> io::Result<usize> { self.1.write(b) }
-    /// #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
-    /// # }
-    /// # let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new())?;
-    /// # let mut pipe = Pipe(b"\x81\x82\0\0\0\0hi\x88\x80\0\0\0\0", Vec::new());
-    /// # let mut turn = || turn(&mut ws, &mut pipe, &mut [0; 100], Duration::ZERO);
-    /// # assert_eq!((turn(), turn()), (Some((true, false)), None));
-    /// # assert_eq!(pipe.1, b"\x81\x02hi\x88\x00");
+    /// let mut written = Vec::new();
+    /// assert_eq!(ws.write_to(&mut written), 4);
+    /// assert_eq!(written, b"\x81\x02hi");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn read_from<'b>(
@@ -76,6 +44,8 @@ impl<R: Role> Endpoint<R> {
                 Ok(0) => self.receive_eof(),
                 Ok(length) => return buffer.get_mut(..length).unwrap_or_default(),
                 Err(error) if is_transient(&error) => {}
+                // TLS that ends without a close_notify.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => self.receive_eof(),
                 Err(_) => self.abort(),
             }
         }

@@ -13,8 +13,7 @@
 //! /// Echoes messages until the connection ends.
 //! fn serve(stream: &mut (impl Read + Write)) -> io::Result<Option<Ending>> {
 //!     let mut ws = Endpoint::server(&Options::new());
-//!     let mut buffer = [0; 4096];
-//!     let mut input = &mut buffer[..0];
+//!     let (mut buffer, mut input) = ([0; 4096], &mut [][..]);
 //!     loop {
 //!         while let Some((incoming, sender)) = ws.receive(&mut input) {
 //!             match incoming {
@@ -27,19 +26,11 @@
 //!                 _ => {}
 //!             }
 //!         }
-//!         stream.write_all(ws.output())?;
-//!         ws.written(ws.output().len());
 //!         match ws.next_step() {
 //!             NextStep::Drop => return Ok(ws.ending()),
 //!             NextStep::ShutdownWrite => {} // `TcpStream::shutdown`
-//!             _ => {}
-//!         }
-//!         if ws.wants_read() {
-//!             let length = stream.read(&mut buffer)?;
-//!             if length == 0 {
-//!                 ws.receive_eof();
-//!             }
-//!             input = &mut buffer[..length];
+//!             _ if ws.output().is_empty() => input = ws.read_from(stream, &mut buffer),
+//!             _ => _ = ws.write_to(stream),
 //!         }
 //!     }
 //! }
