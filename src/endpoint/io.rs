@@ -15,6 +15,9 @@ impl<R: Role> Endpoint<R> {
     /// read: the input of [`receive`](Endpoint::receive). At the end of the stream, also if that
     /// misses the end of TLS, it calls [`receive_eof`](Endpoint::receive_eof).
     ///
+    /// It returns at once if no read is wanted. A blocking driver that answers a request later has to
+    /// wait for that by itself.
+    ///
     /// The [guide](crate::guide#driving-an-endpoint) has a whole turn of an event loop.
     ///
     /// ```

@@ -65,6 +65,7 @@ impl<R: Role> Endpoint<R> {
     /// A silent peer is sent a Ping. One that exceeds a [`Limit`] is told so before it is dropped:
     /// by a Close with code 1011 or 1008, or with HTTP status 408 during the handshake. An
     /// application that does not decide about a request in time has the client sent status 503.
+    /// Events that are held back when a limit drops the peer are lost.
     ///
     /// A deadline has an effect at the second tick that finds it passed. Until then `deadline` is
     /// now. So bytes that wait in the transport count first, even if the program was suspended. After
@@ -191,8 +192,9 @@ impl<R: Role> Sender<R> {
     }
 
     /// When to [`tick`](Sender::tick) again at the latest: the time of the latest tick if that has
-    /// to be at once, `None` if nothing is waited for or the time was never told. The deadline can
-    /// move earlier with every other call, so ask in each turn.
+    /// to be at once, `None` if nothing is waited for or the time was never told: that says nothing of
+    /// the [next step](Sender::next_step). The deadline can move earlier with every other call, so ask
+    /// in each turn.
     #[must_use]
     #[doc(alias("timeout", "timer"))]
     pub fn deadline(&self) -> Option<Duration> {
