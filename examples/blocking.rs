@@ -43,8 +43,8 @@ fn serve(mut stream: TcpStream) -> io::Result<Option<Ending>> {
         match ws.next_step() {
             NextStep::Drop => return Ok(ws.ending()),
             NextStep::ShutdownWrite => _ = stream.shutdown(Shutdown::Write),
-            _ if ws.output().is_empty() => input = ws.read_from(&mut stream, &mut buffer),
-            _ => _ = ws.write_to(&mut stream),
+            _ if ws.wants_write() => _ = ws.write_to(&mut stream),
+            _ => input = ws.read_from(&mut stream, &mut buffer),
         }
     }
 }

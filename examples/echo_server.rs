@@ -129,14 +129,12 @@ impl Peer {
     fn turn(&mut self, buffer: &mut [u8], subprotocols: &[String], now: Duration) -> Turn {
         for _ in 0..READS_A_TURN {
             let wanted = self.ws.wants_read();
-            let mut input = self.ws.read_from(&mut self.stream, buffer);
+            let input = self.ws.read_from(&mut self.stream, buffer);
             let drained = wanted && input.is_empty();
-            loop {
-                self.receive(&mut input, subprotocols);
-                self.ws.tick(now);
-                if self.ws.write_to(&mut self.stream) == 0 {
-                    break;
-                }
+            self.receive(input, subprotocols);
+            self.ws.tick(now);
+            while self.ws.write_to(&mut self.stream) {
+                self.receive(&mut [], subprotocols);
             }
             match self.ws.next_step() {
                 NextStep::ShutdownWrite => {
@@ -154,8 +152,8 @@ impl Peer {
         Turn::Unfinished
     }
 
-    fn receive(&mut self, input: &mut &mut [u8], subprotocols: &[String]) {
-        while let Some((incoming, sender)) = self.ws.receive(input) {
+    fn receive(&mut self, mut input: &mut [u8], subprotocols: &[String]) {
+        while let Some((incoming, sender)) = self.ws.receive(&mut input) {
             match incoming {
                 Incoming::Request => {
                     let Some(request) = self.ws.request() else { continue };

@@ -46,9 +46,9 @@
 //! First pass what was read before to `receive`.
 //!
 //! This is one turn of a loop over non-blocking sockets, with epoll, `mio` or `polling`. Call it
-//! when the socket is readable or writable, when the deadline has come, and after you have sent
-//! something. One `buffer` serves all connections. The next chapter has
-//! [`answer`](#answering-a-request).
+//! first when the connection is new. Call it again when the socket is readable or writable, when the
+//! deadline has come, and after you have sent something. One `buffer` serves all connections. The
+//! next chapter has [`answer`](#answering-a-request).
 //!
 //! ```
 //! // use mio::net::TcpStream; or that of std::net, after `set_nonblocking(true)`
@@ -58,27 +58,31 @@
 //!
 //! type Ws = Endpoint<Server>;
 //!
-//! /// Returns whether to wait: for the socket, or until `ws.deadline()`. Else drop the stream.
-//! fn turn(ws: &mut Ws, stream: &mut TcpStream, buffer: &mut [u8], now: Duration) -> bool {
-//!     let mut input = &mut [][..];
-//!     loop {
-//!         while let Some((incoming, sender)) = ws.receive(&mut input) {
-//!             match incoming {
-//!                 Incoming::Request => _ = answer(ws),
-//!                 Incoming::Text(text) => _ = sender.text(text), // an error: it is closing
-//!                 _ => {}
-//!             }
-//!         }
-//!         ws.tick(now);
-//!         let taken = ws.write_to(stream);
-//!         input = ws.read_from(stream, buffer);
-//!         match ws.next_step() {
-//!             NextStep::Drop => return false,
-//!             NextStep::ShutdownWrite => _ = stream.shutdown(Shutdown::Write),
+//! /// `None` is the end: drop the stream. Else wait for the socket, or until `ws.deadline()`.
+//! /// `Some(true)` says that there may be more to read at once.
+//! fn turn(ws: &mut Ws, stream: &mut TcpStream, buffer: &mut [u8], now: Duration) -> Option<bool> {
+//!     let wanted = ws.wants_read();
+//!     let input = ws.read_from(stream, buffer);
+//!     let drained = wanted && input.is_empty();
+//!     receive(ws, input);
+//!     ws.tick(now);
+//!     while ws.write_to(stream) {
+//!         receive(ws, &mut []); // there may be room for what was held back
+//!     }
+//!     match ws.next_step() {
+//!         NextStep::Drop => return None,
+//!         NextStep::ShutdownWrite => _ = stream.shutdown(Shutdown::Write),
+//!         _ => {}
+//!     }
+//!     Some(!drained && ws.wants_read())
+//! }
+//!
+//! fn receive(ws: &mut Ws, mut input: &mut [u8]) {
+//!     while let Some((incoming, sender)) = ws.receive(&mut input) {
+//!         match incoming {
+//!             Incoming::Request => _ = answer(ws),
+//!             Incoming::Text(text) => _ = sender.text(text), // an error: it is closing
 //!             _ => {}
-//!         }
-//!         if taken == 0 && input.is_empty() {
-//!             return true;
 //!         }
 //!     }
 //! }
@@ -113,27 +117,33 @@
 //! # let head = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
 //! #     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 //! # let options = Options::new().water_marks(0, 1); // a second message waits for room
+//! # let turns = |ws: &mut Ws, stream: &mut TcpStream, buffer: &mut [u8], now| loop {
+//! #     match turn(ws, stream, buffer, now) {
+//! #         Some(true) => {}
+//! #         other => return other.is_some(),
+//! #     }
+//! # };
 //! # let mut pipe = TcpStream(head.to_vec(), vec![], false, false);
 //! # let mut ws = Endpoint::server(&options);
 //! # let mut buffer = [0; 64];
-//! # assert!(turn(&mut ws, &mut pipe, &mut buffer, Duration::ZERO));
+//! # assert!(turns(&mut ws, &mut pipe, &mut buffer, Duration::ZERO));
 //! # assert_eq!(ws.deadline(), Some(Duration::from_secs(20)));
 //! # pipe.0.extend_from_slice(b"\x81\x82\0\0\0\0ho\x81\x82\0\0\0\0hi");
 //! # pipe.3 = true;
-//! # assert!(turn(&mut ws, &mut pipe, &mut buffer, Duration::ZERO));
+//! # assert!(turns(&mut ws, &mut pipe, &mut buffer, Duration::ZERO));
 //! # pipe.3 = false;
-//! # assert!(turn(&mut ws, &mut pipe, &mut buffer, Duration::ZERO));
+//! # assert!(turns(&mut ws, &mut pipe, &mut buffer, Duration::ZERO));
 //! # assert!(pipe.1.ends_with(b"\x81\x02ho\x81\x02hi"));
 //! # // The program was suspended: what waits in the socket counts before the time.
-//! # for _ in 0..2 { assert!(turn(&mut ws, &mut pipe, &mut buffer, Duration::from_secs(21))); }
+//! # for _ in 0..2 { assert!(turns(&mut ws, &mut pipe, &mut buffer, Duration::from_secs(21))); }
 //! # assert!(pipe.1.ends_with(b"\x89\x04\0\0\0\x01"));
 //! # pipe.0.extend_from_slice(b"\x8A\x84\0\0\0\0\0\0\0\x01");
 //! # ws.text("late").unwrap();
-//! # assert!(turn(&mut ws, &mut pipe, &mut buffer, Duration::from_secs(1000)));
+//! # assert!(turns(&mut ws, &mut pipe, &mut buffer, Duration::from_secs(1000)));
 //! # assert!(pipe.1.ends_with(b"late"));
 //! # pipe.0.extend_from_slice(b"\x88\x80\0\0\0\0");
 //! # pipe.2 = true;
-//! # assert!(!turn(&mut ws, &mut pipe, &mut buffer, Duration::from_secs(1000)));
+//! # assert!(!turns(&mut ws, &mut pipe, &mut buffer, Duration::from_secs(1000)));
 //! # assert!(pipe.1.ends_with(b"late\x88\x00"));
 //! # assert_eq!(ws.ending().unwrap().to_string(), "closed by the peer: no code");
 //! # // Without limits there is no deadline, and the connection goes on.
@@ -142,7 +152,7 @@
 //! # let options = all.into_iter().fold(options, |options, limit| options.limit(limit, None));
 //! # let mut ws = Endpoint::server(&options);
 //! # let mut pipe = TcpStream(head.to_vec(), vec![], false, false);
-//! # assert!(turn(&mut ws, &mut pipe, &mut buffer, Duration::ZERO));
+//! # assert!(turns(&mut ws, &mut pipe, &mut buffer, Duration::ZERO));
 //! # assert_eq!(ws.deadline(), None);
 //! ```
 //!
@@ -182,17 +192,17 @@
 //! Sleep until the time of `set.first()`. Then take each entry whose time has come by `pop_first`,
 //! and make a turn of its connection. When you drop a connection, remove its entry.
 //!
-//! With an edge-triggered poller, register for reading and writing once. Such a poller wakes you
-//! only for what is new, so a turn has to go on until both would block, as this one does. To be
-//! fair to other connections, end the turn after some reads, once their input was received, and put
-//! the connection at the end of your list: see the example `echo_server`. With another poller, wait
-//! for reading while `wants_read` is true, and for writing while there is output.
+//! With `mio` or another edge-triggered poller, register for reading and writing once. Such a poller
+//! wakes you only for what is new. So after `Some(true)` make another turn before you wait, but first
+//! let other connections have theirs. With a level-triggered poller, `Some(true)` can be ignored.
+//! Wait for reading while `wants_read` is true, and for writing while `wants_write` is.
 //!
-//! **TLS.** A TLS stream buffers what it encrypts. `write_to` flushes in each turn; if that would
-//! block, wait until the socket is writable. Offer `http/1.1` by ALPN, because a server that chooses
-//! `h2` expects HTTP/2. A stream that ends without close_notify, which rustls reports as
-//! `UnexpectedEof`, is an end of stream: `receive_eof`, not `abort`. Whether something is missing at
-//! the end shows by the peer's Close.
+//! **TLS.** A TLS stream keeps what it has encrypted, and what it has decrypted. So after
+//! `Some(true)` make another turn with every poller. While `wants_write` is true, wait for what the
+//! TLS stream wants: during its handshake, that can be to read. Offer `http/1.1` by ALPN, because a
+//! server that chooses `h2` expects HTTP/2. A stream that ends without close_notify, which rustls
+//! reports as `UnexpectedEof`, is an end of stream: `receive_eof`, not `abort`. Whether something is
+//! missing at the end shows by the peer's Close.
 //!
 //! **When only writing broke**, the peer's Close may still wait in the socket. The turn above does
 //! not look for it. To know its code, stop writing, and discard the output by
@@ -837,9 +847,14 @@
 //! # Ok::<(), SendError>(())
 //! ```
 //!
-//! Then make a turn of each, because its output or its next step has changed. `Full` lasts until no
-//! more than the lower water mark waits. To skip a slow peer for a few messages instead of ending
-//! it, ignore the error and set both marks alike: `.water_marks(1 << 20, 1 << 20)`.
+//! Then make a turn of each, because its output or its next step has changed. Where messages come in
+//! faster than turns are made, `Full` also says that nothing was written in between. So first write,
+//! and try again as long as the socket takes something:
+//! `while ws.prepared(&message) == Err(SendError::Full) && ws.write_to(&mut stream) {}`.
+//!
+//! `Full` lasts until no more than the lower water mark waits. To skip a slow peer for a few
+//! messages instead of ending it, ignore the error and set both marks alike:
+//! `.water_marks(1 << 20, 1 << 20)`.
 //!
 //! Between threads, keep the message behind an `Arc`. With many large messages the copies count.
 //! Below the endpoint, a connection's queue can hold the `Arc` itself: see `examples/broadcast.rs`.

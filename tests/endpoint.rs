@@ -1056,7 +1056,7 @@ fn a_transport_that_broke_holds_nothing_back() {
 }
 
 #[test]
-fn a_read_buffer_stays_until_it_is_filled() {
+fn a_tick_leaves_the_read_buffer() {
     let frame = mask(&frame(0x81, b"one"));
     for waits in [false, true] {
         let mut ws = Endpoint::open(Server, Agreed::new(), &options()).unwrap();

@@ -5,6 +5,7 @@
 mod common;
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::time::Duration;
 
 use common::{frame, mask};
 use websocket_proto::{
@@ -71,7 +72,9 @@ fn what_a_stream_gives_is_read_and_its_end_and_its_failure_are_reported() {
         stream.reads.push(end);
         assert!(ws.read_from(&mut stream, &mut buffer).is_empty());
         assert!(!ws.wants_read());
-        ws.written(ws.output().len());
+        assert_eq!(ws.next_step(), NextStep::Continue);
+        stream.writes.push(Ok(9));
+        assert!(ws.write_to(&mut stream));
         assert_eq!(ws.next_step(), NextStep::Drop);
         assert_eq!(ws.ending().unwrap().to_string(), "lost: the transport ended without a Close");
     }
@@ -81,7 +84,7 @@ fn what_a_stream_gives_is_read_and_its_end_and_its_failure_are_reported() {
     ws.text(&"a".repeat(1000)).unwrap();
     assert!(ws.receive(&mut &mut mask(&frame(0x81, b"hi"))[..]).is_none());
     stream.writes.push(Ok(1004));
-    assert_eq!(ws.write_to(&mut stream), 1004);
+    assert!(ws.write_to(&mut stream));
     assert!(!ws.wants_read());
     assert!(matches!(ws.receive(&mut &mut [][..]), Some((Incoming::Text("hi"), _))));
     stream.reads.push(Err(ErrorKind::ConnectionReset));
@@ -106,24 +109,18 @@ fn a_stream_is_read_only_if_that_is_wanted() {
 fn what_a_stream_takes_is_reported_and_so_is_its_failure() {
     let mut stream = Stream::default();
     let mut ws = open();
-    assert_eq!(ws.write_to(&mut stream), 0);
+    assert!(!ws.write_to(&mut stream) && !ws.wants_write());
     ws.text("hello").unwrap();
-    for blocked in TRANSIENT.map(Err).into_iter().chain([Ok(0)]) {
-        stream.writes.push(blocked);
-        assert_eq!(ws.write_to(&mut stream), 0);
+    for blocked in TRANSIENT {
+        stream.writes.push(Err(blocked));
+        assert!(!ws.write_to(&mut stream) && ws.wants_write());
     }
     stream.writes = vec![Ok(3), Ok(9)];
-    assert_eq!((ws.write_to(&mut stream), ws.output().len()), (3, 4));
-    assert_eq!((ws.write_to(&mut stream), ws.output().len()), (4, 0));
+    assert!(ws.write_to(&mut stream));
+    assert_eq!(ws.output().len(), 4);
+    assert!(ws.write_to(&mut stream));
+    assert!(!ws.wants_write());
     assert_eq!(stream.written, frame(0x81, b"hello"));
-
-    // What a stream holds is passed on later.
-    stream.flushes = [TRANSIENT.map(Err).to_vec(), vec![Ok(())]].concat();
-    for _ in 0..3 {
-        assert_eq!(ws.write_to(&mut stream), 0);
-        assert_eq!(ws.next_step(), NextStep::Continue);
-    }
-    assert!(stream.flushes.is_empty());
 
     // What a signal has interrupted is done again.
     ws.text("hello").unwrap();
@@ -131,14 +128,71 @@ fn what_a_stream_takes_is_reported_and_so_is_its_failure() {
     (stream.writes, stream.flushes) =
         (vec![Err(ErrorKind::Interrupted), Ok(9)], vec![Err(ErrorKind::Interrupted), Ok(())]);
     assert_eq!(ws.read_from(&mut stream, &mut [9]), [0]);
-    assert_eq!(ws.write_to(&mut stream), 7);
-    assert!(stream.flushes.is_empty());
+    assert!(ws.write_to(&mut stream));
+    assert!(stream.flushes.is_empty() && !ws.wants_write());
 
-    for (write, flush) in [(Err(ErrorKind::BrokenPipe), Ok(())), (Ok(9), Err(ErrorKind::Other))] {
+    // It broke: what waits inside is received, and the stream is not touched again.
+    let broken = ErrorKind::BrokenPipe;
+    for (write, flush) in [(Err(broken), Ok(())), (Ok(0), Ok(())), (Ok(9), Err(broken))] {
         let mut ws = open();
-        ws.text("hello").unwrap();
+        ws.text(&"a".repeat(1000)).unwrap();
+        assert!(ws.receive(&mut &mut mask(&frame(0x81, b"hi"))[..]).is_none());
         (stream.writes, stream.flushes) = (vec![write], vec![flush]);
-        ws.write_to(&mut stream);
+        assert!(ws.write_to(&mut stream) && !ws.write_to(&mut stream));
+        assert!(matches!(ws.receive(&mut &mut [][..]), Some((Incoming::Text("hi"), _))));
+        assert!(ws.receive(&mut &mut [][..]).is_none());
         assert_eq!(ws.next_step(), NextStep::Drop);
     }
+}
+
+/// As with TLS, which encrypts what it takes, and then waits for the socket.
+#[test]
+fn what_a_stream_holds_is_not_written_yet() {
+    let mut ws = open();
+    ws.tick(Duration::ZERO);
+    let mut stream = Stream { writes: vec![Ok(9)], ..Stream::default() };
+    let mut close = mask(&frame(0x88, b"\x03\xE8"));
+    assert!(matches!(ws.receive(&mut &mut close[..]), Some((Incoming::Close(_), _))));
+    stream.flushes = vec![Err(ErrorKind::WouldBlock); 2];
+    assert!(ws.write_to(&mut stream) && !ws.write_to(&mut stream));
+    assert!(ws.output().is_empty() && ws.wants_write());
+    assert_eq!(ws.next_step(), NextStep::Continue);
+    assert_eq!(stream.written, frame(0x88, b"\x03\xE8"));
+    stream.flushes = vec![Ok(())];
+    assert!(ws.write_to(&mut stream));
+    assert_eq!(ws.next_step(), NextStep::ShutdownWrite);
+}
+
+/// The limit on output that waits begins with a write that was refused, and ends with one that was
+/// not.
+#[test]
+fn time_counts_for_a_stream_that_takes_nothing() {
+    let mut ws = open();
+    ws.tick(Duration::ZERO);
+    ws.text("hello").unwrap();
+    let mut stream =
+        Stream { writes: vec![Err(ErrorKind::WouldBlock), Ok(9)], ..Stream::default() };
+    assert!(!ws.write_to(&mut stream));
+    assert_eq!(ws.deadline(), Some(Duration::ZERO));
+    ws.tick(Duration::from_secs(1));
+    assert_eq!(ws.deadline(), Some(Duration::from_secs(20)));
+    assert!(ws.write_to(&mut stream));
+    assert_eq!(ws.deadline(), Some(Duration::from_secs(1)));
+}
+
+/// A connection that the system has given up is no read that took too long.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_time_out_of_the_system_breaks_the_connection() {
+    struct Lost;
+    impl Read for Lost {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            let timed_out = io::Error::from_raw_os_error(110);
+            assert_eq!(timed_out.kind(), ErrorKind::TimedOut);
+            Err(timed_out)
+        }
+    }
+    let mut ws = open();
+    assert!(ws.read_from(&mut Lost, &mut [0; 9]).is_empty());
+    assert_eq!(ws.next_step(), NextStep::Drop);
 }

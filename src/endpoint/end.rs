@@ -170,7 +170,8 @@ impl<R: Role> Sender<R> {
     /// Reports that the transport broke: a reset, a failure of TLS, a write that failed. Nothing
     /// more will be read or written, and the output is discarded. Pass what was read before to
     /// [`receive`](super::Endpoint::receive) first. What waits inside, because too much output
-    /// waited, is still received, and only then is the next step to drop the transport.
+    /// waited, is still received, and only then is the next step to drop the transport. Until then
+    /// the [deadline](Sender::deadline) is now.
     #[doc(alias = "reset")]
     pub fn abort(&mut self) {
         (self.out, self.written, self.handed_out) = (Vec::new(), 0, 0);

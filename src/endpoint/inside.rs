@@ -49,7 +49,7 @@ impl Kept {
         self.end.saturating_sub(self.start)
     }
 
-    /// Whether there is room for a read, which may be going on.
+    /// Whether there is room for a read.
     pub(super) fn has_room(&self) -> bool {
         self.bytes.len() > self.end
     }

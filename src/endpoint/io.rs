@@ -33,7 +33,7 @@ impl<R: Role> Endpoint<R> {
     ///     }
     /// }
     /// let mut written = Vec::new();
-    /// assert_eq!(ws.write_to(&mut written), 4);
+    /// assert!(ws.write_to(&mut written));
     /// assert_eq!(written, b"\x81\x02hi");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -43,10 +43,10 @@ impl<R: Role> Endpoint<R> {
         buffer: &'b mut [u8],
     ) -> &'b mut [u8] {
         if self.wants_read() && !buffer.is_empty() {
-            match retry(|| stream.read(buffer)) {
-                Ok(0) => self.receive_eof(),
-                Ok(length) => return buffer.get_mut(..length).unwrap_or_default(),
-                Err(error) if is_transient(&error) => {}
+            match attempt(|| stream.read(buffer)) {
+                Ok(None) => {}
+                Ok(Some(0)) => self.receive_eof(),
+                Ok(Some(length)) => return buffer.get_mut(..length).unwrap_or_default(),
                 // TLS that ends without a close_notify.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => self.receive_eof(),
                 Err(_) => self.abort(),
@@ -55,41 +55,61 @@ impl<R: Role> Endpoint<R> {
         &mut []
     }
 
-    /// Writes once from the [output](Endpoint::output), if there is any, and flushes the stream.
-    /// Returns how many bytes the stream took, which are reported as
-    /// [`written`](Endpoint::written).
+    /// Writes once from the [output](Endpoint::output), if there is any, flushes the stream, and
+    /// reports what has left as [`written`](Endpoint::written). What a stream took and cannot flush
+    /// yet, as with TLS, still [waits](Endpoint::wants_write).
     ///
-    /// As long as this is not zero, there can be more to [receive](Endpoint::receive), with an empty
-    /// input, and to write.
-    pub fn write_to(&mut self, stream: &mut (impl io::Write + ?Sized)) -> usize {
-        let mut taken = 0;
-        if !self.output().is_empty() {
-            match retry(|| stream.write(self.output())) {
-                Ok(count) => taken = count,
-                Err(error) if is_transient(&error) => {}
-                Err(_) => self.abort(),
-            }
-            self.written(taken);
+    /// Returns whether to call [`receive`](Endpoint::receive) again, with an empty input, and then
+    /// this: because the stream took something, or because it broke.
+    pub fn write_to(&mut self, stream: &mut (impl io::Write + ?Sized)) -> bool {
+        if self.sender.broken {
+            return false;
         }
-        match retry(|| stream.flush()) {
-            Err(error) if !is_transient(&error) => self.abort(),
-            _ => {}
+        self.try_write_to(stream).unwrap_or_else(|_| {
+            self.abort();
+            true
+        })
+    }
+
+    fn try_write_to(&mut self, stream: &mut (impl io::Write + ?Sized)) -> io::Result<bool> {
+        let taken = match self.output() {
+            [] => 0,
+            output => match attempt(|| stream.write(output))? {
+                Some(0) => return Err(ErrorKind::WriteZero.into()),
+                taken => taken.unwrap_or(0),
+            },
+        };
+        if attempt(|| stream.flush())?.is_none() {
+            self.sender.hand_out(taken);
+            self.written(0);
+            return Ok(taken > 0);
         }
-        taken
+        let left = self.sender.handed_out.saturating_add(taken);
+        self.written(left);
+        Ok(left > 0)
+    }
+}
+
+/// Makes a call, again if a signal has interrupted it. `None` says that there is nothing to be had
+/// now.
+fn attempt<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
+    loop {
+        match call() {
+            Ok(done) => return Ok(Some(done)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if is_transient(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        }
     }
 }
 
 /// Whether the call can be made again later.
 fn is_transient(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-}
-
-/// Makes a call again that a signal has interrupted.
-fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            result => return result,
-        }
+    match error.kind() {
+        ErrorKind::WouldBlock => true,
+        // The time limit of a read or a write on Windows, or in a wrapper. Elsewhere, the system
+        // says that it has given the connection up.
+        ErrorKind::TimedOut => cfg!(windows) || error.raw_os_error().is_none(),
+        _ => false,
     }
 }

@@ -29,8 +29,8 @@
 //!         match ws.next_step() {
 //!             NextStep::Drop => return Ok(ws.ending()),
 //!             NextStep::ShutdownWrite => {} // `TcpStream::shutdown`
-//!             _ if ws.output().is_empty() => input = ws.read_from(stream, &mut buffer),
-//!             _ => _ = ws.write_to(stream),
+//!             _ if ws.wants_write() => _ = ws.write_to(stream),
+//!             _ => input = ws.read_from(stream, &mut buffer),
 //!         }
 //!     }
 //! }

@@ -156,7 +156,8 @@ impl<R: Role> Endpoint<R> {
             || inbox.ready_otherwise(sender, input)
     }
 
-    /// Whether to read. Otherwise input that was read is still inside, or nothing more is expected.
+    /// Whether to read, also if only the end of the stream is awaited. Otherwise input that was read
+    /// is still inside, or nothing more is expected.
     /// A call of [`receive`](Endpoint::receive) can make it true, when it has taken what was inside:
     /// ask after it, and again before you wait.
     ///
@@ -170,12 +171,19 @@ impl<R: Role> Endpoint<R> {
         self.sender.wants_read()
     }
 
+    /// Whether output waits: to be written, or to be reported as [`written`](Endpoint::written).
+    #[must_use]
+    #[doc(alias("writable"))]
+    pub fn wants_write(&self) -> bool {
+        self.sender.waiting() > 0
+    }
+
     /// Returns a buffer to read into, in place of one of the driver's, empty only if there is no
     /// memory. Report with [`filled`](Endpoint::filled) how much was read, and then call
     /// [`receive`](Endpoint::receive) with an empty input.
     ///
-    /// Its memory is held until the next call of `receive`, so a driver with many connections does
-    /// better with one buffer for all.
+    /// Its memory is held until the next call of `receive`, so make that call also if nothing was
+    /// read. A driver with many connections does better with one buffer for all.
     ///
     /// ```
     /// # use std::io::{self, Read};

@@ -435,21 +435,34 @@ impl<R: Role> Sender<R> {
         let before = self.waiting();
         let taken = count.min(before);
         let handed_out = taken.min(self.handed_out);
-        self.trace_sent(taken - handed_out);
         self.handed_out -= handed_out;
-        self.written = self.written.saturating_add(taken - handed_out);
-        if self.written >= self.out.len() {
-            self.empty();
-        } else {
-            reclaim(&mut self.out, &mut self.written);
-        }
-        self.mark();
+        self.advance(taken - handed_out);
         let waiting = before - taken;
         if let Some(clock) = &mut self.clock {
             clock.written(taken, waiting);
         }
         self.full &= waiting > self.settings().low_water;
         self.settle();
+    }
+
+    /// Notes that a stream holds `count` bytes of the output, but may not have passed them on.
+    #[cfg(feature = "std")]
+    pub(super) fn hand_out(&mut self, count: usize) {
+        let count = count.min(self.output().len());
+        self.handed_out = self.handed_out.saturating_add(count);
+        self.advance(count);
+    }
+
+    /// Takes `count` bytes off the front of the output.
+    fn advance(&mut self, count: usize) {
+        self.trace_sent(count);
+        self.written = self.written.saturating_add(count);
+        if self.written >= self.out.len() {
+            self.empty();
+        } else {
+            reclaim(&mut self.out, &mut self.written);
+        }
+        self.mark();
     }
 
     /// All of the output was written.
