@@ -204,6 +204,12 @@
 //! reports as `UnexpectedEof`, is an end of stream: `receive_eof`, not `abort`. Whether something is
 //! missing at the end shows by the peer's Close.
 //!
+//! With rustls over blocking sockets, move the bytes of TLS yourself (`read_tls`,
+//! `process_new_packets`, `write_tls`), and give `read_from` and `write_to` its `reader()` and
+//! `writer()`. A call of `rustls::Stream` can read many times, so that the time limit of a read does
+//! not bound it, and it does not read while a write waits. An error of TLS, such as a certificate
+//! that is not trusted, comes from `process_new_packets`: to the endpoint it is an `abort`.
+//!
 //! **When only writing broke**, the peer's Close may still wait in the socket. The turn above does
 //! not look for it. To know its code, stop writing, and discard the output by
 //! `ws.written(ws.output().len())`, so that no events are held back. Then read and receive until a

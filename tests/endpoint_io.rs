@@ -111,8 +111,9 @@ fn what_a_stream_takes_is_reported_and_so_is_its_failure() {
     let mut ws = open();
     assert!(!ws.write_to(&mut stream) && !ws.wants_write());
     ws.text("hello").unwrap();
-    for blocked in TRANSIENT {
-        stream.writes.push(Err(blocked));
+    // A TLS connection whose buffer is full takes nothing, without an error.
+    for blocked in TRANSIENT.map(Err).into_iter().chain([Ok(0)]) {
+        stream.writes.push(blocked);
         assert!(!ws.write_to(&mut stream) && ws.wants_write());
     }
     stream.writes = vec![Ok(3), Ok(9)];
@@ -133,7 +134,7 @@ fn what_a_stream_takes_is_reported_and_so_is_its_failure() {
 
     // It broke: what waits inside is received, and the stream is not touched again.
     let broken = ErrorKind::BrokenPipe;
-    for (write, flush) in [(Err(broken), Ok(())), (Ok(0), Ok(())), (Ok(9), Err(broken))] {
+    for (write, flush) in [(Err(broken), Ok(())), (Ok(9), Err(broken))] {
         let mut ws = open();
         ws.text(&"a".repeat(1000)).unwrap();
         assert!(ws.receive(&mut &mut mask(&frame(0x81, b"hi"))[..]).is_none());

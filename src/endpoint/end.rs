@@ -231,7 +231,8 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// How the endpoint ended; `None` while there is a connection or one may still open.
+    /// How the endpoint ended; `None` while there is a connection or one may still open. There is an
+    /// ending once the [next step](Sender::next_step) is to drop the transport.
     #[must_use]
     #[doc(alias = "closure")]
     pub fn ending(&self) -> Option<Ending> {

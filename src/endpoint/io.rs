@@ -7,9 +7,10 @@ use std::io::{self, ErrorKind};
 use super::Endpoint;
 use crate::role::Role;
 
-/// For blocking and for non-blocking streams. That a stream gives or takes nothing now, also after
-/// a time limit of its own, is no error here, and any other error is an
-/// [`abort`](Endpoint::abort). So a driver only looks at the [next step](Endpoint::next_step).
+/// For blocking and for non-blocking streams, and for the reader and the writer of a TLS connection.
+/// That a stream gives or takes nothing now, also after a time limit of its own, is no error here, and
+/// any other error is an [`abort`](Endpoint::abort). So a driver only looks at the
+/// [next step](Endpoint::next_step).
 impl<R: Role> Endpoint<R> {
     /// Reads once into `buffer`, if that is [wanted](Endpoint::wants_read), and returns what was
     /// read: the input of [`receive`](Endpoint::receive). At the end of the stream, also if that
@@ -55,9 +56,9 @@ impl<R: Role> Endpoint<R> {
         &mut []
     }
 
-    /// Writes once from the [output](Endpoint::output), if there is any, flushes the stream, and
-    /// reports what has left as [`written`](Endpoint::written). What a stream took and cannot flush
-    /// yet, as with TLS, still [waits](Endpoint::wants_write).
+    /// Writes once from the [output](Endpoint::output), if there is any, flushes the stream in any
+    /// case, and reports what has left as [`written`](Endpoint::written). What a stream took and
+    /// cannot flush yet, as with TLS, still [waits](Endpoint::wants_write).
     ///
     /// Returns whether to call [`receive`](Endpoint::receive) again, with an empty input, and then
     /// this: because the stream took something, or because it broke.
@@ -74,10 +75,7 @@ impl<R: Role> Endpoint<R> {
     fn try_write_to(&mut self, stream: &mut (impl io::Write + ?Sized)) -> io::Result<bool> {
         let taken = match self.output() {
             [] => 0,
-            output => match attempt(|| stream.write(output))? {
-                Some(0) => return Err(ErrorKind::WriteZero.into()),
-                taken => taken.unwrap_or(0),
-            },
+            output => attempt(|| stream.write(output))?.unwrap_or(0),
         };
         if attempt(|| stream.flush())?.is_none() {
             self.sender.hand_out(taken);
