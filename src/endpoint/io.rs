@@ -7,9 +7,9 @@ use std::io::{self, ErrorKind};
 use super::Endpoint;
 use crate::role::Role;
 
-/// For blocking and for non-blocking streams, and for the reader and the writer of a TLS connection.
-/// That a stream gives or takes nothing now, also after a time limit of its own, is no error here, and
-/// any other error is an [`abort`](Endpoint::abort). So a driver only looks at the
+/// For blocking and for non-blocking streams, and for the reader and the writer of a TLS
+/// connection. A stream may give or take nothing now, also after a time limit of its own. Any other
+/// error is an [`abort`](Endpoint::abort). So a driver only looks at the
 /// [next step](Endpoint::next_step).
 impl<R: Role> Endpoint<R> {
     /// Reads once into `buffer`, if that is [wanted](Endpoint::wants_read), and returns what was

@@ -318,6 +318,13 @@ impl<R: Role> Endpoint<R> {
         self.sender.output()
     }
 
+    /// Whether output waits: to be written, or to be reported as [`written`](Endpoint::written).
+    #[must_use]
+    #[doc(alias("writable"))]
+    pub fn wants_write(&self) -> bool {
+        self.sender.waiting() > 0
+    }
+
     /// The same as [`Sender::take_output`].
     #[must_use]
     pub fn take_output(&mut self, spare: Vec<u8>) -> Vec<u8> {

@@ -171,13 +171,6 @@ impl<R: Role> Endpoint<R> {
         self.sender.wants_read()
     }
 
-    /// Whether output waits: to be written, or to be reported as [`written`](Endpoint::written).
-    #[must_use]
-    #[doc(alias("writable"))]
-    pub fn wants_write(&self) -> bool {
-        self.sender.waiting() > 0
-    }
-
     /// Returns a buffer to read into, in place of one of the driver's, empty only if there is no
     /// memory. Report with [`filled`](Endpoint::filled) how much was read, and then call
     /// [`receive`](Endpoint::receive) with an empty input.

@@ -93,7 +93,7 @@ impl<R: Role> Endpoint<R> {
     pub fn tick(&mut self, now: Duration) {
         let Endpoint { inbox, sender } = self;
         sender.tick(now);
-        // A read may be going on.
+        // A read into that room may be going on, and its bytes are reported after this tick.
         if inbox.inside.as_ref().is_some_and(|inside| inside.kept.has_room()) {
             return;
         }

@@ -384,8 +384,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         // No stream of tokio is ready for a task that has to let others run. That is not the peer's
         // fault.
         let _ = ready!(coop::poll_proceed(cx));
-        // Reads and writes take turns, because a peer may write without end. Between two reads,
-        // what was read is received before the time is told.
+        // Reads and writes take turns, because a peer may write without end. Between two reads, the
+        // endpoint receives what the first has brought before it is told the time.
         let mut more = mem::take(&mut self.io.read);
         if !self.ready() && !more && !self.io.eof && self.endpoint.wants_read() {
             self.io.input.resize(READ, 0);
