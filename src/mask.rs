@@ -3,17 +3,18 @@
 //! Blocks are plain arrays in safe code, which the compiler turns into vector instructions. A key that
 //! has been rotated by the bytes already masked continues in the next piece of a frame.
 
-/// From this length on, a few bytes in front are masked by themselves, so that the blocks behind them
-/// are aligned: a vector that lies across two lines of the cache takes twice as long.
-const LONG: usize = 2048;
-/// The alignment of the vectors that every 64-bit processor has.
-const VECTOR: usize = 16;
+/// From this length on, it pays to look for the widest vectors of the processor, and to mask a few
+/// bytes in front by themselves, so that the blocks behind them are aligned: a vector that lies
+/// across two lines of the cache takes twice as long.
+pub(crate) const LONG: usize = 512;
+/// The alignment of the widest vectors that are used.
+const VECTOR: usize = 32;
 
 /// XORs `data` with `key`, whose first byte meets the first byte of `data`.
 #[inline]
 pub(crate) fn apply(data: &mut [u8], key: [u8; 4]) {
     if data.len() >= LONG {
-        apply_aligned(data, key);
+        apply_long(data, key);
     } else {
         apply_words(data, key);
     }
@@ -28,13 +29,28 @@ pub(crate) fn unmask(data: &mut [u8], key: [u8; 4]) {
 }
 
 #[inline(never)]
-fn apply_aligned(data: &mut [u8], key: [u8; 4]) {
+fn apply_long(data: &mut [u8], key: [u8; 4]) {
     let front = to_alignment(data.as_ptr());
     if let Some((front, rest)) = data.split_at_mut_checked(front) {
         let rest_key = rotate(key, front.len());
         apply_words(front, key);
-        apply_words(apply_blocks::<256>(rest, rest_key), rest_key);
+        let rest = widely(
+            #[inline(always)]
+            || apply_blocks::<256>(rest, rest_key),
+        );
+        apply_words(rest, rest_key);
     }
+}
+
+/// Does `work`, which has to be inlined, with the widest vectors that the processor has. Without the
+/// feature `wide` these are the ones that every processor of its kind has.
+#[inline(always)]
+fn widely<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(all(feature = "wide", target_arch = "x86_64"))]
+    if let Some(avx2) = fearless_simd::Level::new().as_avx2() {
+        return fearless_simd::Simd::vectorize(avx2, work);
+    }
+    work()
 }
 
 #[inline(always)]
@@ -58,7 +74,7 @@ fn apply_words(data: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// How many bytes lie between this one and one that is aligned for vectors: 15 at most.
+/// How many bytes lie between this one and one that is aligned for vectors: 31 at most.
 fn to_alignment(byte: *const u8) -> usize {
     byte.align_offset(VECTOR) % VECTOR
 }
@@ -73,6 +89,19 @@ fn apply_blocks<const N: usize>(data: &mut [u8], key: [u8; 4]) -> &mut [u8] {
         }
     }
     blocks.into_remainder()
+}
+
+/// As [`copy`], for a copy of at least [`LONG`] bytes that begins at `to`.
+#[inline(never)]
+pub(crate) fn copy_long(data: &[u8], key: [u8; 4], to: *const u8, mut put: impl FnMut(&[u8])) {
+    let Some((front, rest)) = data.split_at_checked(to_alignment(to)) else { return };
+    copy(front, key, &mut put);
+    let key = rotate(key, front.len());
+    let rest = widely(
+        #[inline(always)]
+        || copy_blocks::<256>(rest, key, &mut put),
+    );
+    copy(rest, key, put);
 }
 
 /// Hands `data`, XORed as by [`apply`], to `put` in blocks.

@@ -154,8 +154,11 @@ impl Output for alloc::vec::Vec<u8> {
     fn append_masked(&mut self, bytes: &[u8], key: [u8; 4]) {
         if bytes.len() < 64 {
             mask::copy(bytes, key, |block| self.extend_from_slice(block));
-        } else {
+        } else if bytes.len() < mask::LONG {
             append_words(self, bytes, key);
+        } else {
+            let end = self.as_ptr().wrapping_add(self.len());
+            mask::copy_long(bytes, key, end, |block| self.extend_from_slice(block));
         }
     }
 }
