@@ -245,8 +245,26 @@ impl<R: Role> Connection<R> {
         data: Data<'_>,
         out: &mut (impl Output + ?Sized),
     ) -> Result<(), SendError> {
-        let frame = Frame { first: self.check_message(data.kind())?, payload: data.as_bytes() };
-        self.sender.emit_data(frame, &mut self.role, out)
+        debug_assert_eq!(self.sender.is_ready(), self.is_ready());
+        if self.sender.is_ready() {
+            return Frame::whole(data).emit(&mut self.role, out);
+        }
+        self.send_otherwise(data, out)
+    }
+
+    #[inline(never)]
+    fn send_otherwise(
+        &mut self,
+        data: Data<'_>,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        self.check_message()?;
+        self.sender.emit_data(Frame::whole(data), &mut self.role, out)
+    }
+
+    /// What [`Sender::is_ready`] says, from the facts themselves.
+    fn is_ready(&self) -> bool {
+        self.check_message().is_ok() && !self.sender.owes_pong()
     }
 
     /// Appends a text message in one frame, after the Pong that may be owed (§5.6, §6.1).
@@ -393,6 +411,7 @@ impl<R: Role> Connection<R> {
         self.sender.emit(Some(frame), &mut self.role, out)?;
         // Only now, so that a Close for which there was no room stays owed.
         self.closing.record_sent(code);
+        self.sender.close();
         Ok(())
     }
 
@@ -418,6 +437,7 @@ impl<R: Role> Connection<R> {
     const fn stop(&mut self) {
         self.receiver.stop();
         self.sender.forget_pong();
+        self.sender.close();
     }
 
     /// Appends the Pong or the Close that the protocol owes the peer now: all of it or nothing.
@@ -502,11 +522,11 @@ impl<R: Role> Connection<R> {
         }
     }
 
-    /// Returns the first byte of a message in one frame, if it may be sent now.
+    /// Whether a message in one frame may be sent now.
     #[inline]
-    pub(crate) fn check_message(&self, kind: Kind) -> Result<u8, SendError> {
+    pub(crate) fn check_message(&self) -> Result<(), SendError> {
         self.check_open()?;
-        self.sender.whole_first_byte(kind)
+        self.sender.check_whole()
     }
 
     /// The number of bytes received, wrapping at 2^32. Any change means that the peer is alive.

@@ -191,7 +191,7 @@ impl<R: Role> Connection<R> {
             Some(context) if plain.len() >= deflater.threshold => context,
             _ => return self.send(data, out),
         };
-        self.check_message(data.kind())?;
+        self.check_message()?;
         let bound = deflater.bound(plain.len());
         let (role, sender) = self.sending();
         let keys = sender.reserve(Some(bound), role, out)?;

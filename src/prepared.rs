@@ -114,7 +114,7 @@ impl Connection<Server> {
     /// As for [`send_text`](Connection::send_text); [`SendError::NotAgreed`] if the message is
     /// compressed and the peer could not read it, or what comes after it.
     pub fn prepared<'p>(&self, message: &'p Prepared) -> Result<&'p [u8], SendError> {
-        self.check_message(message.kind)?;
+        self.check_message()?;
         if let Some(window) = message.window {
             // RFC 7692 §7.1.1.1: with context takeover it would move the peer's window and not
             // ours.

@@ -2,7 +2,7 @@
 
 use crate::{
     error::SendError,
-    event::{ControlPayload, Kind},
+    event::{ControlPayload, Data},
     frame::{Opcode, Open, encode, first_byte},
     output::Output,
     role::Role,
@@ -13,6 +13,11 @@ pub(crate) struct Sender {
     pong: Pong,
     /// The fragmented message whose last fragment was not sent, if there is one.
     message: Option<Open>,
+    /// No data may be sent any more.
+    closed: bool,
+    /// Nothing is in the way of a message in one frame. Sending most messages looks at this and
+    /// nothing else. [`settle`](Sender::settle) sets it after each change.
+    ready: bool,
 }
 
 /// The answer to the latest received Ping (§5.5.2). Only the latest needs one (§5.5.3), so this has
@@ -52,9 +57,28 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
+    /// A message in one frame.
+    #[inline(always)]
+    pub(crate) fn whole(data: Data<'a>) -> Self {
+        Frame { first: first_byte(true, false, data.kind().into()), payload: data.as_bytes() }
+    }
+
     /// A control frame: never fragmented (§5.5).
     pub(crate) const fn control(opcode: Opcode, payload: &'a [u8]) -> Self {
         Frame { first: first_byte(true, false, opcode), payload }
+    }
+
+    /// Appends this frame alone: all of it or nothing.
+    #[inline(always)]
+    pub(crate) fn emit<R: Role>(
+        self,
+        role: &mut R,
+        out: &mut (impl Output + ?Sized),
+    ) -> Result<(), SendError> {
+        out.reserve(size::<R>(self.payload.len()))?;
+        // §5.3: a fresh key for every frame.
+        self.append(role.mask_key()?, out);
+        Ok(())
     }
 
     #[inline(always)]
@@ -92,13 +116,32 @@ const fn size<R: Role>(length: usize) -> usize {
 impl Sender {
     /// Creates the sending half; `auto_pong` is whether received Pings are answered.
     pub(crate) const fn new(auto_pong: bool) -> Self {
-        Sender { pong: if auto_pong { Pong::Sent } else { Pong::Manual }, message: None }
+        let pong = if auto_pong { Pong::Sent } else { Pong::Manual };
+        Sender { pong, message: None, closed: false, ready: true }
+    }
+
+    const fn settle(&mut self) {
+        self.ready = !self.closed && self.message.is_none() && !self.owes_pong();
+    }
+
+    /// Whether nothing is in the way of a message in one frame: data may be sent, no other message is
+    /// open, and no Pong is owed.
+    #[inline]
+    pub(crate) const fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// Records that no data may be sent any more.
+    pub(crate) const fn close(&mut self) {
+        self.closed = true;
+        self.settle();
     }
 
     /// Records a received Ping with this payload.
     pub(crate) const fn record_ping(&mut self, payload: ControlPayload) {
         if !matches!(self.pong, Pong::Manual) {
             self.pong = Pong::Owed(payload);
+            self.settle();
         }
     }
 
@@ -107,6 +150,7 @@ impl Sender {
     pub(crate) const fn forget_pong(&mut self) {
         if self.owes_pong() {
             self.pong = Pong::Sent;
+            self.settle();
         }
     }
 
@@ -134,11 +178,11 @@ impl Sender {
         Ok(first_byte(last, message.compressed && self.message.is_none(), opcode))
     }
 
-    /// Returns the first byte of a message in one frame, unless another message is open (§5.4).
+    /// Refuses a message in one frame while another message is open (§5.4).
     #[inline]
-    pub(crate) fn whole_first_byte(&self, kind: Kind) -> Result<u8, SendError> {
+    pub(crate) const fn check_whole(&self) -> Result<(), SendError> {
         match self.message {
-            None => Ok(first_byte(true, false, kind.into())),
+            None => Ok(()),
             Some(_) => Err(SendError::MessageOpen),
         }
     }
@@ -147,6 +191,7 @@ impl Sender {
     #[inline]
     pub(crate) fn sent(&mut self, message: Open, last: bool) {
         self.message = (!last).then_some(message);
+        self.settle();
     }
 
     /// Appends the owed Pong and then a data frame: both or nothing.
@@ -161,10 +206,7 @@ impl Sender {
         if self.owes_pong() {
             return self.emit(Some(frame), role, out);
         }
-        out.reserve(size::<R>(frame.payload.len()))?;
-        // §5.3: a fresh key for every frame.
-        frame.append(role.mask_key()?, out);
-        Ok(())
+        frame.emit(role, out)
     }
 
     /// Appends the owed Pong and then `frame`: both or nothing.
