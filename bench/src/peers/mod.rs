@@ -57,6 +57,7 @@ pub const PEERS: &[&Peer] = &[
     &codec::PEER,
     &codec::LOOKING,
     &ours::PEER,
+    &ours::SHARED,
     &ours::PIECES,
     &endpoint::PEER,
     &tungstenite::PEER,

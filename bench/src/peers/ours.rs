@@ -46,6 +46,18 @@ pub const PIECES: Peer = Peer {
     },
 };
 
+pub const SHARED: Peer = Peer {
+    name: "websocket-proto, shared buffer",
+    kind: Kind::Ours,
+    note: "whole messages out of one read buffer for all connections, so that long ones are copied",
+    skips: nothing,
+    ways: |load| match load.bench {
+        Bench::ReceiveServer => way(|output| receive_shared(Server, load, output)),
+        Bench::ReceiveClient => way(|output| receive_shared(client(), load, output)),
+        _ => Err("does the rest in one way"),
+    },
+};
+
 /// What a connection first has to read into, and how much that may become.
 const BUFFER: usize = 128 << 10;
 const LIMIT: usize = 16 << 20;
@@ -89,14 +101,31 @@ fn receive_in_place<R: Role, S>(
     }
 }
 
-#[inline(never)]
-fn receive<R: Role>(role: R, load: &Load, output: &mut Output) {
-    let message = |output: &mut Output, _: &mut _, message: Message<'_>| match message {
+#[inline(always)]
+fn take(output: &mut Output, message: Message<'_>) {
+    match message {
         Message::Text(text) => output.message(text.as_bytes()),
         Message::Binary(data) => output.message(data),
         other => panic!("{other:?}"),
-    };
-    receive_in_place(role, load, output, message, |_| {});
+    }
+}
+
+#[inline(never)]
+fn receive<R: Role>(role: R, load: &Load, output: &mut Output) {
+    receive_in_place(role, load, output, |output, _, message| take(output, message), |_| {});
+}
+
+#[inline(never)]
+fn receive_shared<R: Role>(role: R, load: &Load, output: &mut Output) {
+    let mut connection = Connection::new(role, &Config::new(), Agreed::new());
+    let (mut messages, mut buffer) = (Messages::new(), vec![0; READ]);
+    for read in reads(&load.wire) {
+        let mut input = &mut buffer[..read.len()];
+        input.copy_from_slice(read);
+        while let Some(message) = messages.receive(&mut connection, &mut input) {
+            take(output, message);
+        }
+    }
 }
 
 #[inline(never)]
