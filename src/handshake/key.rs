@@ -4,7 +4,7 @@
 use arrayvec::ArrayString;
 use base64::{
     Engine as _, alphabet,
-    engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD},
+    engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD_NO_PAD},
 };
 
 /// What the key is hashed together with (§1.3).
@@ -29,9 +29,9 @@ pub fn nonce() -> Option<[u8; 16]> {
 
 /// Returns the text of a Sec-WebSocket-Key (§4.1).
 pub(super) fn encode_key(nonce: [u8; 16]) -> ArrayString<24> {
-    let mut text = [0; 24];
-    // The lengths fit: 16 bytes make 24 characters.
-    let _ = STANDARD.encode_slice(nonce, &mut text);
+    // 16 bytes make 22 characters, and the padding is there already.
+    let mut text = [b'='; 24];
+    let _ = STANDARD_NO_PAD.encode_slice(nonce, &mut text);
     ArrayString::from_byte_string(&text).unwrap_or_default()
 }
 
@@ -44,9 +44,9 @@ pub(super) fn is_key(text: &[u8]) -> bool {
 /// Returns the Sec-WebSocket-Accept that answers a key. It is made from the key's text, not from
 /// the bytes that the text stands for (§4.2.2).
 pub(super) fn accept_key(key: &[u8]) -> ArrayString<28> {
-    let mut text = [0; 28];
-    // The lengths fit: 20 bytes make 28 characters.
-    let _ = STANDARD.encode_slice(hash(key), &mut text);
+    // 20 bytes make 27 characters, and the padding is there already.
+    let mut text = [b'='; 28];
+    let _ = STANDARD_NO_PAD.encode_slice(hash(key), &mut text);
     ArrayString::from_byte_string(&text).unwrap_or_default()
 }
 
