@@ -11,13 +11,20 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Sender {
     pong: Pong,
-    /// The fragmented message whose last fragment was not sent, if there is one.
-    message: Option<Open>,
-    /// No data may be sent any more.
-    closed: bool,
-    /// Nothing is in the way of a message in one frame. Sending most messages looks at this and
-    /// nothing else. [`settle`](Sender::settle) sets it after each change.
-    ready: bool,
+    way: Way,
+}
+
+/// What is in the way of a message in one frame. Sending most messages looks at this and nothing
+/// else.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Free,
+    /// The owed Pong, which goes first.
+    Pong,
+    /// Another message, whose last fragment was not sent. A Pong may be owed too.
+    Message(Open),
+    /// Our Close was sent or is owed, or the connection has ended: no data may be sent.
+    Closed,
 }
 
 /// The answer to the latest received Ping (§5.5.2). Only the latest needs one (§5.5.3), so this has
@@ -117,24 +124,26 @@ impl Sender {
     /// Creates the sending half; `auto_pong` is whether received Pings are answered.
     pub(crate) const fn new(auto_pong: bool) -> Self {
         let pong = if auto_pong { Pong::Sent } else { Pong::Manual };
-        Sender { pong, message: None, closed: false, ready: true }
+        Sender { pong, way: Way::Free }
     }
 
+    /// Sets the way to what it is while no message is open.
     const fn settle(&mut self) {
-        self.ready = !self.closed && self.message.is_none() && !self.owes_pong();
+        if matches!(self.way, Way::Free | Way::Pong) {
+            self.way = if self.owes_pong() { Way::Pong } else { Way::Free };
+        }
     }
 
     /// Whether nothing is in the way of a message in one frame: data may be sent, no other message is
     /// open, and no Pong is owed.
     #[inline]
     pub(crate) const fn is_ready(&self) -> bool {
-        self.ready
+        matches!(self.way, Way::Free)
     }
 
     /// Records that no data may be sent any more.
     pub(crate) const fn close(&mut self) {
-        self.closed = true;
-        self.settle();
+        self.way = Way::Closed;
     }
 
     /// Records a received Ping with this payload.
@@ -160,9 +169,11 @@ impl Sender {
     }
 
     /// Returns the message that the next fragment belongs to, if it is not the first of its own.
-    #[cfg(feature = "alloc")]
     pub(crate) const fn open(&self) -> Option<Open> {
-        self.message
+        match self.way {
+            Way::Message(open) => Some(open),
+            Way::Free | Way::Pong | Way::Closed => None,
+        }
     }
 
     /// Returns the first byte of the next data frame. §5.4: the first frame of a message has its
@@ -170,18 +181,18 @@ impl Sender {
     /// the message is compressed.
     #[inline]
     pub(crate) fn first_byte(&self, message: Open, last: bool) -> Result<u8, SendError> {
-        let opcode = match self.message {
+        let opcode = match self.open() {
             None => Opcode::from(message.kind),
             Some(open) if open == message => Opcode::Continuation,
             Some(_) => return Err(SendError::MessageOpen),
         };
-        Ok(first_byte(last, message.compressed && self.message.is_none(), opcode))
+        Ok(first_byte(last, message.compressed && self.open().is_none(), opcode))
     }
 
     /// Refuses a message in one frame while another message is open (§5.4).
     #[inline]
     pub(crate) const fn check_whole(&self) -> Result<(), SendError> {
-        match self.message {
+        match self.open() {
             None => Ok(()),
             Some(_) => Err(SendError::MessageOpen),
         }
@@ -190,7 +201,7 @@ impl Sender {
     /// Records that a fragment was sent.
     #[inline]
     pub(crate) fn sent(&mut self, message: Open, last: bool) {
-        self.message = (!last).then_some(message);
+        self.way = if last { Way::Free } else { Way::Message(message) };
         self.settle();
     }
 
