@@ -132,9 +132,11 @@ impl<R: Role> Connection<R> {
 
     /// Returns whether `input` begins a message that the caller is to keep there until it is fully
     /// received, in `capacity` bytes at most: see [`Receiver::leave`].
-    pub(crate) fn leave(&mut self, input: &[u8], capacity: u32) -> bool {
+    pub(crate) fn leave(&mut self, input: &mut &mut [u8], capacity: u32) -> bool {
         let again = self.receiver.in_input() > 0;
+        let before = input.len();
         let leave = self.receiver.leave(input, capacity);
+        self.received = self.received.wrapping_add(before.wrapping_sub(input.len()) as u32);
         if leave && !again {
             self.begun = self.begun.wrapping_add(1);
         }

@@ -208,8 +208,9 @@ impl<'b> Messages<'b> {
     /// frame fits in `capacity` bytes. Use this when each connection has its own read buffer.
     ///
     /// When a call then returns `None`, `input` is empty or holds the beginning of a frame. Keep
-    /// those bytes, append the next read to them, and call again. They are always fewer than
-    /// `capacity`, so a buffer of `capacity` bytes has room for more.
+    /// those bytes, which are unmasked as far as they are payload, append the next read to them, and
+    /// call again. They are always fewer than `capacity`, so a buffer of `capacity` bytes has room for
+    /// more.
     ///
     /// The frame header is validated as soon as it arrives, but text is validated only when the
     /// message is complete. Messages that are longer or fragmented are joined as without this.

@@ -45,7 +45,7 @@
 //! A key belongs to a frame (§5.3) and is stored in the stage of its payload. After each piece it is
 //! rotated by the length of the piece, so that it always fits the next byte.
 
-use core::{marker::PhantomData, mem};
+use core::{marker::PhantomData, mem, ops::Range};
 
 use arrayvec::ArrayString;
 
@@ -306,29 +306,69 @@ impl<R: Role> Receiver<R> {
     }
 
     /// Leaves a single-frame message in `input` if it fits in `capacity` bytes but has not fully
-    /// arrived. Returns whether it does, and then remembers how many bytes were there. Consumes
-    /// nothing.
+    /// arrived. Returns whether it does, and then remembers how many bytes were there.
+    ///
+    /// What has arrived is unmasked, because it is still in the nearest cache. That needs no memory:
+    /// the header stays in the input too. When the message is complete, its header is taken off, and
+    /// [`receive`](Receiver::receive) finds a payload that is not masked.
     #[inline(never)]
-    pub(crate) fn leave(&mut self, input: &[u8], capacity: u32) -> bool {
-        if let Stage::InInput { .. } = self.stage {
-            self.stage = Stage::Header;
-        }
-        let is_one_frame =
-            matches!(input, [WHOLE_TEXT | WHOLE_BINARY | COMPRESSED_TEXT | COMPRESSED_BINARY, ..]);
+    pub(crate) fn leave(&mut self, input: &mut &mut [u8], capacity: u32) -> bool {
+        let seen = self.take_seen();
+        let is_one_frame = matches!(
+            **input,
+            [WHOLE_TEXT | WHOLE_BINARY | COMPRESSED_TEXT | COMPRESSED_BINARY, ..]
+        );
         if !is_one_frame || !self.is_between_messages() {
             return false;
         }
-        let length = match Header::decode(input, self.expected()) {
-            Ok(Some((header, length))) => header.length.saturating_add(length as u64),
-            // The header is split, so the length is unknown: leave it if the longest header fits.
-            Ok(None) => MAX_HEADER as u64,
+        let (header, length) = match Header::decode(input, self.expected()) {
+            Ok(Some(header)) => header,
+            // The length is unknown, because the header is split: leave it if the longest header fits.
+            Ok(None) => {
+                let leave = MAX_HEADER as u64 <= u64::from(capacity);
+                if leave {
+                    self.stage = Stage::InInput { seen: input.len() as u32 };
+                }
+                return leave;
+            }
             Err(_) => return false,
         };
-        let leave = length <= u64::from(capacity) && length > input.len() as u64;
-        if leave {
-            self.stage = Stage::InInput { seen: input.len() as u32 };
+        let end = header.length.saturating_add(length as u64);
+        if end > u64::from(capacity) {
+            mask(input, length, header.key, 0..seen);
+            return false;
         }
-        leave
+        let end = end as usize;
+        if end > input.len() {
+            mask(input, length, header.key, seen..input.len());
+            self.stage = Stage::InInput { seen: input.len() as u32 };
+            return true;
+        }
+        if seen > 0 {
+            mask(input, length, header.key, seen..end);
+            take(input, length);
+            self.begin(Header { key: [0; 4], ..header });
+        }
+        false
+    }
+
+    /// Returns how many bytes [`leave`](Receiver::leave) has seen, and makes the next byte that of a
+    /// header again.
+    fn take_seen(&mut self) -> usize {
+        let seen = self.in_input();
+        if seen > 0 {
+            self.stage = Stage::Header;
+        }
+        seen as usize
+    }
+
+    /// Masks again what [`leave`](Receiver::leave) has unmasked, for a caller who goes on otherwise.
+    #[cold]
+    fn mask_seen(&mut self, input: &mut [u8]) {
+        let seen = self.take_seen();
+        if let Ok(Some((header, length))) = Header::decode(input, self.expected()) {
+            mask(input, length, header.key, 0..seen);
+        }
     }
 
     #[inline]
@@ -361,7 +401,7 @@ impl<R: Role> Receiver<R> {
                     Err(violation) => failed(violation),
                 },
                 Stage::InInput { .. } => {
-                    self.stage = Stage::Header;
+                    self.mask_seen(input);
                     None
                 }
                 Stage::Data(_) | Stage::Control { .. }
@@ -387,11 +427,11 @@ impl<R: Role> Receiver<R> {
     /// The next header, or `None` when the input ends before it does.
     fn header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
         let expected = self.expected();
-        if self.carry.is_empty() {
-            if let Some((header, length)) = Header::decode(input, expected)? {
-                take(input, length);
-                return Ok(Some(header));
-            }
+        if self.carry.is_empty()
+            && let Some((header, length)) = Header::decode(input, expected)?
+        {
+            take(input, length);
+            return Ok(Some(header));
         }
         // The header is split. It has at most 14 bytes; each is validated as it arrives.
         while !input.is_empty() {
@@ -553,6 +593,15 @@ impl<R: Role> Receiver<R> {
 #[cold]
 fn failed<'i>(violation: Violation) -> Option<Received<'i>> {
     Some(Received::Failed(violation.into()))
+}
+
+/// Masks or unmasks those bytes of a frame that are payload and lie in `range`. The frame has a header
+/// of `length` bytes with this key.
+fn mask(frame: &mut [u8], length: usize, key: [u8; 4], range: Range<usize>) {
+    let start = range.start.max(length);
+    if let Some(payload) = frame.get_mut(start..range.end) {
+        mask::unmask(payload, mask::rotate(key, start - length));
+    }
 }
 
 /// Takes up to `most` bytes off the front of `input`.

@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::{cuts, hex};
+use common::{cuts, hex, mask};
 use websocket_proto::{
-    Agreed, Client, Config, Connection, Deflate, Failure, Message, Messages, Role, Server,
+    Agreed, Client, Config, Connection, Deflate, Event, Failure, Message, Messages, Role, Server,
     Violation,
 };
 
@@ -213,23 +213,41 @@ fn t60_a_long_message_that_lies_whole_in_the_input_is_taken() {
 
 #[test]
 fn what_was_left_in_the_input_comes_again_by_any_way() {
-    // By whichever call the bytes come again, they count once, and the next ones do.
-    for way in 0..3 {
-        let (mut connection, mut messages) = (client(), Messages::new().in_place(100));
-        let mut bytes = hex("82 05 61 62 63 64");
-        let mut input = &mut bytes[..];
-        assert!(messages.receive(&mut connection, &mut input).is_none());
-        assert_eq!(connection.received(), 6);
-        let mut bytes = hex("82 05 61 62 63 64 65 / 8A 04 00 00 00 01");
-        let (mut front, mut behind) = bytes.split_at_mut(7);
-        match way {
-            0 => drop(connection.receive(&mut front).expect("a piece")),
-            1 => drop(messages.receive(&mut connection, &mut front).expect("a message")),
-            _ => drop(Messages::new().receive(&mut connection, &mut front).expect("a message")),
+    // By whichever call the bytes come again, they count once, and the next ones do. What was
+    // unmasked there is not unmasked twice.
+    let wire = mask(&hex("82 07 61 62 63 64 65 66 67 / 8A 04 00 00 00 01"));
+    let (whole, total) = (13, wire.len());
+    for seen in 1..whole {
+        for way in 0..4 {
+            let mut bytes = wire.clone();
+            let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+            let mut messages = Messages::new().in_place(100);
+            let mut input = &mut bytes[..seen];
+            assert!(messages.receive(&mut connection, &mut input).is_none());
+            assert_eq!((input.len(), connection.received() as usize), (seen, seen));
+            let (mut front, mut behind) = bytes.split_at_mut(whole);
+            let data = match way {
+                0 => match connection.receive(&mut front) {
+                    Some(Event::Binary(piece)) => piece.to_vec(),
+                    other => panic!("{other:?}"),
+                },
+                _ => {
+                    match way {
+                        1 => {}
+                        2 => messages = messages.in_place(7),
+                        _ => messages = Messages::new(),
+                    }
+                    match messages.receive(&mut connection, &mut front) {
+                        Some(Message::Binary(data)) => data.to_vec(),
+                        other => panic!("{other:?}"),
+                    }
+                }
+            };
+            assert_eq!(data, b"abcdefg", "{seen} {way}");
+            assert_eq!(connection.received() as usize, whole);
+            messages.receive(&mut connection, &mut behind).expect("a pong");
+            assert_eq!(connection.received() as usize, total);
         }
-        assert_eq!(connection.received(), 7);
-        messages.receive(&mut connection, &mut behind).expect("a pong");
-        assert_eq!(connection.received(), 13);
     }
     // Behind a Close nothing is left, whatever it looks like.
     let (mut connection, mut messages) = (client(), Messages::new().in_place(100));
