@@ -177,6 +177,11 @@ impl<R: Role> Connection<R> {
         received
     }
 
+    /// See [`Receiver::rest_of_binary`].
+    pub(crate) const fn rest_of_binary(&self) -> u64 {
+        self.receiver.rest_of_binary()
+    }
+
     /// Takes the payload of the control frame that [`receive_piece`](Connection::receive_piece) has
     /// just returned.
     pub(crate) fn take_control(&mut self) -> ControlPayload {

@@ -294,6 +294,96 @@ impl<'b> Messages<'b> {
         })
     }
 
+    /// Returns memory to read the next bytes of the stream into, if these belong to a long binary
+    /// message: then they need not be copied any more. Report how many were read with
+    /// [`receive_read`](Messages::receive_read). `None` if the next read goes to any other memory.
+    ///
+    /// On the heap, the memory is as long as what the message has already, between 16 and 64 KiB. It
+    /// is offered while the frame has at least 16 KiB to come. Of a [lent](Messages::lent) buffer it
+    /// is all that is free.
+    ///
+    /// ```
+    /// # use std::io::{self, Read};
+    /// use websocket_proto::{Connection, Message, Messages, Role};
+    ///
+    /// fn receive<R: Role>(
+    ///     connection: &mut Connection<R>,
+    ///     messages: &mut Messages<'_>,
+    ///     stream: &mut impl Read,
+    ///     buffer: &mut [u8], // one for all connections
+    ///     mut each: impl FnMut(Message<'_>),
+    /// ) -> io::Result<()> {
+    ///     if let Some(memory) = messages.read_buffer(connection) {
+    ///         let length = stream.read(memory)?;
+    ///         if let Some(message) = messages.receive_read(connection, length) {
+    ///             each(message);
+    ///         }
+    ///         return Ok(());
+    ///     }
+    ///     let length = stream.read(buffer)?;
+    ///     let mut input = &mut buffer[..length];
+    ///     while let Some(message) = messages.receive(connection, &mut input) {
+    ///         each(message);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # use websocket_proto::{Agreed, Client, Config};
+    /// # let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), Agreed::new());
+    /// # let mut messages = Messages::new();
+    /// # let wire = [&b"\x82\x7F\0\0\0\0\0\x02\0\0"[..], &[7; 0x20000]].concat();
+    /// # let (mut stream, mut buffer, mut length) = (&wire[..], [0; 4096], 0);
+    /// # while !stream.is_empty() {
+    /// #     receive(&mut connection, &mut messages, &mut stream, &mut buffer, |message| {
+    /// #         if let Message::Binary(data) = message { length += data.len() }
+    /// #     })?;
+    /// # }
+    /// # assert_eq!(length, 0x20000);
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    pub fn read_buffer<R: Role>(&mut self, connection: &Connection<R>) -> Option<&mut [u8]> {
+        let rest = connection.rest_of_binary();
+        if rest == 0 {
+            return None;
+        }
+        // Behind a header that ended the input, nothing is stored yet but the message before.
+        if self.stored == Stored::Complete {
+            self.clear();
+        }
+        self.storage.room(rest, connection.max_message())
+    }
+
+    /// Receives the `length` bytes that were read into the front of the
+    /// [`read_buffer`](Messages::read_buffer), and returns the message if it is complete with them.
+    /// More bytes than it has count as all of it.
+    pub fn receive_read<R: Role>(
+        &mut self,
+        connection: &mut Connection<R>,
+        length: usize,
+    ) -> Option<Message<'_>> {
+        let rest = usize::try_from(connection.rest_of_binary()).unwrap_or(usize::MAX);
+        let mut read = self.storage.front_of_room(length.min(rest));
+        if read.is_empty() {
+            return None;
+        }
+        let Received::Masked { data, key, position } = connection.receive_piece(&mut read)? else {
+            return None;
+        };
+        mask::unmask(data, key);
+        let length = data.len();
+        let complete =
+            match self.check_order(Stored::Pieces(Kind::Binary), self.storage.len(), position) {
+                Ok(()) => {
+                    self.storage.grow(length);
+                    match self.advance(Kind::Binary, position) {
+                        Some(kind) => Complete::Joined(kind),
+                        None => return None,
+                    }
+                }
+                Err(failure) => Complete::Other(Other::Failed(failure)),
+            };
+        self.message(connection, complete)
+    }
+
     /// Returns a message that was fully received in the input, if the next one was. It borrows only
     /// the input.
     #[cfg(feature = "alloc")]
@@ -433,8 +523,14 @@ impl<'b> Messages<'b> {
         self.check_order(Stored::Pieces(kind), self.storage.len(), position)?;
         let pushed = self.storage.push(data, key, connection.max_message());
         pushed.map_err(|Full| Violation::MessageTooBig)?;
+        Ok(self.advance(kind, position))
+    }
+
+    /// Notes that a piece of a message of this kind is stored, and returns the kind if the message is
+    /// now complete.
+    const fn advance(&mut self, kind: Kind, position: Position) -> Option<Kind> {
         self.stored = if position.last { Stored::Complete } else { Stored::Pieces(kind) };
-        Ok(position.last.then_some(kind))
+        if position.last { Some(kind) } else { None }
     }
 
     /// Checks that a piece at this position follows the `length` bytes that memory has. If the piece
@@ -556,6 +652,18 @@ impl<'b> Messages<'b> {
                 Message::Failed(failure)
             }
         })
+    }
+
+    /// Whether the storage has the front of a message.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn is_joining(&self) -> bool {
+        matches!(self.stored, Stored::Pieces(_))
+    }
+
+    /// The message that was just returned, if it lies in the storage; `kind` is its kind.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn joined(&self, kind: Kind) -> Option<Data<'_>> {
+        (self.stored == Stored::Complete).then(|| self.storage.data(kind))
     }
 
     /// Clears a message that was returned by an earlier call. Returns whether nothing is held now.

@@ -246,6 +246,18 @@ impl<R: Role> Receiver<R> {
         }
     }
 
+    /// The number of bytes that have not arrived of a binary frame that is not compressed, if the next
+    /// byte is one of them.
+    pub(crate) const fn rest_of_binary(&self) -> u64 {
+        match self.stage {
+            Stage::Data(DataFrame {
+                message: Open { kind: Kind::Binary, compressed: false },
+                ..
+            }) => self.remaining,
+            _ => 0,
+        }
+    }
+
     /// The payload of the control frame that was just reported.
     pub(crate) const fn control(&self) -> &ControlPayload {
         &self.carry

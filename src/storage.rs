@@ -75,6 +75,48 @@ impl Storage<'_> {
         }
     }
 
+    /// Returns memory behind the message, to read more of it into, of at most `most` bytes: those that
+    /// the frame still has. `None` if there is none, or if it is not worth a read of its own.
+    #[cfg_attr(not(feature = "alloc"), expect(unused_variables))]
+    pub(crate) fn room(&mut self, most: u64, limit: u64) -> Option<&mut [u8]> {
+        match self {
+            #[cfg(feature = "alloc")]
+            Storage::Heap(heap) => heap.room(most, limit),
+            Storage::Lent { buffer, length } => {
+                let room = buffer.get_mut(*length..)?;
+                let most = room.len().min(usize::try_from(most).unwrap_or(usize::MAX));
+                room.get_mut(..most).filter(|room| !room.is_empty())
+            }
+        }
+    }
+
+    /// Returns the front of the [room](Storage::room), of `length` bytes or all that there are.
+    pub(crate) fn front_of_room(&mut self, length: usize) -> &mut [u8] {
+        let room = match self {
+            #[cfg(feature = "alloc")]
+            Storage::Heap(Heap { memory: Memory::Binary { data, length }, .. }) => {
+                data.get_mut(*length..)
+            }
+            #[cfg(feature = "alloc")]
+            Storage::Heap(_) => None,
+            Storage::Lent { buffer, length } => buffer.get_mut(*length..),
+        };
+        let room = room.unwrap_or_default();
+        let length = length.min(room.len());
+        room.get_mut(..length).unwrap_or_default()
+    }
+
+    /// Appends the first `more` bytes of the [room](Storage::room), which are unmasked.
+    pub(crate) const fn grow(&mut self, more: usize) {
+        match self {
+            #[cfg(feature = "alloc")]
+            Storage::Heap(Heap { memory: Memory::Binary { length, .. }, .. })
+            | Storage::Lent { length, .. } => *length = length.saturating_add(more),
+            #[cfg(feature = "alloc")]
+            Storage::Heap(_) => {}
+        }
+    }
+
     /// The joined message, whose pieces had this kind.
     pub(crate) fn data(&self, kind: Kind) -> Data<'_> {
         match self {
@@ -104,26 +146,62 @@ pub(crate) struct Heap {
 #[cfg(feature = "alloc")]
 enum Memory {
     Text(String),
-    Binary(Vec<u8>),
+    /// The message is the first `length` bytes. Behind them is room to read into.
+    Binary {
+        data: Vec<u8>,
+        length: usize,
+    },
+}
+
+/// How many bytes a read into the heap has at least; at most, it has four times as many.
+#[cfg(feature = "alloc")]
+const READ: usize = 16 << 10;
+
+#[cfg(feature = "alloc")]
+impl Memory {
+    const EMPTY: Self = Memory::Binary { data: Vec::new(), length: 0 };
+
+    /// The message as text, to which text can be appended.
+    fn into_text(self) -> String {
+        match self {
+            Memory::Text(text) => text,
+            Memory::Binary { mut data, length } => {
+                // There is nothing in it when the first piece of a message takes it over.
+                data.truncate(length);
+                String::from_utf8(data).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The message as bytes, and their length.
+    fn into_binary(self) -> (Vec<u8>, usize) {
+        match self {
+            Memory::Text(text) => {
+                let length = text.len();
+                (text.into_bytes(), length)
+            }
+            Memory::Binary { data, length } => (data, length),
+        }
+    }
 }
 
 #[cfg(feature = "alloc")]
 impl Heap {
     pub(crate) const fn new(keep: usize) -> Self {
-        Heap { memory: Memory::Binary(Vec::new()), keep }
+        Heap { memory: Memory::EMPTY, keep }
     }
 
-    fn len(&self) -> usize {
+    const fn len(&self) -> usize {
         match &self.memory {
             Memory::Text(text) => text.len(),
-            Memory::Binary(data) => data.len(),
+            Memory::Binary { length, .. } => *length,
         }
     }
 
-    fn capacity(&self) -> usize {
+    const fn capacity(&self) -> usize {
         match &self.memory {
             Memory::Text(text) => text.capacity(),
-            Memory::Binary(data) => data.capacity(),
+            Memory::Binary { data, .. } => data.capacity(),
         }
     }
 
@@ -133,47 +211,66 @@ impl Heap {
         }
         match &mut self.memory {
             Memory::Text(text) => text.clear(),
-            Memory::Binary(data) => data.clear(),
+            Memory::Binary { length, .. } => *length = 0,
         }
     }
 
     fn push(&mut self, piece: Data<'_>, key: [u8; 4], limit: u64) -> Result<(), Full> {
         let more = piece.as_bytes().len();
         let more = growth(self.len(), self.capacity(), more, self.keep, limit);
-        let memory = mem::replace(&mut self.memory, Memory::Binary(Vec::new()));
+        let memory = mem::replace(&mut self.memory, Memory::EMPTY);
         self.memory = match piece {
             Data::Text(piece) => {
-                let mut text = match memory {
-                    Memory::Text(text) => text,
-                    // There is nothing in it when the first piece of a message takes it over.
-                    Memory::Binary(data) => String::from_utf8(data).unwrap_or_default(),
-                };
+                let mut text = memory.into_text();
                 text.try_reserve_exact(more).map_err(|_| Full)?;
                 text.push_str(piece);
                 Memory::Text(text)
             }
             Data::Binary(piece) => {
-                let mut data = match memory {
-                    Memory::Text(text) => text.into_bytes(),
-                    Memory::Binary(data) => data,
-                };
+                let (mut data, length) = memory.into_binary();
+                data.truncate(length);
                 data.try_reserve_exact(more).map_err(|_| Full)?;
                 match key {
                     [0, 0, 0, 0] => data.extend_from_slice(piece),
                     key => data.append_masked(piece, key),
                 }
-                Memory::Binary(data)
+                let length = data.len();
+                Memory::Binary { data, length }
             }
         };
         Ok(())
+    }
+
+    /// Returns room as long as what has arrived of the message, between one and four times [`READ`].
+    /// A frame that has less than that is received otherwise.
+    fn room(&mut self, most: u64, limit: u64) -> Option<&mut [u8]> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        if most < READ {
+            return None;
+        }
+        let (mut data, length) = mem::replace(&mut self.memory, Memory::EMPTY).into_binary();
+        let most = most.min(length.clamp(READ, 4 * READ));
+        let more = growth(length, data.capacity(), most, self.keep, limit);
+        let end = length.saturating_add(most);
+        let missing = length.saturating_add(more).saturating_sub(data.len());
+        if data.try_reserve_exact(missing).is_ok() && data.len() < end {
+            data.resize(end, 0);
+        }
+        self.memory = Memory::Binary { data, length };
+        match &mut self.memory {
+            Memory::Binary { data, .. } => data.get_mut(length..end),
+            Memory::Text(_) => None,
+        }
     }
 
     /// The message, of which there may have been no piece.
     fn data(&self, kind: Kind) -> Data<'_> {
         match (kind, &self.memory) {
             (Kind::Text, Memory::Text(text)) => Data::Text(text),
-            (Kind::Text, Memory::Binary(_)) => Data::Text(""),
-            (Kind::Binary, Memory::Binary(data)) => Data::Binary(data),
+            (Kind::Text, Memory::Binary { .. }) => Data::Text(""),
+            (Kind::Binary, Memory::Binary { data, length }) => {
+                Data::Binary(data.get(..*length).unwrap_or_default())
+            }
             (Kind::Binary, Memory::Text(_)) => Data::Binary(&[]),
         }
     }
