@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::opening::{Announcement, Opening};
-use crate::{message::OwnedMessage, output::Full};
+use crate::{event::Kind, message::OwnedMessage, output::Full};
 
 /// Exists until the handshake is done, and while there is something that could not be handed out
 /// yet. An idle endpoint has none.
@@ -12,6 +12,8 @@ pub(super) struct Inside {
     pub(super) opening: Option<Opening>,
     pub(super) kept: Kept,
     pub(super) found: Option<Found>,
+    /// How many bytes were read into the memory of a message, and wait in front of what is kept.
+    pub(super) read: usize,
     /// More was read than may wait. The connection fails once `found` was handed out.
     pub(super) overfull: bool,
 }
@@ -20,6 +22,8 @@ pub(super) struct Inside {
 pub(super) enum Found {
     Opening(Announcement),
     Message(OwnedMessage),
+    /// A message of this kind that lies where it was joined.
+    Joined(Kind),
     /// The message was lent by `receive`. The next call forgets it.
     Lent(OwnedMessage),
 }

@@ -16,6 +16,9 @@ impl<R: Role> Endpoint<R> {
     /// read: the input of [`receive`](Endpoint::receive). At the end of the stream, also if that
     /// misses the end of TLS, it calls [`receive_eof`](Endpoint::receive_eof).
     ///
+    /// The rest of a long binary message is read into [its own memory](Endpoint::message_buffer)
+    /// instead, and the returned input is empty.
+    ///
     /// It returns at once if no read is wanted. A blocking driver that answers a request later has to
     /// wait for that by itself.
     ///
@@ -44,9 +47,14 @@ impl<R: Role> Endpoint<R> {
         buffer: &'b mut [u8],
     ) -> &'b mut [u8] {
         if self.wants_read() && !buffer.is_empty() {
-            match attempt(|| stream.read(buffer)) {
+            let (read, of_message) = match self.message_buffer() {
+                Some(memory) => (attempt(|| stream.read(memory)), true),
+                None => (attempt(|| stream.read(buffer)), false),
+            };
+            match read {
                 Ok(None) => {}
                 Ok(Some(0)) => self.receive_eof(),
+                Ok(Some(length)) if of_message => self.filled(length),
                 Ok(Some(length)) => return buffer.get_mut(..length).unwrap_or_default(),
                 // TLS that ends without a close_notify.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => self.receive_eof(),

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     close::CloseFrame,
     error::{Failure, InternalError},
-    event::{ControlPayload, Data},
+    event::{ControlPayload, Data, Kind},
     handshake::{Accepted, HandshakeError, Refused},
     inflate::Inflater,
     join::Messages,
@@ -200,18 +200,84 @@ impl<R: Role> Endpoint<R> {
     /// # Ok::<(), io::Error>(())
     /// ```
     pub fn read_buffer(&mut self) -> &mut [u8] {
+        // The borrow checker refuses to return what `message_buffer` has found.
+        if self.message_buffer().is_some() {
+            return self.message_buffer().unwrap_or_default();
+        }
         let Endpoint { inbox, sender } = self;
         inbox.clear(sender);
         sender.clutter();
-        let inside = inbox.inside.get_or_insert_with(|| boxed(Inside::default()));
+        let inside = inbox.inside();
         let head = sender.settings.0.max_head.saturating_sub(inside.kept.len());
         let most = if sender.phase == Phase::Head { head.max(1) } else { READ };
         inside.kept.room(most.min(READ))
     }
 
+    /// Returns the memory of a long binary message to read more of it into, if the next bytes are
+    /// that. They need not be copied then. `None` if the next read goes to a buffer of the driver's.
+    ///
+    /// Report with [`filled`](Endpoint::filled) how much was read, and then call
+    /// [`receive`](Endpoint::receive) with an empty input. [`read_from`](Endpoint::read_from) does
+    /// all but that, and [`read_buffer`](Endpoint::read_buffer) returns this memory first.
+    ///
+    /// It is as long as what the message has already, between 16 and 64 KiB, and is offered while the
+    /// frame has at least 16 KiB to come.
+    ///
+    /// ```
+    /// # use std::io::{self, Read};
+    /// use websocket_proto::Server;
+    /// use websocket_proto::endpoint::Endpoint;
+    ///
+    /// /// `buffer` serves all endpoints.
+    /// fn read<'b>(
+    ///     ws: &mut Endpoint<Server>,
+    ///     stream: &mut impl Read,
+    ///     buffer: &'b mut [u8],
+    /// ) -> io::Result<&'b mut [u8]> {
+    ///     if let Some(memory) = ws.message_buffer() {
+    ///         let length = stream.read(memory)?;
+    ///         ws.filled(length);
+    ///         return Ok(&mut []);
+    ///     }
+    ///     let length = stream.read(buffer)?;
+    ///     Ok(&mut buffer[..length])
+    /// }
+    /// # use websocket_proto::{Agreed, endpoint::{Incoming, Options}};
+    /// # let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+    /// # let wire = [&b"\x82\xFF\0\0\0\0\0\x01\0\0\0\0\0\0"[..], &[7; 0x10000]].concat();
+    /// # let (mut stream, mut buffer, mut reads) = (&wire[..], [0; 4096], 0);
+    /// # loop {
+    /// #     let mut input = read(&mut ws, &mut stream, &mut buffer)?;
+    /// #     reads += 1;
+    /// #     if let Some((incoming, _)) = ws.receive(&mut input) {
+    /// #         assert!(matches!(incoming, Incoming::Binary(data) if data.len() == 0x10000));
+    /// #         break;
+    /// #     }
+    /// # }
+    /// # assert!(reads < 16 && stream.is_empty(), "{reads}");
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    #[doc(alias("zero-copy", "buffer"))]
+    pub fn message_buffer(&mut self) -> Option<&mut [u8]> {
+        let Endpoint { inbox, sender } = self;
+        // What waits inside comes before the next bytes, and a read that goes on there, too.
+        let reads = inbox.inside.as_ref().is_some_and(|inside| inside.kept.has_room());
+        if reads || sender.holding || sender.phase != Phase::Open {
+            return None;
+        }
+        inbox.messages.read_buffer(&sender.connection)
+    }
+
     /// Reports that `length` bytes were read into the front of the
-    /// [`read_buffer`](Endpoint::read_buffer). More than it has count as all of it.
+    /// [`read_buffer`](Endpoint::read_buffer) or the [`message_buffer`](Endpoint::message_buffer).
+    /// More than it has count as all of it.
     pub fn filled(&mut self, length: usize) {
+        if self.message_buffer().is_some() {
+            self.inbox.inside().read = length;
+            self.sender.holding = length > 0;
+            self.sender.clutter();
+            return;
+        }
         let Endpoint { inbox, sender } = self;
         let Some(inside) = &mut inbox.inside else { return };
         let more = sender.holding;
@@ -268,6 +334,9 @@ impl Inbox {
         if blocked {
             return None;
         }
+        if self.receive_read(sender) {
+            return self.lend(sender, input);
+        }
         let Inbox { messages, inflater, inside } = self;
         let message = match inside.as_deref_mut() {
             Some(Inside { kept: Kept { bytes, start, end }, .. }) if sender.holding => {
@@ -288,6 +357,37 @@ impl Inbox {
         }
     }
 
+    /// Receives what was read into the memory of a message, and returns whether that gave an event.
+    fn receive_read<R: Role>(&mut self, sender: &mut Sender<R>) -> bool {
+        let Some(inside) = self.inside.as_mut().filter(|inside| inside.read > 0) else {
+            return false;
+        };
+        let read = mem::take(&mut inside.read);
+        sender.holding = inside.holds(sender.phase);
+        if let Some(trace) = &mut sender.trace {
+            trace.skip(read);
+        }
+        let message = self.messages.receive_read(&mut sender.connection, read);
+        let found = match message.map(|message| sender.note(message)) {
+            Some(Message::Binary(_)) => Found::Joined(Kind::Binary),
+            Some(Message::Failed(failure)) => Found::Message(OwnedMessage::Failed(failure)),
+            _ => return false,
+        };
+        self.find(sender, found);
+        true
+    }
+
+    fn inside(&mut self) -> &mut Inside {
+        self.inside.get_or_insert_with(|| boxed(Inside::default()))
+    }
+
+    /// Keeps an event until it can be handed out.
+    fn find<R: Role>(&mut self, sender: &mut Sender<R>, found: Found) {
+        self.inside().found = Some(found);
+        sender.holding = true;
+        sender.clutter();
+    }
+
     /// Keeps `input` until it can be received.
     #[cold]
     fn keep<R: Role>(&mut self, sender: &mut Sender<R>, input: &mut &mut [u8]) {
@@ -295,7 +395,7 @@ impl Inbox {
         if input.is_empty() {
             return;
         }
-        let inside = self.inside.get_or_insert_with(|| boxed(Inside::default()));
+        let inside = self.inside();
         let more = sender.holding;
         let lost = inside.kept.push(input).is_err();
         sender.holding = true;
@@ -319,26 +419,32 @@ impl Inbox {
                 let announcement = inside.receive_head(sender, &mut self.inflater, input);
                 announcement.map(Found::Opening)
             }
-            _ => match self.receive_otherwise(sender, input).map(Incoming::try_into_found) {
-                Some(Ok(found)) => found,
-                Some(Err(_)) => {
-                    self.inside.get_or_insert_with(|| boxed(Inside::default())).give_up(sender);
-                    return true;
+            _ => {
+                let joins = self.messages.is_joining();
+                match self.receive_otherwise(sender, input) {
+                    // A message that was begun before ends where it is joined, and can stay there.
+                    Some(Incoming::Text(_)) if joins => Some(Found::Joined(Kind::Text)),
+                    Some(Incoming::Binary(_)) if joins => Some(Found::Joined(Kind::Binary)),
+                    incoming => match incoming.map(Incoming::try_into_found) {
+                        Some(Ok(found)) => found,
+                        Some(Err(_)) => {
+                            self.inside().give_up(sender);
+                            return true;
+                        }
+                        None => None,
+                    },
                 }
-                None => None,
-            },
+            }
         };
         let Some(event) = event else { return false };
-        self.inside.get_or_insert_with(|| boxed(Inside::default())).found = Some(event);
-        sender.holding = true;
-        sender.clutter();
+        self.find(sender, event);
         true
     }
 
     /// Whether [`ready`](Endpoint::ready) has found an event that was not handed out yet.
     fn has_found(&self) -> bool {
         self.inside.as_ref().is_some_and(|inside| {
-            matches!(inside.found, Some(Found::Opening(_) | Found::Message(_)))
+            matches!(inside.found, Some(Found::Opening(_) | Found::Message(_) | Found::Joined(_)))
         })
     }
 
@@ -348,7 +454,9 @@ impl Inbox {
         // What needs no answer from the application does not wait.
         let is_data = matches!(
             inside.found,
-            Some(Found::Message(OwnedMessage::Text(_) | OwnedMessage::Binary(_)))
+            Some(
+                Found::Joined(_) | Found::Message(OwnedMessage::Text(_) | OwnedMessage::Binary(_))
+            )
         );
         is_data && sender.is_blocked() && !inside.overfull
     }
@@ -367,6 +475,7 @@ impl Inbox {
         sender.holding = inside.holds(sender.phase);
         match inside.found.take()? {
             Found::Opening(announcement) => Some(inside.announce(announcement)),
+            Found::Joined(kind) => self.messages.joined(kind).map(Message::from).map(Incoming::new),
             Found::Message(message) | Found::Lent(message) => {
                 match inside.found.insert(Found::Lent(message)) {
                     Found::Lent(message) => Some(Incoming::new(message.as_message())),
@@ -408,7 +517,7 @@ impl Inbox {
     /// Frees the memory that an idle connection does not need.
     pub(super) fn rest<R: Role>(&mut self, sender: &mut Sender<R>) {
         self.clear(sender);
-        if sender.connection.in_progress().is_none() {
+        if sender.connection.in_progress().is_none() && !self.has_found() {
             self.messages = Messages::keeping(sender.settings().keep);
         }
     }
@@ -429,13 +538,16 @@ impl Inside {
 
     /// Whether input waits to be received in this phase.
     pub(super) const fn holds(&self, phase: Phase) -> bool {
-        matches!(phase, Phase::Deciding | Phase::Open) && (self.overfull || !self.kept.is_empty())
+        matches!(phase, Phase::Deciding | Phase::Open)
+            && (self.overfull || self.read > 0 || !self.kept.is_empty())
     }
 
     /// Gives the connection up, but not before the message that was found was handed out.
     fn overflow<R: Role>(&mut self, sender: &mut Sender<R>) {
         match self.found {
-            Some(Found::Message(_)) => (self.overfull, self.kept) = (true, Kept::default()),
+            Some(Found::Message(_) | Found::Joined(_)) => {
+                (self.overfull, self.kept) = (true, Kept::default())
+            }
             _ => self.give_up(sender),
         }
     }

@@ -115,6 +115,11 @@ impl Trace {
         self.ahead = left;
     }
 
+    /// So many bytes of a payload were received, and no others are left of the input.
+    pub(super) const fn skip(&mut self, payload: usize) {
+        self.received.skip = self.received.skip.saturating_sub(payload as u64);
+    }
+
     /// Looks at output that leaves.
     pub(super) fn sending(&mut self, output: &[u8]) {
         self.sent.walk(output, true, &mut self.hook);
