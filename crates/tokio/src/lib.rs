@@ -3,9 +3,13 @@
 #![deny(missing_docs)]
 
 use std::task::{Context, Poll, ready};
-use std::{fmt, future::poll_fn, io, mem, num::NonZero, pin::Pin, time::Duration};
+use std::{fmt, future::poll_fn, io, mem, num::NonZero, time::Duration};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio::{sync::mpsc, task::coop};
 pub use websocket_proto::endpoint::{Ending, Endpoint, Incoming, Options, Sender, Waiting};
@@ -388,13 +392,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         // endpoint receives what the first has brought before it is told the time.
         let mut more = mem::take(&mut self.io.read);
         if !self.ready() && !more && !self.io.eof && self.endpoint.wants_read() {
-            self.io.input.resize(READ, 0);
-            let mut buffer = ReadBuf::new(&mut self.io.input);
-            let read = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
-            let length = buffer.filled().len();
-            self.io.input.truncate(length);
-            self.io.received = 0;
-            if read?.is_ready() {
+            if let Poll::Ready(length) = self.poll_read(cx)? {
                 (self.io.read, self.io.eof) = (true, length == 0);
                 return Poll::Ready(Ok(true));
             }
@@ -437,6 +435,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         let timer = self.io.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
         timer.as_mut().reset(at);
         timer.as_mut().poll(cx).map(|()| Ok(true))
+    }
+
+    /// Reads once: into the memory of a long message, or else into a buffer, and returns how much.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.io.input.clear();
+        self.io.received = 0;
+        if let Some(memory) = self.endpoint.message_buffer() {
+            let mut buffer = ReadBuf::new(memory);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            let length = buffer.filled().len();
+            self.endpoint.filled(length);
+            return Poll::Ready(Ok(length));
+        }
+        self.io.input.reserve(READ);
+        pin!(self.stream.read_buf(&mut self.io.input)).poll(cx)
     }
 
     /// Whether the next call of `receive` has an event. Otherwise all that was read is received, or
