@@ -8,8 +8,8 @@
 //! - `--load "16 KiB"`, `--peer tungstenite`: leaves out loads that begin otherwise, and all other
 //!   peers.
 //! - `--level 1`: compresses at that level instead of 6.
-//! - `--json`: one line for each result instead of tables: nanoseconds per message, the median, and
-//!   the bytes of a message.
+//! - `--json`: one line for each result instead of tables: nanoseconds per message, their spread,
+//!   and the bytes of a message.
 //! - `--svg FILE`: writes a picture of receive-server.
 
 #![deny(unsafe_code)]
@@ -104,7 +104,7 @@ fn main() {
             options.rounds, options.scale.level
         );
         println!("flate2 compresses with {FLATE2}");
-        println!("ours/this: the median of websocket-proto, in times of that of the row");
+        println!("to best: the median, in times of that of the best peer that skips nothing");
     }
     let total = plans.len();
     let mut all = Vec::new();
@@ -126,7 +126,7 @@ fn main() {
         all.push(results);
     }
     if !options.json {
-        print!("{}", report::notes(&all, &peers));
+        print!("{}{}", report::overview(&all), report::notes(&all, &peers));
     }
     if let Some(file) = &options.svg {
         fs::write(file, report::svg(&all)).expect("the picture can be written");

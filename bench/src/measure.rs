@@ -1,9 +1,8 @@
 //! One load, all peers that can do it, in turns.
 
-use std::{
-    hint::black_box,
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, hint::black_box, time::Duration};
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
     loads::Load,
@@ -19,8 +18,6 @@ pub struct Output {
     pub bytes: usize,
     /// All of them, for the run that is looked at.
     pub kept: Option<Vec<u8>>,
-    /// What part of the time the peer had nothing to do with.
-    pub aside: Duration,
 }
 
 impl Output {
@@ -45,13 +42,30 @@ impl Output {
     }
 }
 
+/// The processor time of this thread.
+///
+/// Runs neither wait nor start threads, so this is what they take, less the time in which other
+/// processes have the processor.
+pub fn clock() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    now.try_into().expect("the time is positive")
+}
+
+thread_local! {
+    static ASIDE: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// Excludes `time` from the time of the run, because the peer had nothing to do with it.
+pub fn set_aside(time: Duration) {
+    ASIDE.set(ASIDE.get() + time);
+}
+
 /// How a peer did.
 pub struct Outcome {
-    /// Nanoseconds per message: of the best round, of the one in the middle, and of the one that
-    /// nine in ten rounds were not slower than.
-    pub best: f64,
+    /// Nanoseconds per message, in the median round.
     pub median: f64,
-    pub slow: f64,
+    /// From the lower to the upper quartile of the rounds, as a part of the median.
+    pub spread: f64,
     /// Bytes per message, received or written.
     pub bytes: f64,
 }
@@ -93,19 +107,21 @@ pub fn measure(
         for Way { run, expected, times, .. } in &mut ways {
             let mut output = Output::default();
             touch(&load.wire);
-            let start = Instant::now();
+            ASIDE.set(Duration::ZERO);
+            let start = clock();
             run(&mut output);
-            let time = start.elapsed() - output.aside;
+            let time = (clock() - start).saturating_sub(ASIDE.get());
             times.push(time.as_nanos() as f64 / load.count as f64);
             assert_eq!((output.messages, output.bytes), (expected.messages, expected.bytes));
         }
     }
     for Way { peer, expected, times, .. } in &mut ways {
         times.sort_by(f64::total_cmp);
+        let at = |quarter: usize| times[(times.len() - 1) * quarter / 4];
+        let median = at(2);
         let outcome = Outcome {
-            best: times[0],
-            median: times[times.len() / 2],
-            slow: times[times.len() * 9 / 10],
+            median,
+            spread: (at(3) - at(1)) / median,
             bytes: expected.bytes as f64 / load.count as f64,
         };
         match &outcomes[*peer] {

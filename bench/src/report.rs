@@ -53,61 +53,45 @@ impl Results {
         }
     }
 
+    /// The median of `websocket-proto`.
     fn ours(&self) -> Option<f64> {
         self.rows.iter().find(|row| row.peer.kind == Kind::Ours).and_then(Row::median)
     }
 
-    /// The row with the least median among those that `counts`.
-    fn best(&self, counts: impl Fn(&Row) -> bool) -> Option<(&Row, f64)> {
-        let rows = self.rows.iter().filter(|row| counts(row));
+    /// The row with the least median among the peers that skip nothing.
+    fn best(&self) -> Option<(&Row, f64)> {
+        let counts = |row: &&Row| row.peer.kind == Kind::Peer && row.skips.is_none();
+        let rows = self.rows.iter().filter(counts);
         rows.filter_map(|row| Some((row, row.median()?))).min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    /// One line for each peer that did the load, and one of what it comes to.
+    /// One line for each peer that did the load.
     pub fn table(&self) -> String {
         let Results { load, about, .. } = self;
         let mut table = format!("\n{}: {load}  ({about})\n", self.bench.name());
-        table += &format!("  {:24}", "ns per message");
-        for head in ["best", "median", "9 in 10", "MB/s", "B out", "ours/this"] {
+        table += &format!("  {:34}", "ns per message");
+        for head in ["median", "spread", "MB/s", "B out", "to best"] {
             table += &format!("{head:>11}");
         }
         table += "\n";
+        let best = self.best().map(|(_, median)| median);
         for row in &self.rows {
-            let Ok(Outcome { best, median, slow, bytes }) = row.outcome else { continue };
-            let speed = 1000.0 * self.bytes / median;
-            table += &format!("  {:24}{best:11.1}{median:11.1}{slow:11.1}", row.peer.name);
+            let Ok(Outcome { median, spread, bytes }) = row.outcome else { continue };
+            let (speed, spread) = (1000.0 * self.bytes / median, 100.0 * spread);
+            table += &format!("  {:34}{median:11.1}{spread:10.1}%", row.peer.name);
             table += &format!("{speed:11.0}{bytes:11.0}");
-            table += &self.ours().map_or("-".into(), |ours| format!("{:11.2}", ours / median));
+            table += &best.map_or(format!("{:>11}", "-"), |best| format!("{:11.2}", median / best));
             table += &row.skips.map_or(String::new(), |skips| format!("  * {skips}"));
             table += "\n";
         }
-        table + &self.summary()
-    }
-
-    /// How ours compares with a copy, with the codec alone and with the best peer.
-    fn summary(&self) -> String {
-        let Some(ours) = self.ours() else { return String::new() };
-        let peers = |row: &Row| row.peer.kind == Kind::Peer && row.skips.is_none();
-        let bests = [
-            ("", self.best(|row| row.peer.kind == Kind::Copy)),
-            ("", self.best(|row| row.peer.kind == Kind::Codec)),
-            ("the best peer that skips nothing, ", self.best(peers)),
-        ];
-        let parts = bests.into_iter().filter_map(|(what, best)| {
-            let (row, median) = best?;
-            Some(format!("{:.2} of {what}{}", ours / median, row.peer.name))
-        });
-        match parts.collect::<Vec<_>>() {
-            parts if parts.is_empty() => String::new(),
-            parts => format!("  websocket-proto takes {}\n", parts.join("; ")),
-        }
+        table
     }
 
     /// One line for each peer that did the load.
     pub fn json(&self) -> String {
         let mut lines = String::new();
         for row in &self.rows {
-            let Ok(Outcome { best, median, slow, bytes }) = row.outcome else { continue };
+            let Ok(Outcome { median, spread, bytes }) = row.outcome else { continue };
             lines += &format!(
                 r#"{{"bench":"{}","load":"{}","peer":"{}","ns":{median:.2},"bytes":{:.1}"#,
                 self.bench.name(),
@@ -115,7 +99,7 @@ impl Results {
                 row.peer.name,
                 self.bytes,
             );
-            lines += &format!(r#","best":{best:.2},"slow":{slow:.2},"out":{bytes:.1}"#);
+            lines += &format!(r#","spread":{spread:.3},"out":{bytes:.1}"#);
             if let Some(level) = self.level {
                 lines += &format!(r#","level":{level},"flate2":"{FLATE2}""#);
             }
@@ -132,6 +116,35 @@ impl Results {
         let row = self.rows.iter().find(|row| row.peer.name == peer.name)?;
         row.outcome.as_ref().err().copied()
     }
+}
+
+/// Our rows that skip nothing beside the best peer that skips nothing, a line for each load.
+pub fn overview(results: &[Results]) -> String {
+    let mut overview = String::new();
+    for of_one in results.chunk_by(|one, other| one.bench.name() == other.bench.name()) {
+        let ours = |row: &&Row| row.peer.kind == Kind::Ours && row.skips.is_none();
+        let names = |one: &Results| one.rows.iter().filter(ours).map(|row| row.peer.name).collect();
+        let names: Vec<&str> = of_one.first().map(names).unwrap_or_default();
+        overview += &format!("\n{}, to the best peer that skips nothing\n", of_one[0].bench.name());
+        overview += &format!("  {:44}", "");
+        for name in &names {
+            let short = name.strip_prefix("websocket-proto, ").unwrap_or("in place");
+            overview += &format!("{short:>18}");
+        }
+        overview += "  best peer, ns\n";
+        for one in of_one {
+            let Some((best, median)) = one.best() else { continue };
+            overview += &format!("  {:44}", one.load);
+            for row in one.rows.iter().filter(ours) {
+                overview += &match row.median() {
+                    Some(ours) => format!("{:18.2}", ours / median),
+                    None => format!("{:>18}", "-"),
+                };
+            }
+            overview += &format!("  {}, {median:.1}\n", best.peer.name);
+        }
+    }
+    overview
 }
 
 /// What has to be known of the peers, and which bench one lacks and why.

@@ -19,7 +19,7 @@ use super::{Kind, Peer, Ways, utf8, way};
 use crate::{
     handshakes::{self, HOST, RESOURCE},
     loads::{Bench, Load},
-    measure::Output,
+    measure::{Output, set_aside},
     wire::{Copies, READ, Wire, at_once},
 };
 
@@ -157,7 +157,7 @@ impl AsyncWrite for Answering<'_> {
         self.output.part(request);
         let start = Instant::now();
         self.response = handshakes::response_to(request);
-        self.output.aside += start.elapsed();
+        set_aside(start.elapsed());
         Poll::Ready(Ok(request.len()))
     }
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context) -> Done {
