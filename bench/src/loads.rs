@@ -1,5 +1,7 @@
 //! What is measured: messages, the wire that they arrive on, and how often.
 
+use std::hint::black_box;
+
 use bytes::Bytes;
 use websocket_proto::{
     Agreed, Client, Config, Connection, Inflater, Message as Received, Messages, Role, Server,
@@ -16,6 +18,9 @@ pub enum Bench {
     SendServer,
     SendClient,
     Echo,
+    PipeServer,
+    PipeClient,
+    Connections,
     HandshakeServer,
     HandshakeClient,
     DeflateReceive,
@@ -23,12 +28,15 @@ pub enum Bench {
 }
 
 impl Bench {
-    pub const ALL: [Bench; 9] = [
+    pub const ALL: [Bench; 12] = [
         Bench::ReceiveServer,
         Bench::ReceiveClient,
         Bench::SendServer,
         Bench::SendClient,
         Bench::Echo,
+        Bench::PipeServer,
+        Bench::PipeClient,
+        Bench::Connections,
         Bench::HandshakeServer,
         Bench::HandshakeClient,
         Bench::DeflateReceive,
@@ -42,6 +50,9 @@ impl Bench {
             Bench::SendServer => "send-server",
             Bench::SendClient => "send-client",
             Bench::Echo => "echo",
+            Bench::PipeServer => "pipe-server",
+            Bench::PipeClient => "pipe-client",
+            Bench::Connections => "connections",
             Bench::HandshakeServer => "handshake-server",
             Bench::HandshakeClient => "handshake-client",
             Bench::DeflateReceive | Bench::DeflateSend => "deflate",
@@ -50,6 +61,22 @@ impl Bench {
 
     pub const fn is_handshake(self) -> bool {
         matches!(self, Bench::HandshakeServer | Bench::HandshakeClient)
+    }
+
+    /// Whether the wire is read from a socket.
+    pub const fn is_piped(self) -> bool {
+        matches!(self, Bench::PipeServer | Bench::PipeClient)
+    }
+
+    /// Whether messages arrive, and not only leave.
+    const fn receives(self) -> bool {
+        self.is_masked() || matches!(self, Bench::ReceiveClient | Bench::PipeClient)
+    }
+
+    /// Whether messages arrive at a server.
+    const fn is_masked(self) -> bool {
+        use Bench::*;
+        matches!(self, ReceiveServer | Echo | PipeServer | Connections)
     }
 }
 
@@ -134,6 +161,13 @@ const PLAIN: [(&str, Make); 10] = [
     ("mix", mix),
 ];
 
+/// The loads that come through a socket.
+const PIPED: [&str; 3] = ["16 KiB text", "64 KiB binary", "1 MiB binary"];
+
+/// How many connections have a message each in turn, in the bench `connections`, and its length.
+const CONNECTIONS: [usize; 3] = [100, 10_000, 100_000];
+const LENGTH: usize = 16;
+
 /// The load that arrives in fragments, and how long they are.
 const FRAGMENTED: (&str, usize) = ("64 KiB text, multi-byte", 4 << 10);
 
@@ -156,6 +190,7 @@ pub struct Plan {
 
 enum How {
     Plain { make: Make, fragment: usize },
+    Connections(usize),
     Handshake,
     Deflate { size: usize, takeover: bool },
 }
@@ -176,6 +211,15 @@ impl Plan {
                     plan(name, How::Deflate { size: kib << 10, takeover })
                 };
                 loads.into_iter().map(deflate).collect()
+            }
+            Bench::PipeServer | Bench::PipeClient => {
+                let piped = PLAIN.into_iter().filter(|(name, _)| PIPED.contains(name));
+                let how = |make| How::Plain { make, fragment: usize::MAX };
+                piped.map(|(name, make)| plan(name.into(), how(make))).collect()
+            }
+            Bench::Connections => {
+                let many = |number| plan(format!("{number} of them"), How::Connections(number));
+                CONNECTIONS.into_iter().map(many).collect()
             }
             _ => {
                 let sends = matches!(bench, Bench::SendServer | Bench::SendClient);
@@ -200,10 +244,12 @@ impl Plan {
             count: 0,
             fragmented: false,
             wire: Vec::new(),
+            connections: Vec::new(),
             deflate: None,
         };
         match how {
             How::Plain { make, fragment } => load.plain(make(), fragment, scale.bytes),
+            How::Connections(number) => load.connections(number, scale.bytes),
             How::Handshake => {
                 load.count = scale.handshakes;
                 load.wire = match bench {
@@ -230,14 +276,16 @@ pub struct Load {
     pub fragmented: bool,
     /// What is received: messages in frames, or the head of each handshake.
     pub wire: Vec<u8>,
+    /// In the bench `connections` only: the numbers of all connections, in the order in which their
+    /// messages arrive, which comes again.
+    pub connections: Vec<u32>,
     /// In the bench `deflate` only.
     pub deflate: Option<Deflate>,
 }
 
 impl Load {
     fn plain(&mut self, messages: Vec<Message>, fragment: usize, bytes: usize) {
-        let masked = matches!(self.bench, Bench::ReceiveServer | Bench::Echo);
-        let receives = masked || self.bench == Bench::ReceiveClient;
+        let masked = self.bench.is_masked();
         let mut random = Random(1);
         let mut length = 0;
         for message in messages.iter().cycle() {
@@ -246,7 +294,7 @@ impl Load {
             }
             self.count += 1;
             length += message.bytes.len() + 2;
-            if !receives {
+            if !self.bench.receives() {
                 continue;
             }
             let mut first = if message.text.is_some() { 0x01 } else { 0x02 };
@@ -260,6 +308,26 @@ impl Load {
         }
         self.fragmented = fragment < usize::MAX;
         self.messages = messages;
+    }
+
+    /// A message of 16 bytes on each of `number` connections in turn.
+    fn connections(&mut self, number: usize, bytes: usize) {
+        // A few frames that come again, so that the caches are the connections'.
+        self.plain(vec![Message::binary(LENGTH)], usize::MAX, 4 << 10);
+        self.count = bytes / (2 * LENGTH);
+        self.connections = (0..number as u32).collect();
+        let mut random = Random(2);
+        for end in (1..number).rev() {
+            self.connections.swap(end, random.below(end as u64 + 1) as usize);
+        }
+    }
+
+    /// The messages of the bench `connections` as they arrive: the number of the connection, and
+    /// the frame.
+    pub fn arrivals(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let frames = self.wire.chunks(LENGTH + 6).map(black_box).cycle();
+        let order = self.connections.iter().map(|&number| number as usize).cycle();
+        order.zip(frames).take(self.count)
     }
 
     fn deflate(&mut self, mut deflate: Deflate, bytes: usize) {
@@ -290,16 +358,19 @@ impl Load {
 
     /// Whether `output`, all that a run gave, is what it had to be.
     pub fn is_answered_by(&self, kind: Kind, mut output: Vec<u8>) -> bool {
+        use Bench::*;
         match (self.bench, kind) {
-            (Bench::ReceiveServer | Bench::ReceiveClient, Kind::Copy) => output == self.wire,
-            (Bench::ReceiveServer | Bench::ReceiveClient | Bench::DeflateReceive, _)
+            (ReceiveServer | ReceiveClient | PipeServer | PipeClient, Kind::Copy) => {
+                output == self.wire
+            }
+            (ReceiveServer | ReceiveClient | PipeServer | PipeClient | DeflateReceive, _)
             | (_, Kind::Copy) => self.is_all_payloads(&output),
-            (Bench::SendServer | Bench::Echo, _) => {
+            (SendServer | Echo | Connections, _) => {
                 self.is_in_frames(Client(|| [0; 4]), Agreed::new(), &mut output)
             }
-            (Bench::SendClient, _) => self.is_in_frames(Server, Agreed::new(), &mut output),
+            (SendClient, _) => self.is_in_frames(Server, Agreed::new(), &mut output),
             // Messages with their tails are one stream, whether they refer to each other or not.
-            (Bench::DeflateSend, Kind::Codec) => {
+            (DeflateSend, Kind::Codec) => {
                 let total: usize = self.in_order().map(|message| message.bytes.len()).sum();
                 let mut inflated = vec![0; total + 1];
                 let mut codec = zlib_rs::Inflate::new(false, 15);
@@ -307,12 +378,12 @@ impl Load {
                 inflated.truncate(codec.total_out() as usize);
                 self.is_all_payloads(&inflated)
             }
-            (Bench::DeflateSend, _) => {
+            (DeflateSend, _) => {
                 let agreed = self.deflate.as_ref().unwrap().agreed();
                 self.is_in_frames(Client(|| [0; 4]), agreed, &mut output)
             }
-            (Bench::HandshakeServer, _) => handshakes::are_responses(&output, self.count),
-            (Bench::HandshakeClient, _) => handshakes::are_requests(&output, self.count),
+            (HandshakeServer, _) => handshakes::are_responses(&output, self.count),
+            (HandshakeClient, _) => handshakes::are_requests(&output, self.count),
         }
     }
 

@@ -1,8 +1,9 @@
-//! A transport in memory, and how futures over it are run.
+//! A transport in memory or through a socket, and how futures over it are run.
 
 use std::{
     hint::black_box,
-    io::{self, IoSlice, Read, Write},
+    io::{self, ErrorKind, IoSlice, Read, Write},
+    os::unix::net::UnixStream,
     pin::{Pin, pin},
     slice,
     task::{Context, Poll, Waker},
@@ -10,14 +11,134 @@ use std::{
 
 use tokio::io::ReadBuf;
 
-use crate::measure::Output;
+use crate::{
+    loads::Load,
+    measure::{Output, clock, set_aside},
+};
 
-/// The bytes of a read, at most, and of a batch that is written.
+/// The bytes of a read out of memory, at most, and of a batch that is written.
 pub const READ: usize = 16 << 10;
 
 /// `bytes` in the reads that they arrive in.
 pub fn reads(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.chunks(READ).map(black_box)
+}
+
+/// The size of a read buffer that can be chosen. A read through a socket is a call of the system, so
+/// it should bring more than a read out of memory.
+pub fn buffer_size(load: &Load) -> usize {
+    if load.bench.is_piped() { 64 << 10 } else { READ }
+}
+
+/// Where the bytes of a load come from.
+pub enum Source<'a> {
+    /// Reads of at most 16 KiB, copied out of memory.
+    Memory(&'a [u8]),
+    Pipe(Pipe<'a>),
+}
+
+impl<'a> Source<'a> {
+    pub fn of(load: &'a Load) -> Self {
+        match load.bench.is_piped() {
+            true => Source::Pipe(Pipe::new(&load.wire)),
+            false => Source::Memory(&load.wire),
+        }
+    }
+
+    /// Reads once into the front of `buffer` and returns that, or `None` at the end.
+    #[inline]
+    pub fn read<'b>(&mut self, buffer: &'b mut [u8]) -> Option<&'b mut [u8]> {
+        let length = self.read_into(buffer);
+        (length > 0).then(|| &mut buffer[..length])
+    }
+
+    #[inline]
+    fn read_into(&mut self, buffer: &mut [u8]) -> usize {
+        match self {
+            Source::Memory(rest) => {
+                let now = next(rest, buffer.len());
+                buffer[..now.len()].copy_from_slice(now);
+                now.len()
+            }
+            Source::Pipe(pipe) => {
+                pipe.fill();
+                let read = pipe.reader.read(buffer);
+                pipe.took(read)
+            }
+        }
+    }
+
+    #[allow(unsafe_code)]
+    fn read_buf(&mut self, buffer: &mut ReadBuf) {
+        match self {
+            Source::Memory(rest) => buffer.put_slice(next(rest, buffer.remaining())),
+            Source::Pipe(pipe) => {
+                pipe.fill();
+                // SAFETY: the kernel has initialised what it has read, and nothing else is written.
+                let read = unsafe {
+                    let read = rustix::io::read(&pipe.reader, buffer.unfilled_mut());
+                    let read = read.map(|(read, _)| read.len()).map_err(io::Error::from);
+                    buffer.assume_init(*read.as_ref().unwrap_or(&0));
+                    read
+                };
+                buffer.advance(pipe.took(read));
+            }
+        }
+    }
+}
+
+/// The next read out of memory.
+#[inline]
+fn next<'a>(rest: &mut &'a [u8], most: usize) -> &'a [u8] {
+    let (now, later) = rest.split_at(rest.len().min(READ).min(most));
+    *rest = later;
+    black_box(now)
+}
+
+/// A socket pair of which the run holds both ends. Whenever the socket is empty, the next bytes are
+/// written into it, as many as it takes, so no read has to wait. The time of that is set aside: what
+/// counts is the reading end.
+pub struct Pipe<'a> {
+    unwritten: &'a [u8],
+    /// The bytes in the socket.
+    inside: usize,
+    writer: UnixStream,
+    reader: UnixStream,
+}
+
+impl<'a> Pipe<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        let (writer, reader) = UnixStream::pair().expect("two sockets");
+        writer.set_nonblocking(true).expect("it is a socket");
+        Pipe { unwritten: bytes, inside: 0, writer, reader }
+    }
+
+    fn fill(&mut self) {
+        if self.inside > 0 {
+            return;
+        }
+        let start = clock();
+        while !self.unwritten.is_empty() {
+            match self.writer.write(self.unwritten) {
+                Ok(length) => {
+                    self.unwritten = &self.unwritten[length..];
+                    self.inside += length;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        if self.inside == 0 {
+            self.writer.shutdown(std::net::Shutdown::Write).expect("it is open");
+        }
+        set_aside(clock() - start);
+    }
+
+    fn took(&mut self, read: io::Result<usize>) -> usize {
+        let length = read.expect("the other end is open");
+        self.inside -= length;
+        length
+    }
 }
 
 /// Which writes a [`Wire`] copies.
@@ -33,9 +154,9 @@ pub enum Copies {
     All,
 }
 
-/// A transport that reads in pieces of at most 16 KiB and takes all that is written.
+/// A transport that takes all that is written.
 pub struct Wire<'a> {
-    input: &'a [u8],
+    input: Source<'a>,
     output: &'a mut Output,
     copies: Copies,
     batch: Vec<u8>,
@@ -43,29 +164,17 @@ pub struct Wire<'a> {
 
 impl<'a> Wire<'a> {
     pub fn new(input: &'a [u8], output: &'a mut Output, copies: Copies) -> Self {
-        Wire { input, output, copies, batch: Vec::new() }
+        Wire { input: Source::Memory(input), output, copies, batch: Vec::new() }
     }
 
     /// Nothing is to be written to it.
-    pub fn reading(input: &'a [u8], output: &'a mut Output) -> Self {
-        Wire::new(input, output, Copies::None)
+    pub fn reading(load: &'a Load, output: &'a mut Output) -> Self {
+        Wire { input: Source::of(load), ..Wire::new(&[], output, Copies::None) }
     }
 
     /// Nothing is to be read from it.
     pub fn writing(output: &'a mut Output, copies: Copies) -> Self {
         Wire::new(&[], output, copies)
-    }
-
-    fn next(&mut self, most: usize) -> &[u8] {
-        let (now, rest) = self.input.split_at(self.input.len().min(READ).min(most));
-        self.input = rest;
-        black_box(now)
-    }
-
-    fn read_into(&mut self, buffer: &mut [u8]) -> usize {
-        let now = self.next(buffer.len());
-        buffer[..now.len()].copy_from_slice(now);
-        now.len()
     }
 
     fn put(&mut self, bytes: &[u8]) -> usize {
@@ -95,7 +204,7 @@ impl<'a> Wire<'a> {
 
 impl Read for Wire<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(self.read_into(buffer))
+        Ok(self.input.read_into(buffer))
     }
 }
 
@@ -112,7 +221,7 @@ type Done<T = ()> = Poll<io::Result<T>>;
 
 impl tokio::io::AsyncRead for Wire<'_> {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context, buffer: &mut ReadBuf) -> Done {
-        buffer.put_slice(self.next(buffer.remaining()));
+        self.input.read_buf(buffer);
         Poll::Ready(Ok(()))
     }
 }
@@ -141,7 +250,7 @@ impl tokio::io::AsyncWrite for Wire<'_> {
 
 impl futures::io::AsyncRead for Wire<'_> {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context, buffer: &mut [u8]) -> Done<usize> {
-        Poll::Ready(Ok(self.read_into(buffer)))
+        Poll::Ready(Ok(self.input.read_into(buffer)))
     }
 }
 

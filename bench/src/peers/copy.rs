@@ -6,7 +6,7 @@ use super::{Kind, Peer, Run, Ways, nothing};
 use crate::{
     loads::{Bench, Load},
     measure::Output,
-    wire::READ,
+    wire::{READ, Source, buffer_size},
 };
 
 pub const PEER: Peer = Peer {
@@ -37,6 +37,15 @@ fn ways(load: &Load) -> Ways<'_> {
             let mut buffer = vec![1; to + READ + longest];
             Ok(Box::new(move |output: &mut Output| {
                 send(load, &payloads, from, &mut buffer[to..], output);
+            }) as Run)
+        }
+        Bench::PipeServer | Bench::PipeClient => {
+            let mut buffer = vec![1; to + buffer_size(load)];
+            Ok(Box::new(move |output: &mut Output| {
+                let mut source = Source::of(load);
+                while let Some(read) = source.read(&mut buffer[to..]) {
+                    output.part(read);
+                }
             }) as Run)
         }
         _ => Err("more than a copy has to be done"),

@@ -4,16 +4,16 @@ use std::{hint::black_box, time::Duration};
 
 use websocket_proto::{
     Agreed, Data, Role, Server, ZlibCompress, ZlibDecompress,
-    endpoint::{Compression, Endpoint, Incoming, Options, ZlibStock},
+    endpoint::{Compression, Endpoint, Incoming, Options, Sender, ZlibStock},
     handshake::{AcceptOptions, Offer, Target},
 };
 
-use super::{Kind, Peer, nothing, ours::client, way};
+use super::{Kind, Peer, Ways, nothing, ours::client, way};
 use crate::{
     handshakes::{HOST, NONCE, RESOURCE},
     loads::{Bench, Load},
     measure::Output,
-    wire::{READ, reads},
+    wire::{READ, Source, buffer_size},
 };
 
 pub const PEER: Peer = Peer {
@@ -22,15 +22,38 @@ pub const PEER: Peer = Peer {
     note: "`Endpoint`, which is told the time at each read; one read buffer for all connections",
     skips: nothing,
     ways: |load| match load.bench {
-        Bench::ReceiveServer => way(|output| receive(open(Server, load), load, output)),
-        Bench::ReceiveClient => way(|output| receive(open(client(), load), load, output)),
+        Bench::ReceiveServer | Bench::PipeServer => {
+            way(|output| receive(open(Server, load), load, output))
+        }
+        Bench::ReceiveClient | Bench::PipeClient => {
+            way(|output| receive(open(client(), load), load, output))
+        }
         Bench::SendServer => way(|output| send(open(Server, load), load, output)),
         Bench::SendClient => way(|output| send(open(client(), load), load, output)),
         Bench::Echo => way(|output| echo(load, output)),
+        Bench::Connections => connections(load),
         Bench::HandshakeServer => way(|output| handshake_server(load, output)),
         Bench::HandshakeClient => way(|output| handshake_client(load, output)),
         Bench::DeflateReceive => way(|output| receive(open(Server, load), load, output)),
         Bench::DeflateSend => way(|output| send(open(Server, load), load, output)),
+    },
+};
+
+pub const INSIDE: Peer = Peer {
+    name: "websocket-proto, endpoint's buffer",
+    kind: Kind::Ours,
+    note: "the same, read into `Endpoint::read_buffer`",
+    skips: nothing,
+    ways: |load| match load.bench {
+        Bench::ReceiveServer | Bench::PipeServer => {
+            way(|output| receive_inside(open(Server, load), load, output))
+        }
+        Bench::ReceiveClient | Bench::PipeClient => {
+            way(|output| receive_inside(open(client(), load), load, output))
+        }
+        Bench::Echo => way(|output| echo_inside(load, output)),
+        Bench::DeflateReceive => way(|output| receive_inside(open(Server, load), load, output)),
+        _ => Err("does the rest in one way"),
     },
 };
 
@@ -54,6 +77,18 @@ fn open<R: Role>(role: R, load: &Load) -> Endpoint<R> {
     }
 }
 
+/// A clock that costs nothing: a tenth of a microsecond goes by from read to read.
+#[derive(Default)]
+struct Time(u64);
+
+impl Time {
+    #[inline]
+    fn next(&mut self) -> Duration {
+        self.0 += 100;
+        Duration::from_nanos(self.0)
+    }
+}
+
 /// Writes all that waits.
 fn write<R: Role>(ws: &mut Endpoint<R>, output: &mut Output) {
     output.part(ws.output());
@@ -62,18 +97,36 @@ fn write<R: Role>(ws: &mut Endpoint<R>, output: &mut Output) {
 
 #[inline(never)]
 fn receive<R: Role>(mut ws: Endpoint<R>, load: &Load, output: &mut Output) {
-    let mut buffer = vec![0; READ];
-    for (turn, read) in reads(&load.wire).enumerate() {
-        ws.tick(Duration::from_micros(turn as u64));
-        let mut input = &mut buffer[..read.len()];
-        input.copy_from_slice(read);
+    let (mut buffer, mut source) = (vec![0; buffer_size(load)], Source::of(load));
+    let mut time = Time::default();
+    while let Some(mut input) = source.read(&mut buffer) {
+        ws.tick(time.next());
         while let Some((incoming, _)) = ws.receive(&mut input) {
-            match incoming {
-                Incoming::Text(text) => output.message(text.as_bytes()),
-                Incoming::Binary(data) => output.message(data),
-                other => panic!("{other:?}"),
-            }
+            take(output, incoming);
         }
+    }
+}
+
+/// Reads into the endpoint's buffer.
+#[inline(never)]
+fn receive_inside<R: Role>(mut ws: Endpoint<R>, load: &Load, output: &mut Output) {
+    let (mut source, mut time) = (Source::of(load), Time::default());
+    while let Some(read) = source.read(ws.read_buffer()) {
+        let length = read.len();
+        ws.filled(length);
+        ws.tick(time.next());
+        while let Some((incoming, _)) = ws.receive(&mut &mut [][..]) {
+            take(output, incoming);
+        }
+    }
+}
+
+#[inline(always)]
+fn take(output: &mut Output, incoming: Incoming<'_>) {
+    match incoming {
+        Incoming::Text(text) => output.message(text.as_bytes()),
+        Incoming::Binary(data) => output.message(data),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -97,22 +150,61 @@ fn send<R: Role>(mut ws: Endpoint<R>, load: &Load, output: &mut Output) {
 #[inline(never)]
 fn echo(load: &Load, output: &mut Output) {
     let mut ws = open(Server, load);
-    let mut buffer = vec![0; READ];
-    for (turn, read) in reads(&load.wire).enumerate() {
-        ws.tick(Duration::from_micros(turn as u64));
-        let mut input = &mut buffer[..read.len()];
-        input.copy_from_slice(read);
+    let (mut buffer, mut source) = (vec![0; READ], Source::of(load));
+    let mut time = Time::default();
+    while let Some(mut input) = source.read(&mut buffer) {
+        ws.tick(time.next());
         while let Some((incoming, sender)) = ws.receive(&mut input) {
-            match incoming {
-                Incoming::Text(text) => sender.send(Data::Text(text)),
-                Incoming::Binary(data) => sender.send(Data::Binary(data)),
-                other => panic!("{other:?}"),
-            }
-            .unwrap();
+            answer(sender, incoming);
             output.messages += 1;
         }
         write(&mut ws, output);
     }
+}
+
+#[inline(never)]
+fn echo_inside(load: &Load, output: &mut Output) {
+    let mut ws = open(Server, load);
+    let (mut source, mut time) = (Source::of(load), Time::default());
+    while let Some(read) = source.read(ws.read_buffer()) {
+        let length = read.len();
+        ws.filled(length);
+        ws.tick(time.next());
+        while let Some((incoming, sender)) = ws.receive(&mut &mut [][..]) {
+            answer(sender, incoming);
+            output.messages += 1;
+        }
+        write(&mut ws, output);
+    }
+}
+
+#[inline(always)]
+fn answer(sender: &mut Sender<Server>, incoming: Incoming<'_>) {
+    match incoming {
+        Incoming::Text(text) => sender.send(Data::Text(text)),
+        Incoming::Binary(data) => sender.send(Data::Binary(data)),
+        other => panic!("{other:?}"),
+    }
+    .unwrap();
+}
+
+/// Echoes on many connections, with one buffer to read into.
+fn connections(load: &Load) -> Ways<'_> {
+    let mut connections: Vec<_> = load.connections.iter().map(|_| open(Server, load)).collect();
+    let (mut buffer, mut time) = (vec![0; READ], Time::default());
+    way(move |output| {
+        for (number, read) in load.arrivals() {
+            let ws = &mut connections[number];
+            ws.tick(time.next());
+            let mut input = &mut buffer[..read.len()];
+            input.copy_from_slice(read);
+            while let Some((incoming, sender)) = ws.receive(&mut input) {
+                answer(sender, incoming);
+                output.messages += 1;
+            }
+            write(ws, output);
+        }
+    })
 }
 
 #[inline(never)]

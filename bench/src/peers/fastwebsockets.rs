@@ -3,12 +3,13 @@
 use std::hint::black_box;
 
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 
-use super::{Keys, Kind, NEEDS_HYPER, NO_COMPRESSION, Peer, nothing, way};
+use super::{Keys, Kind, NEEDS_HYPER, NO_COMPRESSION, NOT_MANY, Peer, Ways, nothing, way};
 use crate::{
     loads::{Bench, Load, Message},
     measure::Output,
-    wire::{Copies, Wire, at_once},
+    wire::{Copies, Wire, at_once, buffer_size},
 };
 
 pub const PEER: Peer = Peer {
@@ -19,6 +20,9 @@ pub const PEER: Peer = Peer {
     ways: |load| match load.bench {
         Bench::ReceiveServer => way(|output| receive(Role::Server, load, output)),
         Bench::ReceiveClient => way(|output| receive(Role::Client, load, output)),
+        Bench::PipeServer => piped(Role::Server, load),
+        Bench::PipeClient => piped(Role::Client, load),
+        Bench::Connections => Err(NOT_MANY),
         Bench::SendServer => way(|output| send_server(load, output)),
         Bench::SendClient => way(|output| send_client(load, output)),
         Bench::Echo => way(|output| echo(load, output)),
@@ -27,11 +31,27 @@ pub const PEER: Peer = Peer {
     },
 };
 
-#[inline(never)]
+/// It reads 8 KiB at once, so it is also put over a buffered reader.
+fn piped(role: Role, load: &Load) -> Ways<'_> {
+    let buffered = move |output: &mut Output| {
+        let mut unused = Output::default();
+        let wire = Wire::reading(load, &mut unused);
+        receive_over(BufReader::with_capacity(buffer_size(load), wire), role, load, output);
+    };
+    Ok(vec![Box::new(move |output| receive(role, load, output)), Box::new(buffered)])
+}
+
 fn receive(role: Role, load: &Load, output: &mut Output) {
     let mut unused = Output::default();
-    let wire = Wire::reading(&load.wire, &mut unused);
-    let mut socket = FragmentCollector::new(WebSocket::after_handshake(wire, role));
+    receive_over(Wire::reading(load, &mut unused), role, load, output);
+}
+
+#[inline(never)]
+fn receive_over<S>(stream: S, role: Role, load: &Load, output: &mut Output)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut socket = FragmentCollector::new(WebSocket::after_handshake(stream, role));
     at_once(async {
         for _ in 0..load.count {
             output.message(&socket.read_frame().await.unwrap().payload);

@@ -60,15 +60,20 @@ pub const PEERS: &[&Peer] = &[
     &ours::SHARED,
     &ours::PIECES,
     &endpoint::PEER,
+    &endpoint::INSIDE,
     &tungstenite::PEER,
+    &tungstenite::DEFAULT,
     &fastwebsockets::PEER,
     &tokio_websockets::PEER,
+    &tokio_websockets::DEFAULT,
     &sockudo_ws::PEER,
     &websocket_sans_io::PEER,
     &shiguredo_websocket::PEER,
     &soketto::PEER,
+    &soketto::DEFAULT,
     &web_socket::PEER,
     &yawc::PEER,
+    &yawc::DEFAULT,
     #[cfg(feature = "wslay")]
     &wslay::PEER,
 ];
@@ -82,6 +87,7 @@ pub const FLATE2: &str = if cfg!(feature = "zlib-ng") {
     "zlib-rs"
 };
 
+const NOT_MANY: &str = "works on a transport of its own";
 const NO_HANDSHAKE: &str = "has no handshake";
 const NO_COMPRESSION: &str = "has no compression";
 const NEEDS_HYPER: &str = "its handshake needs hyper";
@@ -94,8 +100,8 @@ fn nothing(_: &Load) -> Option<&'static str> {
 /// The text that a load receives is not looked at.
 fn utf8(load: &Load) -> Option<&'static str> {
     use crate::loads::Bench::*;
-    let receives = matches!(load.bench, ReceiveServer | ReceiveClient | Echo | DeflateReceive);
-    (receives && load.has_text()).then_some("no look at UTF-8")
+    let sends = matches!(load.bench, SendServer | SendClient | DeflateSend);
+    (!sends && load.has_text()).then_some("no look at UTF-8")
 }
 
 /// Masking keys that cost next to nothing, for the peers that take keys.

@@ -8,12 +8,12 @@ use websocket_proto::{
     handshake::{AcceptOptions, ClientHandshake, Offer, Response, ServerHandshake, Target},
 };
 
-use super::{Keys, Kind, Peer, nothing, way};
+use super::{Keys, Kind, Peer, Ways, nothing, way};
 use crate::{
     handshakes::{HOST, NONCE, RESOURCE},
     loads::{self, Bench, Load},
     measure::Output,
-    wire::{READ, reads},
+    wire::{READ, Source, buffer_size},
 };
 
 pub const PEER: Peer = Peer {
@@ -22,8 +22,9 @@ pub const PEER: Peer = Peer {
     note: "whole messages; compresses with zlib-rs, memory level 8",
     skips: nothing,
     ways: |load| match load.bench {
-        Bench::ReceiveServer => way(|output| receive(Server, load, output)),
-        Bench::ReceiveClient => way(|output| receive(client(), load, output)),
+        Bench::ReceiveServer | Bench::PipeServer => way(|output| receive(Server, load, output)),
+        Bench::ReceiveClient | Bench::PipeClient => way(|output| receive(client(), load, output)),
+        Bench::Connections => Err("has a read buffer for each connection"),
         Bench::SendServer => way(|output| send(Server, load, output)),
         Bench::SendClient => way(|output| send(client(), load, output)),
         Bench::Echo => way(|output| echo(load, output)),
@@ -40,8 +41,13 @@ pub const PIECES: Peer = Peer {
     note: "messages in the pieces that they arrive in, without `Messages`",
     skips: |_| Some("does not join messages"),
     ways: |load| match load.bench {
-        Bench::ReceiveServer => way(|output| receive_pieces(Server, load, output)),
-        Bench::ReceiveClient => way(|output| receive_pieces(client(), load, output)),
+        Bench::ReceiveServer | Bench::PipeServer => {
+            way(|output| receive_pieces(Server, load, output))
+        }
+        Bench::ReceiveClient | Bench::PipeClient => {
+            way(|output| receive_pieces(client(), load, output))
+        }
+        Bench::Connections => connections_in_pieces(load),
         _ => Err("does the rest in one way"),
     },
 };
@@ -49,11 +55,17 @@ pub const PIECES: Peer = Peer {
 pub const SHARED: Peer = Peer {
     name: "websocket-proto, shared buffer",
     kind: Kind::Ours,
-    note: "whole messages out of one read buffer for all connections, so that long ones are copied",
+    note: "`Messages::receive` out of one read buffer for all connections, so long ones are copied",
     skips: nothing,
     ways: |load| match load.bench {
-        Bench::ReceiveServer => way(|output| receive_shared(Server, load, output)),
-        Bench::ReceiveClient => way(|output| receive_shared(client(), load, output)),
+        Bench::ReceiveServer | Bench::PipeServer => {
+            way(|output| receive_shared(Server, load, output))
+        }
+        Bench::ReceiveClient | Bench::PipeClient => {
+            way(|output| receive_shared(client(), load, output))
+        }
+        Bench::Echo => way(|output| echo_shared(load, output)),
+        Bench::Connections => connections(load),
         _ => Err("does the rest in one way"),
     },
 };
@@ -81,7 +93,8 @@ fn receive_in_place<R: Role, S>(
     let mut messages = Messages::new().in_place(LIMIT);
     let mut buffer = vec![0; BUFFER];
     let (mut start, mut end) = (0, 0);
-    for bytes in reads(&load.wire) {
+    let mut source = Source::of(load);
+    loop {
         // What is left moves to the front where it is little, or has no room for a read behind it.
         if start > 0 && (end - start <= start / 4 || buffer.len() - end < READ) {
             buffer.copy_within(start..end, 0);
@@ -90,7 +103,7 @@ fn receive_in_place<R: Role, S>(
         if buffer.len() - end < READ {
             buffer.resize(2 * buffer.len(), 0);
         }
-        buffer[end..end + bytes.len()].copy_from_slice(bytes);
+        let Some(bytes) = source.read(&mut buffer[end..]) else { return };
         end += bytes.len();
         let mut input = &mut buffer[start..end];
         while let Some(received) = messages.receive(&mut connection, &mut input) {
@@ -118,10 +131,9 @@ fn receive<R: Role>(role: R, load: &Load, output: &mut Output) {
 #[inline(never)]
 fn receive_shared<R: Role>(role: R, load: &Load, output: &mut Output) {
     let mut connection = Connection::new(role, &Config::new(), Agreed::new());
-    let (mut messages, mut buffer) = (Messages::new(), vec![0; READ]);
-    for read in reads(&load.wire) {
-        let mut input = &mut buffer[..read.len()];
-        input.copy_from_slice(read);
+    let (mut messages, mut buffer) = (Messages::new(), vec![0; buffer_size(load)]);
+    let mut source = Source::of(load);
+    while let Some(mut input) = source.read(&mut buffer) {
         while let Some(message) = messages.receive(&mut connection, &mut input) {
             take(output, message);
         }
@@ -131,10 +143,8 @@ fn receive_shared<R: Role>(role: R, load: &Load, output: &mut Output) {
 #[inline(never)]
 fn receive_pieces<R: Role>(role: R, load: &Load, output: &mut Output) {
     let mut connection = Connection::new(role, &Config::new(), Agreed::new());
-    let mut buffer = vec![0; READ];
-    for read in reads(&load.wire) {
-        let mut input = &mut buffer[..read.len()];
-        input.copy_from_slice(read);
+    let (mut buffer, mut source) = (vec![0; buffer_size(load)], Source::of(load));
+    while let Some(mut input) = source.read(&mut buffer) {
         while let Some(event) = connection.receive(&mut input) {
             let last = match event {
                 Event::Text(text) => {
@@ -184,16 +194,78 @@ fn echo(load: &Load, output: &mut Output) {
     let message = |(output, out): &mut (&mut Output, Vec<u8>),
                    connection: &mut Connection<Server>,
                    message: Message<'_>| {
-        match message {
-            Message::Text(text) => connection.send_text(text, out),
-            Message::Binary(data) => connection.send_binary(data, out),
-            other => panic!("{other:?}"),
-        }
-        .unwrap();
-        connection.transmit(out).unwrap();
+        answer(connection, message, out);
         output.messages += 1;
     };
     receive_in_place(Server, load, &mut state, message, |(output, out)| output.write(out));
+}
+
+#[inline(always)]
+fn answer(connection: &mut Connection<Server>, message: Message<'_>, out: &mut Vec<u8>) {
+    match message {
+        Message::Text(text) => connection.send_text(text, out),
+        Message::Binary(data) => connection.send_binary(data, out),
+        other => panic!("{other:?}"),
+    }
+    .unwrap();
+    connection.transmit(out).unwrap();
+}
+
+#[inline(never)]
+fn echo_shared(load: &Load, output: &mut Output) {
+    let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+    let (mut messages, mut buffer) = (Messages::new(), vec![0; READ]);
+    let (mut source, mut out) = (Source::of(load), Vec::new());
+    while let Some(mut input) = source.read(&mut buffer) {
+        while let Some(message) = messages.receive(&mut connection, &mut input) {
+            answer(&mut connection, message, &mut out);
+            output.messages += 1;
+        }
+        output.write(&mut out);
+    }
+}
+
+/// Echoes on many connections, with one buffer to read into and one for the output.
+fn connections(load: &Load) -> Ways<'_> {
+    let new = |_: &u32| (Connection::new(Server, &Config::new(), Agreed::new()), Messages::new());
+    let mut connections: Vec<_> = load.connections.iter().map(new).collect();
+    let (mut buffer, mut out) = (vec![0; READ], Vec::new());
+    way(move |output| {
+        for (number, read) in load.arrivals() {
+            let (connection, messages) = &mut connections[number];
+            let mut input = &mut buffer[..read.len()];
+            input.copy_from_slice(read);
+            while let Some(message) = messages.receive(connection, &mut input) {
+                answer(connection, message, &mut out);
+                output.messages += 1;
+            }
+            output.write(&mut out);
+        }
+    })
+}
+
+fn connections_in_pieces(load: &Load) -> Ways<'_> {
+    let new = |_: &u32| Connection::new(Server, &Config::new(), Agreed::new());
+    let mut connections: Vec<_> = load.connections.iter().map(new).collect();
+    let (mut buffer, mut out) = (vec![0; READ], Vec::new());
+    way(move |output| {
+        for (number, read) in load.arrivals() {
+            let connection = &mut connections[number];
+            let mut input = &mut buffer[..read.len()];
+            input.copy_from_slice(read);
+            while let Some(event) = connection.receive(&mut input) {
+                match event {
+                    Event::Binary(data) if data.is_last() => {
+                        connection.send_binary(&data, &mut out).unwrap();
+                    }
+                    other => panic!("{other:?}"),
+                }
+                connection.transmit(&mut out).unwrap();
+                output.messages += 1;
+            }
+            output.write(&mut out);
+        }
+    })
 }
 
 #[inline(never)]
@@ -244,10 +316,8 @@ fn deflate_receive(load: &Load, output: &mut Output) {
         false => Inflater::shared(ZlibDecompress::new()),
     };
     let mut messages = Messages::new();
-    let mut buffer = vec![0; READ];
-    for read in reads(&load.wire) {
-        let mut input = &mut buffer[..read.len()];
-        input.copy_from_slice(read);
+    let (mut buffer, mut source) = (vec![0; buffer_size(load)], Source::of(load));
+    while let Some(mut input) = source.read(&mut buffer) {
         while let Some(message) =
             messages.receive_inflated(&mut connection, &mut inflater, &mut input)
         {

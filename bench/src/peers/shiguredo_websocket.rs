@@ -25,6 +25,8 @@ pub const PEER: Peer = Peer {
     ways: |load| match load.bench {
         Bench::ReceiveServer => way(|output| receive(server(load), load, output)),
         Bench::ReceiveClient => way(|output| receive(client(), load, output)),
+        Bench::PipeServer | Bench::PipeClient => Err("does not read"),
+        Bench::Connections => Err("is measured with few"),
         Bench::SendServer => way(|output| send(server(load), load, output)),
         Bench::SendClient => way(|output| send(client(), load, output)),
         Bench::Echo => way(|output| echo(load, output)),

@@ -11,13 +11,14 @@ use sockudo_ws::{
     },
     protocol::Protocol,
 };
+use tokio::io::AsyncReadExt;
 
 use super::{Kind, Peer, Ways, nothing, way};
 use crate::{
     handshakes::{HOST, KEY, RESOURCE},
     loads::{Bench, Load},
     measure::Output,
-    wire::{READ, reads},
+    wire::{READ, Wire, at_once, buffer_size, reads},
 };
 
 pub const PEER: Peer = Peer {
@@ -29,6 +30,9 @@ pub const PEER: Peer = Peer {
     ways: |load| match load.bench {
         Bench::ReceiveServer => way(|output| receive(Role::Server, load, output)),
         Bench::ReceiveClient => way(|output| receive(Role::Client, load, output)),
+        Bench::PipeServer => way(|output| receive_piped(Role::Server, load, output)),
+        Bench::PipeClient => way(|output| receive_piped(Role::Client, load, output)),
+        Bench::Connections => connections(load),
         Bench::SendServer => send(Role::Server, load),
         Bench::SendClient => send(Role::Client, load),
         Bench::Echo => way(|output| echo(load, output)),
@@ -54,6 +58,46 @@ fn receive(role: Role, load: &Load, output: &mut Output) {
             output.message(message.as_bytes());
         }
     }
+}
+
+/// Reads into the room of its buffer, as its own streams do.
+#[inline(never)]
+fn receive_piped(role: Role, load: &Load, output: &mut Output) {
+    let mut protocol = Protocol::new(role, LIMIT, LIMIT);
+    let (mut buffer, mut messages) = (BytesMut::new(), Vec::new());
+    let mut unused = Output::default();
+    let mut wire = Wire::reading(load, &mut unused);
+    loop {
+        buffer.reserve(buffer_size(load));
+        if at_once(wire.read_buf(&mut buffer)).unwrap() == 0 {
+            break;
+        }
+        protocol.process_into(&mut buffer, &mut messages).unwrap();
+        for message in messages.drain(..) {
+            output.message(message.as_bytes());
+        }
+    }
+}
+
+/// Echoes on many connections, with one buffer to read into and one for the output.
+fn connections(load: &Load) -> Ways<'_> {
+    let new = |_: &u32| Protocol::new(Role::Server, LIMIT, LIMIT);
+    let mut connections: Vec<_> = load.connections.iter().map(new).collect();
+    let (mut buffer, mut out) = (BytesMut::with_capacity(READ), BytesMut::new());
+    let mut messages = Vec::new();
+    way(move |output| {
+        for (number, read) in load.arrivals() {
+            let protocol = &mut connections[number];
+            buffer.extend_from_slice(read);
+            protocol.process_into(&mut buffer, &mut messages).unwrap();
+            for message in messages.drain(..) {
+                protocol.encode_message(&message, &mut out).unwrap();
+                output.messages += 1;
+            }
+            output.part(&out);
+            out.clear();
+        }
+    })
 }
 
 fn messages(load: &Load) -> Vec<Message> {

@@ -15,43 +15,69 @@ use soketto::{
     handshake::{Client, Server, ServerResponse, server},
 };
 
-use super::{Kind, Peer, Ways, utf8, way};
+use super::{Kind, NOT_MANY, Peer, Ways, utf8, way};
 use crate::{
     handshakes::{self, HOST, RESOURCE},
     loads::{Bench, Load},
     measure::{Output, set_aside},
-    wire::{Copies, READ, Wire, at_once},
+    wire::{Copies, READ, Wire, at_once, buffer_size},
 };
 
 pub const PEER: Peer = Peer {
     name: "soketto",
     kind: Kind::Peer,
-    note: "over a buffered reader; draws keys from `rand`, so the response to its request is made \
+    note: "over a buffered reader of 16 KiB, over a socket of 64; draws keys from `rand`, so the response to its request is made \
            while it waits, of which only two looks at the clock count; compresses with flate2, a new codec a message",
     skips: utf8,
     ways: |load| match load.bench {
-        Bench::ReceiveServer => way(|output| receive(Mode::Server, load, output)),
-        Bench::ReceiveClient => way(|output| receive(Mode::Client, load, output)),
+        Bench::ReceiveServer | Bench::PipeServer => {
+            way(|output| receive(Mode::Server, buffer_size(load), load, output))
+        }
+        Bench::ReceiveClient | Bench::PipeClient => {
+            way(|output| receive(Mode::Client, buffer_size(load), load, output))
+        }
         // As a server it writes payloads from where they lie.
         Bench::SendServer => way(|output| send(Mode::Server, Copies::All, load, output)),
         Bench::SendClient => way(|output| send(Mode::Client, Copies::None, load, output)),
-        Bench::Echo => way(|output| echo(load, output)),
+        Bench::Echo => way(|output| echo(READ, load, output)),
+        Bench::Connections => Err(NOT_MANY),
         Bench::HandshakeServer => way(|output| handshake_server(load, output)),
         Bench::HandshakeClient => way(|output| handshake_client(load, output)),
         Bench::DeflateReceive | Bench::DeflateSend => deflate(load),
     },
 };
 
+pub const DEFAULT: Peer = Peer {
+    name: "soketto, default",
+    note: "over the transport itself: it has no read buffer",
+    ways: |load| match load.bench {
+        Bench::ReceiveServer | Bench::PipeServer => {
+            way(|output| receive(Mode::Server, 0, load, output))
+        }
+        Bench::ReceiveClient | Bench::PipeClient => {
+            way(|output| receive(Mode::Client, 0, load, output))
+        }
+        Bench::Echo => way(|output| echo(0, load, output)),
+        _ => Err("does the rest in one way"),
+    },
+    ..PEER
+};
+
 type Socket<'a> = BufReader<Wire<'a>>;
 
-fn socket(mode: Mode, wire: Wire<'_>) -> (Sender<Socket<'_>>, Receiver<Socket<'_>>) {
-    Builder::new(BufReader::with_capacity(READ, wire), mode).finish()
+/// A buffer without capacity passes all reads on.
+fn socket(
+    mode: Mode,
+    capacity: usize,
+    wire: Wire<'_>,
+) -> (Sender<Socket<'_>>, Receiver<Socket<'_>>) {
+    Builder::new(BufReader::with_capacity(capacity, wire), mode).finish()
 }
 
 #[inline(never)]
-fn receive(mode: Mode, load: &Load, output: &mut Output) {
+fn receive(mode: Mode, capacity: usize, load: &Load, output: &mut Output) {
     let mut unused = Output::default();
-    let (_sender, mut receiver) = socket(mode, Wire::reading(&load.wire, &mut unused));
+    let (_sender, mut receiver) = socket(mode, capacity, Wire::reading(load, &mut unused));
     let mut message = Vec::new();
     at_once(async {
         for _ in 0..load.count {
@@ -64,7 +90,7 @@ fn receive(mode: Mode, load: &Load, output: &mut Output) {
 
 #[inline(never)]
 fn send(mode: Mode, copies: Copies, load: &Load, output: &mut Output) {
-    let (mut sender, receiver) = socket(mode, Wire::writing(output, copies));
+    let (mut sender, receiver) = socket(mode, READ, Wire::writing(output, copies));
     at_once(async {
         for message in load.in_order() {
             match &black_box(message).text {
@@ -78,9 +104,9 @@ fn send(mode: Mode, copies: Copies, load: &Load, output: &mut Output) {
 }
 
 #[inline(never)]
-fn echo(load: &Load, output: &mut Output) {
+fn echo(capacity: usize, load: &Load, output: &mut Output) {
     let wire = Wire::new(&load.wire, output, Copies::All);
-    let (mut sender, mut receiver) = socket(Mode::Server, wire);
+    let (mut sender, mut receiver) = socket(Mode::Server, capacity, wire);
     let mut message = Vec::new();
     at_once(async {
         for _ in 0..load.count {

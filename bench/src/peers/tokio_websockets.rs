@@ -3,37 +3,49 @@
 use std::hint::black_box;
 
 use futures::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio_websockets::{ClientBuilder, Config, Message, ServerBuilder, WebSocketStream};
 
-use super::{Kind, NO_COMPRESSION, Peer, Ways, nothing, way};
+use super::{Kind, NO_COMPRESSION, NOT_MANY, Peer, Run, Ways, nothing, way};
 use crate::{
     handshakes::{self, HOST, RESOURCE},
     loads::{Bench, Load},
     measure::Output,
-    wire::{Copies, READ, Wire, at_once},
+    wire::{Copies, READ, Wire, at_once, buffer_size},
 };
 
 pub const PEER: Peer = Peer {
     name: "tokio-websockets",
     kind: Kind::Peer,
-    note: "draws masking keys from `fastrand`; SHA-1 by aws-lc",
+    note: "draws masking keys from `fastrand`; SHA-1 by aws-lc; gathers 16 KiB before it writes",
     skips: nothing,
-    ways,
-};
-
-fn ways(load: &Load) -> Ways<'_> {
-    match load.bench {
+    ways: |load| match load.bench {
         Bench::ReceiveServer => way(|output| receive(server, load, output)),
         Bench::ReceiveClient => way(|output| receive(client, load, output)),
+        Bench::PipeServer => piped(|stream| ServerBuilder::new().serve(stream), load),
+        Bench::PipeClient => piped(|stream| ClientBuilder::new().take_over(stream), load),
         // Payloads are written from where they lie.
         Bench::SendServer => send(load, server, Copies::Vectored),
         Bench::SendClient => send(load, client, Copies::None),
-        Bench::Echo => way(|output| echo(load, output)),
+        Bench::Echo => way(|output| echo(server, load, output)),
+        Bench::Connections => Err(NOT_MANY),
         Bench::HandshakeServer => way(|output| handshake_server(load, output)),
         Bench::HandshakeClient => handshake_client(load),
         Bench::DeflateReceive | Bench::DeflateSend => Err(NO_COMPRESSION),
-    }
-}
+    },
+};
+
+pub const DEFAULT: Peer = Peer {
+    name: "tokio-websockets, default",
+    note: "gathers 8 KiB before it writes, its default",
+    ways: |load| match load.bench {
+        Bench::SendServer => send(load, |wire| ServerBuilder::new().serve(wire), Copies::Vectored),
+        Bench::SendClient => send(load, |wire| ClientBuilder::new().take_over(wire), Copies::None),
+        Bench::Echo => way(|output| echo(|wire| ServerBuilder::new().serve(wire), load, output)),
+        _ => Err("does the rest in one way"),
+    },
+    ..PEER
+};
 
 type Socket<'a> = WebSocketStream<Wire<'a>>;
 type Make = for<'a> fn(Wire<'a>) -> Socket<'a>;
@@ -46,10 +58,31 @@ fn client(wire: Wire<'_>) -> Socket<'_> {
     ClientBuilder::new().config(Config::default().flush_threshold(READ)).take_over(wire)
 }
 
-#[inline(never)]
 fn receive(make: Make, load: &Load, output: &mut Output) {
     let mut unused = Output::default();
-    let mut socket = make(Wire::reading(&load.wire, &mut unused));
+    receive_from(make(Wire::reading(load, &mut unused)), load, output);
+}
+
+type Buffered<'a> = BufReader<Wire<'a>>;
+
+/// It reads 8 KiB at once, so it is also put over a buffered reader.
+fn piped<'l>(make: fn(Buffered<'_>) -> WebSocketStream<Buffered<'_>>, load: &'l Load) -> Ways<'l> {
+    let over = move |capacity: usize| {
+        Box::new(move |output: &mut Output| {
+            let mut unused = Output::default();
+            let wire = Wire::reading(load, &mut unused);
+            receive_from(make(BufReader::with_capacity(capacity, wire)), load, output);
+        }) as Run
+    };
+    // With one byte it passes all reads on.
+    Ok(vec![over(1), over(buffer_size(load))])
+}
+
+#[inline(never)]
+fn receive_from<S>(mut socket: WebSocketStream<S>, load: &Load, output: &mut Output)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     at_once(async {
         for _ in 0..load.count {
             output.message(socket.next().await.unwrap().unwrap().as_payload());
@@ -76,8 +109,8 @@ fn send(load: &Load, make: Make, copies: Copies) -> Ways<'_> {
 }
 
 #[inline(never)]
-fn echo(load: &Load, output: &mut Output) {
-    let mut socket = server(Wire::new(&load.wire, output, Copies::Vectored));
+fn echo(make: Make, load: &Load, output: &mut Output) {
+    let mut socket = make(Wire::new(&load.wire, output, Copies::Vectored));
     at_once(async {
         for _ in 0..load.count {
             let message = socket.next().await.unwrap().unwrap();

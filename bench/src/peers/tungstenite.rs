@@ -6,7 +6,7 @@ use tungstenite::{
     Message, Utf8Bytes, WebSocket,
     client::IntoClientRequest,
     handshake::{client::Request, derive_accept_key, machine::TryParse, server},
-    protocol::{Role, WebSocketConfig},
+    protocol::{Role, WebSocketConfig, WebSocketContext},
 };
 
 use super::{Kind, NO_COMPRESSION, Peer, Ways, nothing, way};
@@ -14,42 +14,60 @@ use crate::{
     handshakes::{HOST, KEY, RESOURCE},
     loads::{Bench, Load},
     measure::Output,
-    wire::{Copies, READ, Wire},
+    wire::{Copies, READ, Wire, buffer_size},
 };
 
 pub const PEER: Peer = Peer {
     name: "tungstenite",
     kind: Kind::Peer,
-    note: "draws masking keys from `rand`",
+    note: "draws masking keys from `rand`; buffers of 16 KiB, over a socket of 64",
     skips: nothing,
-    ways,
+    ways: |load| {
+        let size = buffer_size(load);
+        let config = WebSocketConfig::default().read_buffer_size(size).write_buffer_size(READ);
+        ways(load, config)
+    },
 };
 
-fn ways(load: &Load) -> Ways<'_> {
+pub const DEFAULT: Peer = Peer {
+    name: "tungstenite, default",
+    note: "buffers of 128 KiB, its default",
+    ways: |load| match load.bench {
+        Bench::Connections => Err("100 000 read buffers of 128 KiB are too much"),
+        _ => ways(load, WebSocketConfig::default()),
+    },
+    ..PEER
+};
+
+/// The read buffer of each of many connections.
+const SMALL: usize = 256;
+
+fn ways(load: &Load, config: WebSocketConfig) -> Ways<'_> {
     match load.bench {
-        Bench::ReceiveServer => way(|output| receive(Role::Server, load, output)),
-        Bench::ReceiveClient => way(|output| receive(Role::Client, load, output)),
-        Bench::SendServer => send(Role::Server, load),
-        Bench::SendClient => send(Role::Client, load),
-        Bench::Echo => way(|output| echo(load, output)),
+        Bench::ReceiveServer | Bench::PipeServer => {
+            way(move |output| receive(Role::Server, config, load, output))
+        }
+        Bench::ReceiveClient | Bench::PipeClient => {
+            way(move |output| receive(Role::Client, config, load, output))
+        }
+        Bench::SendServer => send(Role::Server, config, load),
+        Bench::SendClient => send(Role::Client, config, load),
+        Bench::Echo => way(move |output| echo(config, load, output)),
+        Bench::Connections => connections(config, load),
         Bench::HandshakeServer => Ok(vec![
-            Box::new(|output| accept(load, output)),
-            Box::new(|output| accept_in_parts(load, output)),
+            Box::new(move |output| accept(config, load, output)),
+            Box::new(move |output| accept_in_parts(load, output)),
         ]),
-        Bench::HandshakeClient => handshake_client(load),
+        Bench::HandshakeClient => handshake_client(config, load),
         Bench::DeflateReceive | Bench::DeflateSend => Err(NO_COMPRESSION),
     }
 }
 
-fn config() -> WebSocketConfig {
-    WebSocketConfig::default().read_buffer_size(READ).write_buffer_size(READ)
-}
-
 #[inline(never)]
-fn receive(role: Role, load: &Load, output: &mut Output) {
+fn receive(role: Role, config: WebSocketConfig, load: &Load, output: &mut Output) {
     let mut unused = Output::default();
-    let wire = Wire::reading(&load.wire, &mut unused);
-    let mut socket = WebSocket::from_raw_socket(wire, role, Some(config()));
+    let wire = Wire::reading(load, &mut unused);
+    let mut socket = WebSocket::from_raw_socket(wire, role, Some(config));
     for _ in 0..load.count {
         match socket.read().unwrap() {
             Message::Text(text) => output.message(text.as_bytes()),
@@ -59,7 +77,7 @@ fn receive(role: Role, load: &Load, output: &mut Output) {
     }
 }
 
-fn send(role: Role, load: &Load) -> Ways<'_> {
+fn send(role: Role, config: WebSocketConfig, load: &Load) -> Ways<'_> {
     let message = |message: &crate::loads::Message| match &message.text {
         Some(text) => Message::Text(Utf8Bytes::from(text)),
         None => Message::Binary(message.bytes.clone()),
@@ -67,7 +85,7 @@ fn send(role: Role, load: &Load) -> Ways<'_> {
     let messages: Vec<_> = load.messages.iter().map(message).collect();
     way(move |output| {
         let wire = Wire::writing(output, Copies::None);
-        let mut socket = WebSocket::from_raw_socket(wire, role, Some(config()));
+        let mut socket = WebSocket::from_raw_socket(wire, role, Some(config));
         for message in load.order(&messages) {
             socket.write(black_box(message).clone()).unwrap();
         }
@@ -77,9 +95,9 @@ fn send(role: Role, load: &Load) -> Ways<'_> {
 }
 
 #[inline(never)]
-fn echo(load: &Load, output: &mut Output) {
+fn echo(config: WebSocketConfig, load: &Load, output: &mut Output) {
     let wire = Wire::new(&load.wire, output, Copies::None);
-    let mut socket = WebSocket::from_raw_socket(wire, Role::Server, Some(config()));
+    let mut socket = WebSocket::from_raw_socket(wire, Role::Server, Some(config));
     for _ in 0..load.count {
         let message = socket.read().unwrap();
         socket.write(message).unwrap();
@@ -88,12 +106,29 @@ fn echo(load: &Load, output: &mut Output) {
     output.messages = load.count;
 }
 
+/// Echoes on many connections, each with the smallest read buffer that serves it well.
+fn connections(config: WebSocketConfig, load: &Load) -> Ways<'_> {
+    let config = config.read_buffer_size(SMALL);
+    let new = |_: &u32| WebSocketContext::new(Role::Server, Some(config));
+    let mut connections: Vec<_> = load.connections.iter().map(new).collect();
+    way(move |output| {
+        for (number, read) in load.arrivals() {
+            let socket = &mut connections[number];
+            let mut wire = Wire::new(read, output, Copies::None);
+            let message = socket.read(&mut wire).unwrap();
+            socket.write(&mut wire, message).unwrap();
+            socket.flush(&mut wire).unwrap();
+            output.messages += 1;
+        }
+    })
+}
+
 /// As a server does it, with the socket that comes out.
 #[inline(never)]
-fn accept(load: &Load, output: &mut Output) {
+fn accept(config: WebSocketConfig, load: &Load, output: &mut Output) {
     for _ in 0..load.count {
         let wire = Wire::new(&load.wire, output, Copies::None);
-        black_box(tungstenite::accept_with_config(wire, Some(config())).unwrap());
+        black_box(tungstenite::accept_with_config(wire, Some(config)).unwrap());
         output.messages += 1;
     }
 }
@@ -114,7 +149,7 @@ fn accept_in_parts(load: &Load, output: &mut Output) {
     }
 }
 
-fn handshake_client(load: &Load) -> Ways<'_> {
+fn handshake_client(config: WebSocketConfig, load: &Load) -> Ways<'_> {
     let mut request: Request = format!("ws://{HOST}{RESOURCE}").into_client_request().unwrap();
     request.headers_mut().insert("Sec-WebSocket-Key", KEY.parse().unwrap());
     assert!(load.wire.windows(28).any(|part| part == derive_accept_key(KEY.as_bytes()).as_bytes()));
@@ -122,7 +157,7 @@ fn handshake_client(load: &Load) -> Ways<'_> {
         for _ in 0..load.count {
             let wire = Wire::new(&load.wire, output, Copies::None);
             let request = black_box(&request).clone();
-            let opened = tungstenite::client::client_with_config(request, wire, Some(config()));
+            let opened = tungstenite::client::client_with_config(request, wire, Some(config));
             black_box(opened.unwrap());
             output.messages += 1;
         }

@@ -5,11 +5,11 @@ use std::hint::black_box;
 use tokio::io::BufReader;
 use web_socket::{DataType, Event, Frame, MessageType, Role, Stream, WebSocket};
 
-use super::{Kind, NO_COMPRESSION, NO_HANDSHAKE, Peer, utf8, way};
+use super::{Kind, NO_COMPRESSION, NO_HANDSHAKE, NOT_MANY, Peer, utf8, way};
 use crate::{
     loads::{Bench, Load},
     measure::Output,
-    wire::{Copies, READ, Wire, at_once},
+    wire::{Copies, READ, Wire, at_once, buffer_size},
 };
 
 pub const PEER: Peer = Peer {
@@ -18,8 +18,13 @@ pub const PEER: Peer = Peer {
     note: "over a buffered reader; hands out fragments one by one; draws masking keys from `rand`",
     skips: |load| utf8(load).or(load.fragmented.then_some("does not join fragments")),
     ways: |load| match load.bench {
-        Bench::ReceiveServer => way(|output| receive(Role::Server, load, output)),
-        Bench::ReceiveClient => way(|output| receive(Role::Client, load, output)),
+        Bench::ReceiveServer | Bench::PipeServer => {
+            way(|output| receive(Role::Server, load, output))
+        }
+        Bench::ReceiveClient | Bench::PipeClient => {
+            way(|output| receive(Role::Client, load, output))
+        }
+        Bench::Connections => Err(NOT_MANY),
         // As a server it writes payloads from where they lie.
         Bench::SendServer => way(|output| send(Role::Server, Copies::Vectored, load, output)),
         Bench::SendClient => way(|output| send(Role::Client, Copies::None, load, output)),
@@ -33,8 +38,8 @@ pub const PEER: Peer = Peer {
 #[inline(never)]
 fn receive(role: Role, load: &Load, output: &mut Output) {
     let mut unused = Output::default();
-    let wire = Wire::reading(&load.wire, &mut unused);
-    let mut socket = WebSocket::from((BufReader::with_capacity(READ, wire), role));
+    let wire = Wire::reading(load, &mut unused);
+    let mut socket = WebSocket::from((BufReader::with_capacity(buffer_size(load), wire), role));
     at_once(async {
         while output.messages < load.count {
             match socket.recv().await.unwrap() {

@@ -32,6 +32,8 @@ pub const PEER: Peer = Peer {
         }),
         Bench::Echo if load.fragmented => Err("does not join fragments"),
         Bench::Echo => way(|output| echo(load, output)),
+        Bench::PipeServer | Bench::PipeClient => Err("does not read"),
+        Bench::Connections => Err("is measured with few"),
         Bench::HandshakeServer | Bench::HandshakeClient => Err(NO_HANDSHAKE),
         Bench::DeflateReceive | Bench::DeflateSend => Err(NO_COMPRESSION),
     },

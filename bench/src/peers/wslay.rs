@@ -8,7 +8,7 @@ use std::{
     slice::{self, Chunks},
 };
 
-use super::{Keys, Kind, NO_COMPRESSION, NO_HANDSHAKE, Peer, nothing, way};
+use super::{Keys, Kind, NO_COMPRESSION, NO_HANDSHAKE, NOT_MANY, Peer, nothing, way};
 use crate::{
     loads::{Bench, Load},
     measure::Output,
@@ -30,6 +30,8 @@ pub const PEER: Peer = Peer {
         Bench::SendServer => way(|output| send(wslay_event_context_server_init, load, output)),
         Bench::SendClient => way(|output| send(wslay_event_context_client_init, load, output)),
         Bench::Echo => way(|output| echo(load, output)),
+        Bench::PipeServer | Bench::PipeClient => Err("does not read"),
+        Bench::Connections => Err(NOT_MANY),
         Bench::HandshakeServer | Bench::HandshakeClient => Err(NO_HANDSHAKE),
         Bench::DeflateReceive | Bench::DeflateSend => Err(NO_COMPRESSION),
     },
