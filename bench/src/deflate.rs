@@ -5,7 +5,7 @@ use std::mem;
 use websocket_proto::{Agreed, Deflate as Parameters};
 use zlib_rs::{DeflateConfig, DeflateFlush};
 
-use crate::loads::{Message, Random};
+use crate::{loads::Message, payloads::Random};
 
 /// How many messages differ; they come again in the same order.
 const MESSAGES: usize = 256;
@@ -137,7 +137,7 @@ fn json(number: usize, size: usize, random: &mut Random) -> String {
     }
     text += r#"],"note":""#;
     while text.len() < size {
-        text += random.pick(&WORDS);
+        text += pick(random, &WORDS);
         text.push(' ');
     }
     text.truncate(size - 2);
@@ -146,15 +146,15 @@ fn json(number: usize, size: usize, random: &mut Random) -> String {
 
 fn record(random: &mut Random) -> String {
     let tags: Vec<String> =
-        (0..random.below(4)).map(|_| format!("{:?}", random.pick(&TAGS))).collect();
+        (0..random.below(4)).map(|_| format!("{:?}", pick(random, &TAGS))).collect();
     format!(
         concat!(
             r#"{{"id":{},"name":"{}","city":"{}","active":{},"score":{}.{:02},"#,
             r#""position":[{}.{:06},-{}.{:06}],"tags":[{}],"parent":{}}}"#
         ),
         100_000 + random.below(9_900_000),
-        random.pick(&NAMES),
-        random.pick(&CITIES),
+        pick(random, &NAMES),
+        pick(random, &CITIES),
         random.below(3) > 0,
         random.below(1000),
         random.below(100),
@@ -165,4 +165,8 @@ fn record(random: &mut Random) -> String {
         tags.join(","),
         if random.below(4) == 0 { "null".into() } else { random.below(10_000_000).to_string() },
     )
+}
+
+fn pick(random: &mut Random, from: &[&'static str]) -> &'static str {
+    from[random.below(from.len() as u64) as usize]
 }

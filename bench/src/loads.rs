@@ -9,7 +9,12 @@ use websocket_proto::{
 };
 use zlib_rs::InflateFlush;
 
-use crate::{deflate::Deflate, handshakes, peers::Kind};
+use crate::{
+    deflate::Deflate,
+    handshakes,
+    payloads::{Payload, Random, append_frame, mix},
+    peers::Kind,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bench {
@@ -93,71 +98,30 @@ impl Message {
     pub fn text(text: String) -> Self {
         Message { bytes: Bytes::copy_from_slice(text.as_bytes()), text: Some(text) }
     }
+}
 
-    fn binary(length: usize) -> Self {
-        let mut random = Random(length as u64);
-        let data = (0..length).map(|_| random.below(256) as u8);
-        Message { text: None, bytes: data.collect() }
-    }
-
-    /// Text like JSON.
-    fn ascii(length: usize) -> Self {
-        let json = r#"{"id":12345,"name":"value","list":[1,2,3]},"#;
-        Message::text(json.chars().cycle().take(length).collect())
-    }
-
-    /// At most `length` bytes of code points of two and of three bytes.
-    fn multibyte(length: usize) -> Self {
-        let mut text = String::new();
-        for character in "κ\u{1F79}σμε".chars().cycle() {
-            if text.len() + character.len_utf8() > length {
-                break;
-            }
-            text.push(character);
+impl From<Payload> for Message {
+    fn from(payload: Payload) -> Self {
+        match payload {
+            Payload::Text(text) => Message::text(text),
+            Payload::Binary(data) => Message { text: None, bytes: data.into() },
         }
-        Message::text(text)
     }
 }
 
-/// The mix, 256 messages that come again in the same order. Lengths are even within their range:
-///
-/// - 60 %: 16 to 125 bytes of text,
-/// - 30 %: 126 bytes to 1 KiB of text,
-/// - 9 %: 1 KiB to 16 KiB of text,
-/// - 1 %: 64 KiB of binary.
-///
-/// One text in eight is multi-byte.
-fn mix() -> Vec<Message> {
-    let mut random = Random(0);
-    let mut draw = || {
-        let (from, to) = match random.below(100) {
-            0..60 => (16, 125),
-            60..90 => (126, 1 << 10),
-            90..99 => (1 << 10, 16 << 10),
-            _ => return Message::binary(64 << 10),
-        };
-        let length = from + random.below(to - from + 1);
-        match random.below(8) {
-            0 => Message::multibyte(length as usize),
-            _ => Message::ascii(length as usize),
-        }
-    };
-    (0..256).map(|_| draw()).collect()
-}
-
-type Make = fn() -> Vec<Message>;
+type Make = fn() -> Vec<Payload>;
 
 /// The loads of messages that are not compressed: a name, and the messages that differ.
 const PLAIN: [(&str, Make); 10] = [
-    ("16 B binary", || vec![Message::binary(16)]),
-    ("32 B text", || vec![Message::ascii(32)]),
-    ("125 B text", || vec![Message::ascii(125)]),
-    ("1 KiB text", || vec![Message::ascii(1 << 10)]),
-    ("1 KiB text, multi-byte", || vec![Message::multibyte(1 << 10)]),
-    ("16 KiB text", || vec![Message::ascii(16 << 10)]),
-    ("64 KiB binary", || vec![Message::binary(64 << 10)]),
-    ("1 MiB binary", || vec![Message::binary(1 << 20)]),
-    ("64 KiB text, multi-byte", || vec![Message::multibyte(64 << 10)]),
+    ("16 B binary", || vec![Payload::binary(16)]),
+    ("32 B text", || vec![Payload::ascii(32)]),
+    ("125 B text", || vec![Payload::ascii(125)]),
+    ("1 KiB text", || vec![Payload::ascii(1 << 10)]),
+    ("1 KiB text, multi-byte", || vec![Payload::multibyte(1 << 10)]),
+    ("16 KiB text", || vec![Payload::ascii(16 << 10)]),
+    ("64 KiB binary", || vec![Payload::binary(64 << 10)]),
+    ("1 MiB binary", || vec![Payload::binary(1 << 20)]),
+    ("64 KiB text, multi-byte", || vec![Payload::multibyte(64 << 10)]),
     ("mix", mix),
 ];
 
@@ -284,7 +248,8 @@ pub struct Load {
 }
 
 impl Load {
-    fn plain(&mut self, messages: Vec<Message>, fragment: usize, bytes: usize) {
+    fn plain(&mut self, payloads: Vec<Payload>, fragment: usize, bytes: usize) {
+        let messages: Vec<Message> = payloads.into_iter().map(Message::from).collect();
         let masked = self.bench.is_masked();
         let mut random = Random(1);
         let mut length = 0;
@@ -313,7 +278,7 @@ impl Load {
     /// A message of 16 bytes on each of `number` connections in turn.
     fn connections(&mut self, number: usize, bytes: usize) {
         // A few frames that come again, so that the caches are the connections'.
-        self.plain(vec![Message::binary(LENGTH)], usize::MAX, 4 << 10);
+        self.plain(vec![Payload::binary(LENGTH)], usize::MAX, 4 << 10);
         self.count = bytes / (2 * LENGTH);
         self.connections = (0..number as u32).collect();
         let mut random = Random(2);
@@ -418,45 +383,5 @@ impl Load {
             }
         }
         expected.next().is_none()
-    }
-}
-
-/// A frame that begins with the byte `first`, masked if there is a key.
-fn append_frame(first: u8, payload: &[u8], key: Option<[u8; 4]>, wire: &mut Vec<u8>) {
-    let mask = if key.is_some() { 0x80 } else { 0 };
-    wire.push(first);
-    match payload.len() {
-        length @ 0..=125 => wire.push(mask | length as u8),
-        length @ 126..=0xFFFF => {
-            wire.push(mask | 126);
-            wire.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            wire.push(mask | 127);
-            wire.extend((length as u64).to_be_bytes());
-        }
-    }
-    match key {
-        Some(key) => {
-            wire.extend(key);
-            wire.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
-        }
-        None => wire.extend_from_slice(payload),
-    }
-}
-
-/// SplitMix64: the same numbers in every run.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % end
-    }
-
-    pub fn pick(&mut self, from: &[&'static str]) -> &'static str {
-        from[self.below(from.len() as u64) as usize]
     }
 }

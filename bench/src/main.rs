@@ -18,6 +18,7 @@ mod deflate;
 mod handshakes;
 mod loads;
 mod measure;
+mod payloads;
 mod peers;
 mod report;
 mod wire;

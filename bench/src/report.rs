@@ -3,7 +3,7 @@
 use crate::{
     loads::{Bench, Load},
     measure::Outcome,
-    peers::{FLATE2, Kind, PEERS, Peer},
+    peers::{FLATE2, Kind, ONE_WAY, PEERS, Peer},
 };
 
 /// What came out of one load: what each peer did, or why it did not.
@@ -157,7 +157,8 @@ pub fn notes(results: &[Results], peers: &[&'static Peer]) -> String {
     for peer in peers.iter().filter(|peer| peer.kind == Kind::Peer) {
         let mut lines = Vec::new();
         for one in results {
-            let Some(why) = one.lack(peer) else { continue };
+            let why = one.lack(peer).filter(|&why| why != ONE_WAY);
+            let Some(why) = why else { continue };
             // The load is told where the bench has others that the peer does.
             let same = |other: &&Results| other.bench.name() == one.bench.name();
             let whole = results.iter().filter(same).all(|other| other.lack(peer).is_some());

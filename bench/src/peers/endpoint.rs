@@ -8,7 +8,7 @@ use websocket_proto::{
     handshake::{AcceptOptions, Offer, Target},
 };
 
-use super::{Kind, Peer, Ways, nothing, ours::client, way};
+use super::{Kind, ONE_WAY, Peer, Ways, nothing, ours::client, way};
 use crate::{
     handshakes::{HOST, NONCE, RESOURCE},
     loads::{Bench, Load},
@@ -53,7 +53,7 @@ pub const INSIDE: Peer = Peer {
         }
         Bench::Echo => way(|output| echo_inside(load, output)),
         Bench::DeflateReceive => way(|output| receive_inside(open(Server, load), load, output)),
-        _ => Err("does the rest in one way"),
+        _ => Err(ONE_WAY),
     },
 };
 

@@ -87,6 +87,8 @@ pub const FLATE2: &str = if cfg!(feature = "zlib-ng") {
     "zlib-rs"
 };
 
+/// Why a second row of a peer is not there.
+pub const ONE_WAY: &str = "does the rest in one way";
 const NOT_MANY: &str = "works on a transport of its own";
 const NO_HANDSHAKE: &str = "has no handshake";
 const NO_COMPRESSION: &str = "has no compression";

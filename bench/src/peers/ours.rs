@@ -8,7 +8,7 @@ use websocket_proto::{
     handshake::{AcceptOptions, ClientHandshake, Offer, Response, ServerHandshake, Target},
 };
 
-use super::{Keys, Kind, Peer, Ways, nothing, way};
+use super::{Keys, Kind, ONE_WAY, Peer, Ways, nothing, way};
 use crate::{
     handshakes::{HOST, NONCE, RESOURCE},
     loads::{self, Bench, Load},
@@ -48,7 +48,7 @@ pub const PIECES: Peer = Peer {
             way(|output| receive_pieces(client(), load, output))
         }
         Bench::Connections => connections_in_pieces(load),
-        _ => Err("does the rest in one way"),
+        _ => Err(ONE_WAY),
     },
 };
 
@@ -66,7 +66,7 @@ pub const SHARED: Peer = Peer {
         }
         Bench::Echo => way(|output| echo_shared(load, output)),
         Bench::Connections => connections(load),
-        _ => Err("does the rest in one way"),
+        _ => Err(ONE_WAY),
     },
 };
 

@@ -15,7 +15,7 @@ use soketto::{
     handshake::{Client, Server, ServerResponse, server},
 };
 
-use super::{Kind, NOT_MANY, Peer, Ways, utf8, way};
+use super::{Kind, NOT_MANY, ONE_WAY, Peer, Ways, utf8, way};
 use crate::{
     handshakes::{self, HOST, RESOURCE},
     loads::{Bench, Load},
@@ -58,7 +58,7 @@ pub const DEFAULT: Peer = Peer {
             way(|output| receive(Mode::Client, 0, load, output))
         }
         Bench::Echo => way(|output| echo(0, load, output)),
-        _ => Err("does the rest in one way"),
+        _ => Err(ONE_WAY),
     },
     ..PEER
 };

@@ -6,7 +6,7 @@ use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio_websockets::{ClientBuilder, Config, Message, ServerBuilder, WebSocketStream};
 
-use super::{Kind, NO_COMPRESSION, NOT_MANY, Peer, Run, Ways, nothing, way};
+use super::{Kind, NO_COMPRESSION, NOT_MANY, ONE_WAY, Peer, Run, Ways, nothing, way};
 use crate::{
     handshakes::{self, HOST, RESOURCE},
     loads::{Bench, Load},
@@ -42,7 +42,7 @@ pub const DEFAULT: Peer = Peer {
         Bench::SendServer => send(load, |wire| ServerBuilder::new().serve(wire), Copies::Vectored),
         Bench::SendClient => send(load, |wire| ClientBuilder::new().take_over(wire), Copies::None),
         Bench::Echo => way(|output| echo(|wire| ServerBuilder::new().serve(wire), load, output)),
-        _ => Err("does the rest in one way"),
+        _ => Err(ONE_WAY),
     },
     ..PEER
 };
