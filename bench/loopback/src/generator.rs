@@ -1,12 +1,15 @@
-//! The one load generator for all servers: messages on many connections, on one thread.
+//! The one load generator for all servers and clients: messages on many connections, on one thread.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::TcpStream;
 
 use mio::{Events, Interest, Poll, Token};
 use rustix::net::sockopt;
+use websocket_proto::handshake::{AcceptOptions, ServerHandshake};
 
-use crate::load::Load;
+use crate::load::{Cycle, Load, Role};
+use crate::payloads::Payload;
+use crate::process::Process;
 
 /// The size of each socket buffer of the generator, which the kernel doubles.
 const SOCKET_BUFFER: usize = 128 << 10;
@@ -16,59 +19,66 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
 
-pub struct Generator {
+pub struct Generator<'l> {
     poll: Poll,
     connections: Vec<Connection>,
     depth: usize,
-    /// Frames of a client, one more than can be under way.
-    requests: Vec<u8>,
-    request_length: usize,
-    /// The echoes as they come, for more bytes than one read gives.
-    echoes: Vec<u8>,
-    echo_length: usize,
+    requests: Cycle,
+    echoes: Echoes<'l>,
 }
 
 struct Connection {
     stream: mio::net::TcpStream,
     /// Messages of which nothing is written, and that may not be on their way yet.
     unsent: usize,
-    /// Bytes that may be written now.
+    /// Messages that may be written now, with the one that is written in part.
     writable: usize,
-    /// Bytes of echoes that are owed to this connection.
+    /// Echoes that are owed to this connection, with the one that is read in part.
     owed: usize,
-    /// How many bytes of the current frame are written, and read.
+    /// The message that is written, and how many bytes of the cycle are.
+    writing: usize,
     written: usize,
+    /// The echo that is read, how many bytes of its frame are, and its masking key.
+    reading: usize,
     read: usize,
+    key: [u8; 4],
 }
 
-impl Generator {
+impl<'l> Generator<'l> {
     /// Opens the connections.
-    pub fn new(address: SocketAddr, load: &Load) -> io::Result<Self> {
+    pub fn new(process: &mut Process, load: &'l Load) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut connections = Vec::new();
+        let requests = load.cycle();
         for number in 0..load.connections {
-            let mut stream = mio::net::TcpStream::from_std(connect(address)?);
+            let stream = match load.role {
+                Role::Server => open(process.connect()?)?,
+                Role::Client => accept(process.accept()?)?,
+            };
+            stream.set_nonblocking(true)?;
+            let mut stream = mio::net::TcpStream::from_std(stream);
             let interest = Interest::READABLE | Interest::WRITABLE;
             poll.registry().register(&mut stream, Token(number), interest)?;
+            // Not all begin with the same message.
+            let first = number * load.payloads.len() / load.connections;
             connections.push(Connection {
                 stream,
                 unsent: 0,
                 writable: 0,
                 owed: 0,
-                written: 0,
+                writing: first,
+                written: first.checked_sub(1).map_or(0, |before| requests.ends[before]),
+                reading: first,
                 read: 0,
+                key: [0; 4],
             });
         }
-        let (request, echo) = (load.request(), load.echo());
-        Ok(Generator {
-            poll,
-            connections,
-            depth: load.depth,
-            requests: request.repeat(load.depth + 1),
-            request_length: request.len(),
-            echoes: echo.repeat(READ.div_ceil(echo.len()) + 1),
-            echo_length: echo.len(),
-        })
+        let echoes = Echoes {
+            payloads: &load.payloads,
+            headers: load.headers(),
+            key: if load.role == Role::Client { 4 } else { 0 },
+        };
+        Ok(Generator { poll, connections, depth: load.depth, requests, echoes })
     }
 
     /// Has `messages` echoed, as many on each connection. Every byte of the echoes is looked at.
@@ -76,49 +86,39 @@ impl Generator {
         let each = messages / self.connections.len();
         let mut buffer = vec![0; READ];
         let mut unfinished = self.connections.len();
-        for number in 0..self.connections.len() {
+        for connection in &mut self.connections {
             let first = each.min(self.depth);
-            let connection = &mut self.connections[number];
             connection.unsent = each - first;
-            connection.writable = first * self.request_length;
-            connection.owed = each * self.echo_length;
-            self.write(number)?;
+            connection.writable = first;
+            connection.owed = each;
+            connection.write(&self.requests)?;
         }
         let mut events = Events::with_capacity(1024);
         while unfinished > 0 {
             self.poll.poll(&mut events, None)?;
             for event in &events {
-                let number = event.token().0;
-                if self.connections[number].owed > 0 {
-                    self.read(number, &mut buffer)?;
-                    self.write(number)?;
-                    unfinished -= usize::from(self.connections[number].owed == 0);
+                let connection = &mut self.connections[event.token().0];
+                if connection.owed > 0 {
+                    connection.read(&self.echoes, &mut buffer)?;
+                    connection.write(&self.requests)?;
+                    unfinished -= usize::from(connection.owed == 0);
                 }
             }
         }
         Ok(())
     }
+}
 
-    fn read(&mut self, number: usize, buffer: &mut [u8]) -> io::Result<()> {
-        let connection = &mut self.connections[number];
+impl Connection {
+    fn read(&mut self, echoes: &Echoes, buffer: &mut [u8]) -> io::Result<()> {
         loop {
-            let length = match connection.stream.read(buffer) {
-                Ok(0) => return Err(io::Error::other("the server has left")),
+            let length = match self.stream.read(buffer) {
+                Ok(0) => return Err(io::Error::other("the other side has left")),
                 Ok(length) => length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             };
-            let expected = &self.echoes[connection.read..][..length];
-            if buffer[..length] != *expected || length > connection.owed {
-                return Err(io::Error::other("this is not an echo"));
-            }
-            connection.owed -= length;
-            let read = connection.read + length;
-            connection.read = read % self.echo_length;
-            // A message for each that has come back.
-            let more = (read / self.echo_length).min(connection.unsent);
-            connection.unsent -= more;
-            connection.writable += more * self.request_length;
+            echoes.check(self, &mut buffer[..length])?;
             // A shorter read has emptied the socket, and what comes later is another event.
             if length < buffer.len() {
                 return Ok(());
@@ -126,39 +126,128 @@ impl Generator {
         }
     }
 
-    fn write(&mut self, number: usize) -> io::Result<()> {
-        let connection = &mut self.connections[number];
-        while connection.writable > 0 {
-            let bytes = &self.requests[connection.written..][..connection.writable];
-            match connection.stream.write(bytes) {
-                Ok(length) => {
-                    connection.writable -= length;
-                    connection.written = (connection.written + length) % self.request_length;
-                }
+    fn write(&mut self, requests: &Cycle) -> io::Result<()> {
+        while self.writable > 0 {
+            let last = (self.writing + self.writable).min(requests.ends.len()) - 1;
+            let bytes = &requests.requests[self.written..requests.ends[last]];
+            match self.stream.write(bytes) {
+                Ok(length) => self.written += length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
+            }
+            while self.writing <= last && requests.ends[self.writing] <= self.written {
+                self.writing += 1;
+                self.writable -= 1;
+            }
+            if self.writing == requests.ends.len() {
+                (self.writing, self.written) = (0, 0);
             }
         }
         Ok(())
     }
 }
 
-/// A connection behind its opening handshake.
-fn connect(address: SocketAddr) -> io::Result<std::net::TcpStream> {
-    let mut stream = std::net::TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    sockopt::set_socket_send_buffer_size(&stream, SOCKET_BUFFER)?;
-    sockopt::set_socket_recv_buffer_size(&stream, SOCKET_BUFFER)?;
+/// What comes back.
+struct Echoes<'l> {
+    payloads: &'l [Payload],
+    /// What the frame of each begins with.
+    headers: Vec<Vec<u8>>,
+    /// The length of the masking key behind it.
+    key: usize,
+}
+
+impl Echoes<'_> {
+    /// Compares `bytes` with the next echoes of `connection`.
+    fn check(&self, connection: &mut Connection, mut bytes: &mut [u8]) -> io::Result<()> {
+        while !bytes.is_empty() && connection.owed > 0 {
+            let header = &self.headers[connection.reading];
+            let payload = self.payloads[connection.reading].bytes();
+            let start = header.len() + self.key;
+            let (expected, offset) = match connection.read {
+                read if read < header.len() => (&header[read..], None),
+                read if read < start => (&[][..], None),
+                read => (&payload[read - start..], Some(read - start)),
+            };
+            let length = match expected {
+                [] if connection.read < start => 1,
+                expected => expected.len().min(bytes.len()),
+            };
+            let (now, rest) = std::mem::take(&mut bytes).split_at_mut(length);
+            match offset {
+                Some(offset) if self.key > 0 => unmask(now, connection.key, offset),
+                None if expected.is_empty() => {
+                    connection.key[connection.read - header.len()] = now[0];
+                }
+                _ => {}
+            }
+            if !expected.is_empty() && *now != expected[..length] {
+                return Err(io::Error::other("this is not an echo"));
+            }
+            connection.read += length;
+            if connection.read == start + payload.len() {
+                connection.reading = (connection.reading + 1) % self.payloads.len();
+                connection.read = 0;
+                connection.owed -= 1;
+                // A message for each that has come back.
+                if connection.unsent > 0 {
+                    connection.unsent -= 1;
+                    connection.writable += 1;
+                }
+            }
+            bytes = rest;
+        }
+        if bytes.is_empty() { Ok(()) } else { Err(io::Error::other("this is more than an echo")) }
+    }
+}
+
+/// Unmasks a part of a payload that begins at `offset`.
+fn unmask(bytes: &mut [u8], mut key: [u8; 4], offset: usize) {
+    key.rotate_left(offset % 4);
+    let (words, rest) = bytes.as_chunks_mut::<4>();
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(key) {
+        *byte ^= key;
+    }
+}
+
+/// Makes the opening handshake with a server.
+fn open(mut stream: TcpStream) -> io::Result<TcpStream> {
+    set_options(&stream)?;
     stream.write_all(REQUEST)?;
+    let head = read_head(&mut stream)?;
+    match head.starts_with(b"HTTP/1.1 101 ") {
+        true => Ok(stream),
+        false => Err(io::Error::other("the server refuses")),
+    }
+}
+
+/// Makes the opening handshake with a client.
+fn accept(mut stream: TcpStream) -> io::Result<TcpStream> {
+    set_options(&stream)?;
+    let mut head = read_head(&mut stream)?;
+    let mut handshake = ServerHandshake::new();
+    let request = handshake.receive(&mut &mut head[..]).map_err(io::Error::other)?;
+    let request = request.ok_or_else(|| io::Error::other("the client asks for nothing"))?;
+    let mut answer = Vec::new();
+    request.accept(&AcceptOptions::new(), &mut answer).map_err(io::Error::other)?;
+    stream.write_all(&answer)?;
+    Ok(stream)
+}
+
+fn set_options(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_send_buffer_size(stream, SOCKET_BUFFER)?;
+    Ok(sockopt::set_socket_recv_buffer_size(stream, SOCKET_BUFFER)?)
+}
+
+fn read_head(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         stream.read_exact(&mut byte)?;
         head.extend(byte);
     }
-    if !head.starts_with(b"HTTP/1.1 101 ") {
-        return Err(io::Error::other("the server refuses"));
-    }
-    stream.set_nonblocking(true)?;
-    Ok(stream)
+    Ok(head)
 }

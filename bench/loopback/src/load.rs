@@ -1,11 +1,22 @@
-//! What is asked of a server.
+//! What is asked of a server, or of a client.
 
 use std::fmt;
 
-#[derive(Clone, Copy)]
+use crate::payloads::{Payload, append_frame, mix};
+
+/// The side that is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Server,
+    Client,
+}
+
 pub struct Load {
-    /// The bytes of a message.
-    pub size: usize,
+    pub role: Role,
+    /// What the messages are.
+    pub kind: &'static str,
+    /// The messages that differ; they come again in the same order.
+    pub payloads: Vec<Payload>,
     pub connections: usize,
     /// How many messages of a connection are under way at once.
     pub depth: usize,
@@ -13,62 +24,111 @@ pub struct Load {
     pub messages: usize,
 }
 
+type Make = fn() -> Vec<Payload>;
+
+pub const MIX: &str = "mix";
+
+const KINDS: [(&str, Make); 7] = [
+    ("16 B binary", || vec![Payload::binary(16)]),
+    ("125 B text", || vec![Payload::ascii(125)]),
+    ("1 KiB text", || vec![Payload::ascii(1 << 10)]),
+    ("16 KiB text", || vec![Payload::ascii(16 << 10)]),
+    ("64 KiB binary", || vec![Payload::binary(64 << 10)]),
+    ("1 MiB binary", || vec![Payload::binary(1 << 20)]),
+    (MIX, mix),
+];
+
+/// The most that the messages of all connections take which are at their first.
+const MOST: usize = 64 << 20;
+
 impl Load {
-    pub fn all(quick: bool) -> impl Iterator<Item = Load> {
-        let sizes = [(16, 160_000_usize), (1 << 10, 160_000), (64 << 10, 16_000)];
-        sizes.into_iter().flat_map(move |(size, most)| {
-            [1, 64, 1000].into_iter().flat_map(move |connections| {
-                [1, 16].into_iter().map(move |depth| {
-                    // With one message under way, most of the time is waiting.
-                    let messages = if connections * depth == 1 { most / 4 } else { most };
-                    let messages = if quick { messages / 20 } else { messages };
-                    let messages = messages.next_multiple_of(connections);
-                    Load { size, connections, depth, messages }
-                })
-            })
-        })
-    }
-
-    /// A message in a frame of a client.
-    pub fn request(&self) -> Vec<u8> {
-        let key = [0x37, 0xFA, 0x21, 0x3D];
-        let payload = self.payload();
-        let masked = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
-        let mut frame = self.header(0x80);
-        frame.extend(key);
-        frame.extend(masked);
-        frame
-    }
-
-    /// The frame that it has to be answered with.
-    pub fn echo(&self) -> Vec<u8> {
-        [self.header(0), self.payload()].concat()
-    }
-
-    fn payload(&self) -> Vec<u8> {
-        (0..self.size).map(|position| (position * 31 % 251) as u8).collect()
-    }
-
-    /// The header of an unfragmented binary message, up to the masking key.
-    fn header(&self, masked: u8) -> Vec<u8> {
-        match self.size {
-            length @ 0..=125 => vec![0x82, masked | length as u8],
-            length @ 126..=0xFFFF => {
-                [&[0x82, masked | 126][..], &(length as u16).to_be_bytes()].concat()
+    pub fn all(quick: bool) -> Vec<Load> {
+        let connections: &[usize] = if quick { &[8] } else { &[1, 64, 1000] };
+        let mut loads = Vec::new();
+        for role in [Role::Server, Role::Client] {
+            for (kind, make) in KINDS {
+                for &connections in connections {
+                    loads.extend([1, 32].map(|depth| {
+                        let payloads = make();
+                        let total: usize = payloads.iter().map(|it| it.bytes().len()).sum();
+                        let average = total / payloads.len();
+                        let most = (256 << 20) / average;
+                        // With one message under way, most of the time is waiting.
+                        let most = most.min(80_000) / if connections * depth == 1 { 4 } else { 1 };
+                        let most = if quick { most / 20 } else { most };
+                        let messages = most.next_multiple_of(connections);
+                        Load { role, kind, payloads, connections, depth, messages }
+                    }));
+                }
             }
-            length => [&[0x82, masked | 127][..], &(length as u64).to_be_bytes()].concat(),
+        }
+        loads.retain(|load| load.connections * load.longest() <= MOST);
+        loads
+    }
+
+    fn longest(&self) -> usize {
+        self.payloads.iter().map(|payload| payload.bytes().len()).max().unwrap_or_default()
+    }
+
+    /// The payloads in frames of the other side, which come again in this order: enough of them for
+    /// one write.
+    pub fn cycle(&self) -> Cycle {
+        let mut cycle = Cycle::default();
+        let key = (self.role == Role::Server).then_some([0x37, 0xFA, 0x21, 0x3D]);
+        while cycle.requests.len() < 256 << 10 && cycle.ends.len() < 1024 {
+            for payload in &self.payloads {
+                let first = match payload {
+                    Payload::Text(_) => 0x81,
+                    Payload::Binary(_) => 0x82,
+                };
+                append_frame(first, payload.bytes(), key, &mut cycle.requests);
+                cycle.ends.push(cycle.requests.len());
+            }
+        }
+        cycle
+    }
+
+    /// Of each payload, what a frame around it begins with in front of the masking key.
+    pub fn headers(&self) -> Vec<Vec<u8>> {
+        let mut frames = self.cycle();
+        let masked = if self.role == Role::Client { 0x80 } else { 0 };
+        let key = if self.role == Role::Server { 4 } else { 0 };
+        let mut start = 0;
+        let header = |(payload, &end): (&Payload, &usize)| {
+            let length = end - start - payload.bytes().len() - key;
+            let header = &mut frames.requests[start..][..length];
+            start = end;
+            header[1] = header[1] & 0x7F | masked;
+            header.to_vec()
+        };
+        self.payloads.iter().zip(&frames.ends).map(header).collect()
+    }
+}
+
+/// Frames that are sent again and again, and where each of them ends.
+#[derive(Default)]
+pub struct Cycle {
+    pub requests: Vec<u8>,
+    pub ends: Vec<usize>,
+}
+
+impl Payload {
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Payload::Text(text) => text.as_bytes(),
+            Payload::Binary(data) => data,
         }
     }
 }
 
 impl fmt::Display for Load {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Load { size, connections, depth, .. } = self;
-        match size {
-            0..1024 => write!(formatter, "{size} B")?,
-            _ => write!(formatter, "{} KiB", size >> 10)?,
-        }
+        let Load { role, kind, connections, depth, .. } = self;
+        let role = match role {
+            Role::Server => "server",
+            Role::Client => "client",
+        };
         let plural = if *connections == 1 { "" } else { "s" };
-        write!(formatter, ", {connections} connection{plural}, {depth} deep")
+        write!(formatter, "{role}, {kind}, {connections} connection{plural}, {depth} deep")
     }
 }

@@ -1,4 +1,4 @@
-//! Echo servers over loopback TCP: `examples/echo_server.rs` beside those of other crates.
+//! Echoes over loopback TCP: `crates/tokio` beside other crates on tokio.
 //!
 //! `loopback [--rounds N] [--quick] [--load PREFIX] [--json]`
 //!
@@ -6,8 +6,10 @@
 
 mod generator;
 mod load;
+#[path = "../../src/payloads.rs"]
+mod payloads;
 mod peers;
-mod server;
+mod process;
 mod statistics;
 
 use std::env;
@@ -16,12 +18,13 @@ use std::io;
 use std::time::Instant;
 
 use generator::Generator;
-use load::Load;
-use server::{OURS, Server};
-use statistics::{Summary, verdict};
+use load::{Load, MIX, Role};
+use peers::{MIO, NAMES, OURS};
+use process::Process;
+use statistics::Summary;
 
-/// A server may take this much more CPU time than the best peer.
-const BAR: f64 = 1.05;
+/// The columns of the last table: a crate with all its rows, of which the best counts.
+const CRATES: [&str; 3] = ["tokio-tungstenite", "fastwebsockets", "tokio-websockets"];
 
 struct Options {
     rounds: usize,
@@ -37,7 +40,7 @@ impl Options {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
             match &*argument {
                 "--rounds" => options.rounds = value()?.parse()?,
-                "--quick" => options.quick = true,
+                "--quick" => (options.quick, options.rounds) = (true, 1),
                 "--load" => options.load = value()?,
                 "--json" => options.json = true,
                 _ => return Err(format!("{argument} is no option").into()),
@@ -47,31 +50,35 @@ impl Options {
     }
 }
 
-/// What one server did with one load, round by round.
+/// What one of them did with one load, round by round.
 #[derive(Default)]
 struct Samples {
-    /// Nanoseconds of CPU time of the server for each message.
+    /// Nanoseconds of CPU time for each message.
     cpu: Vec<f64>,
     /// Messages in a second.
     rate: Vec<f64>,
 }
+
+/// A name, and the CPU time for a message.
+type Row = (&'static str, Summary);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1).peekable();
     if arguments.next_if_eq("serve").is_some() {
         return Ok(peers::serve(&arguments.next().ok_or("serve which?")?)?);
     }
+    if arguments.next_if_eq("connect").is_some() {
+        let name = arguments.next().ok_or("connect which?")?;
+        return Ok(peers::connect(&name, &arguments.next().ok_or("connect to what?")?)?);
+    }
     let options = Options::parse(arguments)?;
-    server::allow_many_files()?;
-    let names: Vec<&str> = [OURS].into_iter().chain(peers::NAMES).collect();
-    let mut verdicts = Vec::new();
+    process::allow_many_files()?;
+    let mut all = Vec::new();
     for load in Load::all(options.quick) {
         if !load.to_string().starts_with(&options.load) {
             continue;
         }
-        let samples = measure(&load, &names, options.rounds)?;
-        let cpu: Vec<Summary> = samples.iter().map(|samples| Summary::of(&samples.cpu)).collect();
-        let rate: Vec<Summary> = samples.iter().map(|samples| Summary::of(&samples.rate)).collect();
+        let rows = measure(&load, options.rounds).map_err(|error| format!("{load}: {error}"))?;
         if !options.json {
             println!("{load}: {} messages, {} rounds", load.messages, options.rounds);
             println!(
@@ -79,9 +86,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 "", "CPU ns/message", "spread", "messages/s", "spread"
             );
         }
-        for ((name, cpu), rate) in names.iter().zip(&cpu).zip(&rate) {
+        for (name, samples) in &rows {
+            let (cpu, rate) = (Summary::of(&samples.cpu), Summary::of(&samples.rate));
             if options.json {
-                print_json(&load, name, cpu, rate);
+                print_json(&load, name, &cpu, &rate);
             } else {
                 println!(
                     "{name:28}{:>15.0}{:>8.1}%{:>15.0}{:>8.1}%",
@@ -92,41 +100,81 @@ fn main() -> Result<(), Box<dyn Error>> {
                 );
             }
         }
-        verdicts.push((load, verdict(&names, &cpu, BAR)));
+        let cpu = |(name, samples): (_, Samples)| (name, Summary::of(&samples.cpu));
+        all.push((load, rows.into_iter().map(cpu).collect()));
     }
     if !options.json {
-        println!(
-            "\nCPU time of {OURS} to that of the best peer, at most {BAR} or within the spread:"
-        );
-        for (load, verdict) in verdicts {
-            println!("{:32}{verdict}", load.to_string());
-        }
+        print_table(&all);
     }
     Ok(())
 }
 
-/// All servers in turns.
-fn measure(load: &Load, names: &[&str], rounds: usize) -> io::Result<Vec<Samples>> {
-    let servers: Vec<Server> =
-        names.iter().map(|name| Server::start(name)).collect::<io::Result<_>>()?;
-    let mut samples: Vec<Samples> = names.iter().map(|_| Samples::default()).collect();
-    for round in 0..rounds {
-        // Each begins a round once.
-        for turn in 0..servers.len() {
-            let number = (round + turn) % servers.len();
-            let server = &servers[number];
-            let mut generator = Generator::new(server.address, load)?;
-            generator.run((load.messages / 10).next_multiple_of(load.connections))?;
-            let before = server.cpu_time()?;
-            let start = Instant::now();
-            generator.run(load.messages)?;
-            let seconds = start.elapsed().as_secs_f64();
-            let cpu = server.cpu_time()? - before;
-            samples[number].cpu.push(cpu.as_nanos() as f64 / load.messages as f64);
-            samples[number].rate.push(load.messages as f64 / seconds);
+/// All of them in turns.
+fn measure(load: &Load, rounds: usize) -> io::Result<Vec<(&'static str, Samples)>> {
+    let mut rows = Vec::new();
+    for name in NAMES {
+        if name != MIO || load.role == Role::Server {
+            rows.push((name, Process::start(name, load.role)?, Samples::default()));
         }
     }
-    Ok(samples)
+    for round in 0..rounds {
+        // Each begins a round once.
+        for turn in 0..rows.len() {
+            let number = (round + turn) % rows.len();
+            let (name, process, samples) = &mut rows[number];
+            let (cpu, seconds) = echo(process, load)
+                .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
+            samples.cpu.push(cpu / load.messages as f64);
+            samples.rate.push(load.messages as f64 / seconds);
+        }
+    }
+    Ok(rows.into_iter().map(|(name, _, samples)| (name, samples)).collect())
+}
+
+/// One round: the nanoseconds of CPU time, and the seconds.
+fn echo(process: &mut Process, load: &Load) -> io::Result<(f64, f64)> {
+    let mut generator = Generator::new(process, load)?;
+    generator.run((load.messages / 10).next_multiple_of(load.connections))?;
+    let before = process.cpu_time()?;
+    let start = Instant::now();
+    generator.run(load.messages)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let cpu = process.cpu_time()? - before;
+    Ok((cpu.as_nanos() as f64, seconds))
+}
+
+/// Ours to each crate, a line for each load.
+fn print_table(all: &[(Load, Vec<Row>)]) {
+    println!("\nCPU time of {OURS}, in times of that of the others");
+    print!("{:44}{:>10}{:>9}{MIO:>13}", "", "ns", "spread");
+    for name in CRATES {
+        print!("{name:>19}");
+    }
+    println!("{:>7}  bar", "best");
+    for (load, rows) in all {
+        // The row of least CPU time among those of a name that may have a variant behind it.
+        let row = |name: &str| {
+            let named = |row: &&Row| row.0.split(',').next() == Some(name);
+            let rows = rows.iter().filter(named).map(|(_, cpu)| *cpu);
+            rows.min_by(|one, other| one.median.total_cmp(&other.median))
+        };
+        let Some(ours) = row(OURS) else { continue };
+        let times = |other: Option<Summary>| other.map(|other| ours.median / other.median);
+        let cell = |ratio: Option<f64>| ratio.map_or("-".into(), |ratio| format!("{ratio:.2}"));
+        let name = load.to_string();
+        print!(
+            "{name:44}{:>10.0}{:>8.1}%{:>13}",
+            ours.median,
+            ours.spread * 100.0,
+            cell(times(row(MIO)))
+        );
+        for name in CRATES {
+            print!("{:>19}", cell(times(row(name))));
+        }
+        let best = CRATES.iter().filter_map(|name| times(row(name))).fold(0.0, f64::max);
+        let bar = if load.kind == MIX { 0.8 } else { 1.0 };
+        println!("{best:>7.2}  {bar:.1}{}", if best <= bar { "" } else { " MISSED" });
+    }
 }
 
 fn print_json(load: &Load, name: &str, cpu: &Summary, rate: &Summary) {

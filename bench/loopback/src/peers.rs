@@ -1,4 +1,4 @@
-//! Echo servers of the peers, on one thread of tokio each.
+//! Echoes by the peers and by ours, as servers and as clients, on one thread of tokio each.
 //!
 //! They are set as their own echo servers are: tasks are not made to yield, and frames and messages
 //! of any size are taken.
@@ -8,23 +8,42 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use fastwebsockets::{FragmentCollector, OpCode, Role, WebSocket};
+use fastwebsockets::{FragmentCollector, OpCode, WebSocket};
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{LocalSet, spawn_local, unconstrained};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_websockets::{Config, Limits, ServerBuilder};
-use websocket_proto::handshake::{AcceptOptions, ServerHandshake};
+use tokio_tungstenite::{WebSocketStream, accept_async_with_config, client_async_with_config};
+use tokio_websockets::{ClientBuilder, Config, Limits, ServerBuilder};
+use websocket_proto::handshake::{
+    AcceptOptions, ClientHandshake, Offer, Response, ServerHandshake, Target,
+};
+use websocket_proto_tokio::{Incoming, Options};
 
-/// What `examples/echo_server.rs` reads at once.
+use crate::load::Role;
+
+/// What is read at once where that can be set.
 const BUFFER: usize = 64 << 10;
+
+/// What clients ask for.
+const URI: &str = "ws://localhost/";
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// The names of the servers. Two crates read 8 KiB at once, offer no other size, and write each
-/// message by itself: both also stand behind a buffer, which takes fewer calls and a copy more.
-pub const NAMES: [&str; 5] = [
+/// What is compared with the peers.
+pub const OURS: &str = "websocket-proto-tokio";
+/// `examples/echo_server.rs`, which is no client.
+pub const MIO: &str = "echo_server";
+
+/// The names of ours and of the peers. tokio-tungstenite reads 128 KiB at once, if nothing is set,
+/// and can be set. Two crates read 8 KiB, offer no other size, and write each message by itself:
+/// both also stand behind a buffer, which takes fewer calls and a copy more.
+pub const NAMES: [&str; 8] = [
+    OURS,
+    MIO,
     "tokio-tungstenite",
+    "tokio-tungstenite, 64 KiB",
     "fastwebsockets",
     "fastwebsockets, buffered",
     "tokio-websockets",
@@ -33,45 +52,90 @@ pub const NAMES: [&str; 5] = [
 
 /// Serves echoes on a free port, which it prints.
 pub fn serve(name: &str) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    runtime.block_on(async {
-        match name {
-            "tokio-tungstenite" => accept(tungstenite).await,
-            "fastwebsockets" => accept(|stream| fast(stream, |stream| stream)).await,
-            "fastwebsockets, buffered" => accept(|stream| fast(stream, Gathering::new)).await,
-            "tokio-websockets" => accept(tokio_websockets).await,
-            "tokio-websockets, buffered" => {
-                accept(|stream| tokio_websockets(Gathering::new(stream))).await
-            }
-            name => Err(io::Error::other(format!("no server {name}"))),
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("listening on http://{}/", listener.local_addr()?);
+        loop {
+            let (stream, _) = listener.accept().await?;
+            spawn(name, stream, Role::Server)?;
         }
     })
 }
 
-async fn accept<F>(echo: impl Fn(TcpStream) -> F) -> io::Result<()>
-where
-    F: Future<Output = Outcome> + 'static,
-{
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("listening on http://{}/", listener.local_addr()?);
-    tokio::task::LocalSet::new()
-        .run_until(async {
-            loop {
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                let echo = echo(stream);
-                tokio::task::spawn_local(tokio::task::unconstrained(async {
-                    // Clients leave without a closing handshake.
-                    let _ = echo.await;
-                }));
-            }
-        })
-        .await
+/// Makes a connection to `address` for each byte that is received on the first.
+pub fn connect(name: &str, address: &str) -> io::Result<()> {
+    run(async {
+        let mut control = TcpStream::connect(address).await?;
+        while control.read_u8().await.is_ok() {
+            spawn(name, TcpStream::connect(address).await?, Role::Client)?;
+        }
+        Ok(())
+    })
 }
 
-async fn tungstenite(stream: TcpStream) -> Outcome {
-    let config = WebSocketConfig::default().read_buffer_size(BUFFER).write_buffer_size(BUFFER);
-    let mut socket = tokio_tungstenite::accept_async_with_config(stream, Some(config)).await?;
+fn run(main: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(LocalSet::new().run_until(main))
+}
+
+/// Starts a task that echoes on `stream`.
+fn spawn(name: &str, stream: TcpStream, role: Role) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    match name {
+        OURS => task(ours(stream, role)),
+        "tokio-tungstenite" => task(tungstenite(stream, role, WebSocketConfig::default())),
+        "tokio-tungstenite, 64 KiB" => {
+            let config = WebSocketConfig::default();
+            task(tungstenite(
+                stream,
+                role,
+                config.read_buffer_size(BUFFER).write_buffer_size(BUFFER),
+            ));
+        }
+        "fastwebsockets" => task(fast(stream, role, |stream| stream)),
+        "fastwebsockets, buffered" => task(fast(stream, role, Gathering::new)),
+        "tokio-websockets" => task(tokio_websockets(stream, role)),
+        "tokio-websockets, buffered" => task(tokio_websockets(Gathering::new(stream), role)),
+        name => return Err(io::Error::other(format!("there is no {name}"))),
+    }
+    Ok(())
+}
+
+fn task(echo: impl Future<Output = Outcome> + 'static) {
+    spawn_local(unconstrained(async {
+        // The generator leaves without a closing handshake.
+        let _ = echo.await;
+    }));
+}
+
+async fn ours(stream: TcpStream, role: Role) -> Outcome {
+    use websocket_proto_tokio::WebSocket;
+
+    async fn echo<R: websocket_proto::Role>(mut ws: WebSocket<TcpStream, R>) -> Outcome {
+        while let Some((incoming, sender)) = ws.next().await? {
+            match incoming {
+                Incoming::Text(text) => sender.text(text)?,
+                Incoming::Binary(data) => sender.binary(data)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+    let options = Options::new();
+    match role {
+        Role::Server => echo(WebSocket::accept(stream, &options).await?).await,
+        Role::Client => {
+            let target = Target::parse(URI)?;
+            echo(WebSocket::connect(stream, &target, &Offer::new(), &options).await?).await
+        }
+    }
+}
+
+async fn tungstenite(stream: TcpStream, role: Role, config: WebSocketConfig) -> Outcome {
+    let mut socket: WebSocketStream<_> = match role {
+        Role::Server => accept_async_with_config(stream, Some(config)).await?,
+        Role::Client => client_async_with_config(URI, stream, Some(config)).await?.0,
+    };
     while let Some(message) = next(&mut socket).await {
         let message = message?;
         if message.is_text() || message.is_binary() {
@@ -81,12 +145,21 @@ async fn tungstenite(stream: TcpStream) -> Outcome {
     Ok(())
 }
 
-async fn tokio_websockets(stream: impl AsyncRead + AsyncWrite + Unpin) -> Outcome {
-    let (_, mut socket) = ServerBuilder::new()
-        .config(Config::default().frame_size(usize::MAX).flush_threshold(BUFFER))
-        .limits(Limits::unlimited())
-        .accept(stream)
-        .await?;
+async fn tokio_websockets<S>(stream: S, role: Role) -> Outcome
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let config = Config::default().frame_size(usize::MAX).flush_threshold(BUFFER);
+    let mut socket = match role {
+        Role::Server => {
+            let builder = ServerBuilder::new().config(config).limits(Limits::unlimited());
+            builder.accept(stream).await?.1
+        }
+        Role::Client => {
+            let builder = ClientBuilder::new().uri(URI)?.config(config);
+            builder.limits(Limits::unlimited()).connect_on(stream).await?.0
+        }
+    };
     while let Some(message) = next(&mut socket).await {
         let message = message?;
         if message.is_text() || message.is_binary() {
@@ -111,12 +184,21 @@ where
     .await
 }
 
-async fn fast<S>(mut stream: TcpStream, buffered: impl Fn(TcpStream) -> S) -> Outcome
+async fn fast<S>(mut stream: TcpStream, role: Role, buffered: impl Fn(TcpStream) -> S) -> Outcome
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    shake_hands(&mut stream).await?;
-    let mut socket = WebSocket::after_handshake(buffered(stream), Role::Server);
+    let role = match role {
+        Role::Server => {
+            accept(&mut stream).await?;
+            fastwebsockets::Role::Server
+        }
+        Role::Client => {
+            open(&mut stream).await?;
+            fastwebsockets::Role::Client
+        }
+    };
+    let mut socket = WebSocket::after_handshake(buffered(stream), role);
     socket.set_max_message_size(usize::MAX);
     let mut socket = FragmentCollector::new(socket);
     loop {
@@ -130,7 +212,7 @@ where
 }
 
 /// The handshake before fastwebsockets, whose own needs hyper, and reads through it from then on.
-async fn shake_hands(stream: &mut TcpStream) -> Outcome {
+async fn accept(stream: &mut TcpStream) -> Outcome {
     let (mut head, mut answer) = (Vec::new(), Vec::new());
     let mut handshake = ServerHandshake::new();
     loop {
@@ -143,6 +225,26 @@ async fn shake_hands(stream: &mut TcpStream) -> Outcome {
             assert!(input.is_empty(), "a client that does not wait for the answer");
             return Ok(stream.write_all(&answer).await?);
         }
+    }
+}
+
+/// The same for a client.
+async fn open(stream: &mut TcpStream) -> Outcome {
+    let (target, offer) = (Target::parse(URI)?, Offer::new());
+    let mut request = Vec::new();
+    let mut handshake = ClientHandshake::start(&target, &offer, [7; 16], &mut request)?;
+    stream.write_all(&request).await?;
+    let mut head = Vec::new();
+    loop {
+        // No more than the head, which frames may follow at once.
+        head.push(stream.read_u8().await?);
+        if !head.ends_with(b"\r\n\r\n") {
+            continue;
+        }
+        return match handshake.receive(&mut &mut head[..])? {
+            Some(Response::Accepted(_)) => Ok(()),
+            other => Err(format!("{other:?}").into()),
+        };
     }
 }
 
