@@ -281,10 +281,7 @@ impl Load {
         self.plain(vec![Payload::binary(LENGTH)], usize::MAX, 4 << 10);
         self.count = bytes / (2 * LENGTH);
         self.connections = (0..number as u32).collect();
-        let mut random = Random(2);
-        for end in (1..number).rev() {
-            self.connections.swap(end, random.below(end as u64 + 1) as usize);
-        }
+        Random(2).shuffle(&mut self.connections);
     }
 
     /// The messages of the bench `connections` as they arrive: the number of the connection, and

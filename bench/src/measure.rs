@@ -6,6 +6,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
     loads::Load,
+    payloads::Random,
     peers::{Kind, Peer, Run},
 };
 
@@ -103,7 +104,7 @@ pub fn measure(
     for round in 0..rounds {
         progress(round);
         // A row's place alone can move it by a quarter, so each round has an order of its own.
-        fastrand::Rng::with_seed(round as u64).shuffle(&mut ways);
+        Random(round as u64).shuffle(&mut ways);
         for Way { run, expected, times, .. } in &mut ways {
             let mut output = Output::default();
             touch(&load.wire);

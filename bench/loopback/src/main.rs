@@ -19,6 +19,7 @@ use std::time::Instant;
 
 use generator::Generator;
 use load::{Load, MIX, Role};
+use payloads::Random;
 use peers::{MIO, NAMES, OURS};
 use process::Process;
 use statistics::Summary;
@@ -118,10 +119,10 @@ fn measure(load: &Load, rounds: usize) -> io::Result<Vec<(&'static str, Samples)
         }
     }
     for round in 0..rounds {
-        // Each begins a round once.
-        for turn in 0..rows.len() {
-            let number = (round + turn) % rows.len();
-            let (name, process, samples) = &mut rows[number];
+        // Whom a row follows can change it, so each round has an order of its own.
+        let mut order: Vec<&mut _> = rows.iter_mut().collect();
+        Random(round as u64).shuffle(&mut order);
+        for (name, process, samples) in order {
             let (cpu, seconds) = echo(process, load)
                 .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
             samples.cpu.push(cpu / load.messages as f64);
