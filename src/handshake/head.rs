@@ -272,7 +272,16 @@ const fn is_version(seen: u8, byte: u8) -> bool {
 
 /// Returns how many bytes at the front may stand in a token.
 fn token_run(bytes: &[u8]) -> usize {
-    bytes.iter().take_while(|&&byte| is_token_byte(byte)).count()
+    let mut rest = bytes;
+    // In steps of four, which take half of the instructions.
+    while let Some((&[a, b, c, d], tail)) = rest.split_first_chunk() {
+        if !(is_token_byte(a) && is_token_byte(b) && is_token_byte(c) && is_token_byte(d)) {
+            break;
+        }
+        rest = tail;
+    }
+    let run_in_rest = rest.iter().take_while(|&&byte| is_token_byte(byte)).count();
+    bytes.len().saturating_sub(rest.len()).saturating_add(run_in_rest)
 }
 
 /// Returns how many bytes at the front are neither below `lowest` nor DEL. It compares eight bytes
@@ -281,23 +290,25 @@ fn plain_run(bytes: &[u8], lowest: u8) -> usize {
     const ONES: u64 = u64::MAX / 0xFF;
     const HIGH: u64 = ONES << 7;
     let lowest_of_each = ONES * u64::from(lowest);
-    let mut run = 0_usize;
-    while let Some(word) = bytes.get(run..).and_then(|rest| rest.first_chunk()) {
+    let mut rest = bytes;
+    let run_in_rest = loop {
+        let Some((word, tail)) = rest.split_first_chunk() else {
+            break rest.iter().take_while(|&&byte| byte >= lowest && byte != 0x7F).count();
+        };
         let word = u64::from_le_bytes(*word);
         // Subtraction sets the high bit of a byte that is below `lowest`, and of one that is 0
         // after the XOR with 0x7F. A byte that had its high bit set is no such byte and is masked
         // out. A borrow spoils only bytes above the one it comes from, so the lowest high bit is
         // right.
-        let below = word.wrapping_sub(lowest_of_each) & !word;
-        let delete = word ^ (ONES * 0x7F);
-        let found = (below | delete.wrapping_sub(ONES) & !delete) & HIGH;
+        let below = word.wrapping_sub(lowest_of_each);
+        let delete = (word ^ (ONES * 0x7F)).wrapping_sub(ONES);
+        let found = (below | delete) & !word & HIGH;
         if found != 0 {
-            return run.saturating_add((found.trailing_zeros() / 8) as usize);
+            break (found.trailing_zeros() / 8) as usize;
         }
-        run = run.saturating_add(8);
-    }
-    let tail = bytes.get(run..).unwrap_or_default();
-    run.saturating_add(tail.iter().take_while(|&&byte| byte >= lowest && byte != 0x7F).count())
+        rest = tail;
+    };
+    bytes.len().saturating_sub(rest.len()).saturating_add(run_in_rest)
 }
 
 /// A valid first line of a request (RFC 9112 §3), or the pseudo-header fields that take its place
