@@ -5,6 +5,7 @@ use super::{
     head::{HeadKind, Scanner, StatusLine, parse_headers, split_line},
     headers::Headers,
     offer::{ClientRequest, Offer},
+    quick,
     response::{Criteria, Response},
     target::Target,
     write::{emit, write_headers},
@@ -111,8 +112,8 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
     /// first frames, or the body of a refusal.
     ///
     /// `None` means that the head was not fully received, and `input` is as it was. Keep the bytes,
-    /// append what arrives, and call again with all of them from the same first byte. Each byte is
-    /// validated once, however the head is split into reads. A buffer that is shorter than in the
+    /// append what arrives, and call again with all of them from the same first byte. No byte is
+    /// read more than twice, however the head is split into reads. A buffer that is shorter than in the
     /// call before counts as a new one and is read from its start. Interim responses (1xx) are
     /// skipped. After an error the value starts over.
     ///
@@ -124,29 +125,36 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
         &mut self,
         input: &mut &'h mut [u8],
     ) -> Result<Option<Response<'h>>, HandshakeError> {
-        loop {
-            let Some(head) = self.scanner.scan(input)? else {
-                return Ok(None);
-            };
-            // Validated before it is taken, so that a bad response stays in the input. While the
-            // parsed lines borrow the input, it cannot be taken; only what was agreed leaves the
-            // closure.
-            let (line, block) = StatusLine::parse(head)?;
-            let agreed = parse_headers::<HEADERS, _>(block, |lines| {
-                // RFC 9110 §15.2: an interim response other than a 101 announces the final one.
-                if matches!(line.status, 100 | 102..=199) {
+        // On both paths the response is validated before it is taken, so that a bad one stays in
+        // the input. While the parsed lines borrow the input, it cannot be taken, so only what was
+        // agreed is kept. Then the same head is split again, now borrowed for as long as the
+        // caller's buffer lives. It is valid, so this cannot fail.
+        let bytes = self.scanner.unscanned(input);
+        let quick = bytes.and_then(|bytes| quick::response(bytes, HEADERS, &self.criteria));
+        let (status, agreed, (_, block)) = if let Some((length, agreed)) = quick {
+            self.scanner.found(length);
+            let parts = quick::plain_line(self.scanner.take(input));
+            (101, agreed, parts.ok_or(HandshakeError::MalformedLine)?)
+        } else {
+            loop {
+                let Some(head) = self.scanner.scan(input)? else {
                     return Ok(None);
+                };
+                let (line, block) = StatusLine::parse(head)?;
+                let agreed = parse_headers::<HEADERS, _>(block, |lines| {
+                    // RFC 9110 §15.2: an interim response other than a 101 announces the final one.
+                    if matches!(line.status, 100 | 102..=199) {
+                        return Ok(None);
+                    }
+                    self.criteria.validate(line.status, line.version, lines).map(Some)
+                })?;
+                if let Some(agreed) = agreed {
+                    break (line.status, agreed, split_line(self.scanner.take(input))?);
                 }
-                self.criteria.validate(line.status, line.version, lines).map(Some)
-            })?;
-            let Some(agreed) = agreed else {
                 self.scanner.skip();
-                continue;
-            };
-            // The same header lines again, now borrowed for as long as the caller's buffer lives.
-            let (_, block) = split_line(self.scanner.take(input))?;
-            let headers = Headers::new(block);
-            return Ok(Some(Response::new(self.criteria.form(), line.status, agreed, headers)));
-        }
+            }
+        };
+        let headers = Headers::new(block);
+        Ok(Some(Response::new(self.criteria.form(), status, agreed, headers)))
     }
 }

@@ -55,7 +55,9 @@ pub trait Lines<'h>: Clone {
 
     /// Returns the values of all lines of a field.
     fn values(self, field: Field) -> impl Iterator<Item = &'h [u8]> {
-        self.lines().filter(move |(name, _)| field.is_named(name)).map(|(_, value)| value)
+        self.lines()
+            .filter(move |(name, _)| field.is_named(name.as_bytes()))
+            .map(|(_, value)| value)
     }
 
     /// Returns the value of the first line with this name.
@@ -138,13 +140,15 @@ impl Field {
     }
 
     /// Whether this is the field's name.
-    fn is_named(self, name: &str) -> bool {
+    fn is_named(self, name: &[u8]) -> bool {
+        let (title, lower) = self.names();
+        // Most heads have the usual spelling, which is compared in much less time.
         // §2, RFC 9110 §5.1: case is folded for ASCII letters and for nothing else.
-        self.names().1.eq_ignore_ascii_case(name)
+        name == title.as_bytes() || name.eq_ignore_ascii_case(lower.as_bytes())
     }
 
     /// Returns the field of this name, if the handshake knows it.
-    pub(super) fn of(name: &str) -> Option<Field> {
+    pub(super) fn of(name: &[u8]) -> Option<Field> {
         // By its length a name is compared with at most two. This runs for every line of a head.
         let same_length: &[Field] = match name.len() {
             2 => &[Field::Te],
@@ -181,7 +185,8 @@ impl Field {
 pub(super) fn is_protected(name: &str) -> bool {
     const PREFIX: &str = "Sec-WebSocket-";
     let prefix = name.get(..PREFIX.len());
-    Field::of(name).is_some() || prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
+    Field::of(name.as_bytes()).is_some()
+        || prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
 }
 
 /// Whether HTTP/2 and HTTP/3 can carry a field of this name, leaving aside whose it is.
@@ -193,7 +198,7 @@ pub(super) fn is_lower_token(name: &str) -> bool {
 /// message and may not have done so.
 pub(super) fn validate_lines<'h>(headers: impl Fields<'h>) -> Result<(), HandshakeError> {
     for (name, value) in headers.lines() {
-        let allowed = match Field::of(name) {
+        let allowed = match Field::of(name.as_bytes()) {
             // RFC 8441 §5, RFC 9113 §8.2.2: no Connection, no Upgrade, nothing else of HTTP/1.1.
             Some(field) if field.is_of_connection() => false,
             // RFC 9113 §8.2.2: of TE there is one value left.

@@ -1,6 +1,6 @@
 //! The bytes of a head (RFC 9112 §2 to §5): where it ends, its first line, its header block.
 //!
-//! A head passes three stages:
+//! A head that the [quick path](super::quick) does not take passes three stages:
 //!
 //! 1. The [`Scanner`] reads each byte once, as the bytes arrive, and finds the end. From then on
 //!    the form of every line is known to be valid.
@@ -96,6 +96,17 @@ impl Scanner {
         self
     }
 
+    /// Returns the bytes in which a head may lie that the [quick path](super::quick) looks for;
+    /// `None` if a part of it was scanned already.
+    pub(super) fn unscanned<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
+        (self.scanned == 0).then(|| self.within_limit(input))
+    }
+
+    /// Notes that the first `length` bytes of the input, of which none was scanned, are a head.
+    pub(super) const fn found(&mut self, length: usize) {
+        self.scanned = length;
+    }
+
     /// Returns the head once it was fully received. The result depends on the bytes alone, however
     /// they are split into calls. A call with the same bytes again gives the same result.
     pub(super) fn scan<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, HandshakeError> {
@@ -105,8 +116,7 @@ impl Scanner {
         if input.len() < self.scanned || self.state == ScanState::Complete {
             self.restart();
         }
-        // §10.4: the limit is on all bytes up to the end of the head.
-        let bytes = input.get(..self.limit).unwrap_or(input);
+        let bytes = self.within_limit(input);
         let (mut state, mut scanned) = (self.state, self.scanned);
         // Each turn takes the run of bytes that need no decision, and then one byte that does.
         while state != ScanState::Complete {
@@ -147,6 +157,12 @@ impl Scanner {
         let head = head.get(self.start..).unwrap_or_default();
         self.restart();
         head
+    }
+
+    /// Returns the front of the input, as much of it as a head may have.
+    fn within_limit<'a>(&self, input: &'a [u8]) -> &'a [u8] {
+        // §10.4: the limit is on all bytes up to the end of the head.
+        input.get(..self.limit).unwrap_or(input)
     }
 
     const fn restart(&mut self) {
@@ -271,7 +287,7 @@ const fn is_version(seen: u8, byte: u8) -> bool {
 }
 
 /// Returns how many bytes at the front may stand in a token.
-fn token_run(bytes: &[u8]) -> usize {
+pub(super) fn token_run(bytes: &[u8]) -> usize {
     let mut rest = bytes;
     // In steps of four, which take half of the instructions.
     while let Some((&[a, b, c, d], tail)) = rest.split_first_chunk() {
@@ -286,7 +302,7 @@ fn token_run(bytes: &[u8]) -> usize {
 
 /// Returns how many bytes at the front are neither below `lowest` nor DEL. It compares eight bytes
 /// in one step, as the digits of a word.
-fn plain_run(bytes: &[u8], lowest: u8) -> usize {
+pub(super) fn plain_run(bytes: &[u8], lowest: u8) -> usize {
     const ONES: u64 = u64::MAX / 0xFF;
     const HIGH: u64 = ONES << 7;
     let lowest_of_each = ONES * u64::from(lowest);
@@ -438,7 +454,17 @@ pub(super) fn split_line(head: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> 
 
 #[cfg(test)]
 mod tests {
-    use super::{ScanState::*, plain_run};
+    use super::{HeadKind, ScanState::*, Scanner, plain_run};
+
+    /// Both paths give the same verdicts, so only this test shows where the quick one is tried.
+    #[test]
+    fn a_head_may_be_quick_until_a_byte_of_it_was_scanned() {
+        let mut scanner = Scanner::new(HeadKind::Request).limit(3);
+        assert_eq!(scanner.unscanned(b"GET /"), Some(&b"GET"[..]));
+        assert_eq!(scanner.unscanned(b"GE"), Some(&b"GE"[..]));
+        assert_eq!(scanner.scan(b"G"), Ok(None));
+        assert_eq!(scanner.unscanned(b"GET /"), None);
+    }
 
     /// Steps of one byte give the same verdicts, so only this test shows how far a skim gets.
     #[test]

@@ -190,6 +190,7 @@ mod key;
 mod offer;
 #[cfg(feature = "http")]
 mod parts;
+mod quick;
 mod request;
 mod response;
 mod server;

@@ -3,6 +3,7 @@
 //! There is one way into a [`Request`] for each form. Both collect the header fields into a
 //! `RequestFields` in one pass, and validate it afterwards. So the error of a request with several
 //! faults does not depend on the order of its lines, except for names that a CONNECT may not have.
+//! The [quick path](super::quick) collects and validates by the same functions.
 //!
 //! ```text
 //!   bytes ──▶ RequestLine::parse ──┐
@@ -105,7 +106,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     pub fn connect(pseudo: PseudoHeaders<'h>, headers: H) -> Result<Self, HandshakeError> {
         let (line, authority, port) = pseudo.validate()?;
         validate_lines(headers.clone())?;
-        let fields = RequestFields::collect(headers.clone());
+        let fields = RequestFields::collect(headers.clone().lines());
         fields.validate_connect(authority, port)?;
         // RFC 8441 §5: the key is not processed, so a malformed one is only not answered.
         Ok(Request { line, headers, form: Form::Connect, accept_key: fields.accept_key().ok() })
@@ -113,7 +114,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
 
     /// Creates a request of HTTP/1.1 from a valid line and its header fields.
     pub(super) fn from_line(line: RequestLine<'h>, headers: H) -> Result<Self, HandshakeError> {
-        let accept_key = RequestFields::collect(headers.clone()).validate_upgrade()?;
+        let accept_key = RequestFields::collect(headers.clone().lines()).validate_upgrade()?;
         Ok(Request { line, headers, form: Form::Upgrade, accept_key: Some(accept_key) })
     }
 
@@ -428,7 +429,7 @@ impl<'h> PseudoHeaders<'h> {
 
 /// The contents of a request's header fields, not validated yet.
 #[derive(Default)]
-struct RequestFields<'h> {
+pub(super) struct RequestFields<'h> {
     host: Single<'h>,
     upgrade: List,
     connection: List,
@@ -444,10 +445,10 @@ struct RequestFields<'h> {
 }
 
 impl<'h> RequestFields<'h> {
-    fn collect(headers: impl Fields<'h>) -> Self {
+    pub(super) fn collect(lines: impl Iterator<Item = (impl AsRef<[u8]>, &'h [u8])>) -> Self {
         let mut fields = RequestFields::default();
-        for (name, value) in headers.lines() {
-            match Field::of(name) {
+        for (name, value) in lines {
+            match Field::of(name.as_ref()) {
                 Some(Field::Host) => fields.host.record(value),
                 Some(Field::Upgrade) => fields.upgrade.record(value, is_protocol, "websocket"),
                 Some(Field::Connection) => fields.connection.record(value, is_token, "Upgrade"),
@@ -474,7 +475,7 @@ impl<'h> RequestFields<'h> {
 
     /// Validates a request that upgrades an HTTP/1.1 connection, and returns the
     /// Sec-WebSocket-Accept that answers it.
-    fn validate_upgrade(&self) -> Result<ArrayString<28>, HandshakeError> {
+    pub(super) fn validate_upgrade(&self) -> Result<ArrayString<28>, HandshakeError> {
         // §4.2.1, RFC 9112 §3.2: exactly one Host, even where the target names the authority.
         self.parse_host()?;
         // §4.2.1: Upgrade lists `websocket`. A version after it makes it another protocol. Only a

@@ -170,9 +170,8 @@ impl Criteria<'_> {
                     if minor == 0 {
                         return Err(HandshakeError::OldHttpVersion);
                     }
-                    let fields = ResponseFields::collect(headers.clone());
-                    fields.validate_upgrade(accept_key)?;
-                    return self.validate_choice(&fields, headers);
+                    let fields = ResponseFields::collect(headers.clone().lines());
+                    return self.validate_upgrade(accept_key, &fields, headers);
                 }
             }
             None => {
@@ -184,13 +183,25 @@ impl Criteria<'_> {
                     // RFC 8441 §5: a Sec-WebSocket-Accept is not checked, because it proves no more
                     // than the status of an extended CONNECT does.
                     validate_lines(headers.clone())?;
-                    let fields = ResponseFields::collect(headers.clone());
+                    let fields = ResponseFields::collect(headers.clone().lines());
                     return self.validate_choice(&fields, headers);
                 }
             }
         }
         // RFC 9110 §15.2: an interim response is not the answer; RFC 9113 §8.6: nor is a 101 ever.
         if status < 200 { Err(HandshakeError::InvalidStatus) } else { Ok(Agreed::new()) }
+    }
+
+    /// Validates a 101 of HTTP/1.1, and returns what was agreed. `fields` were collected from
+    /// `headers`, and `accept_key` is that of the criteria.
+    pub(super) fn validate_upgrade<'h>(
+        &self,
+        accept_key: &str,
+        fields: &ResponseFields<'_>,
+        headers: impl Fields<'h>,
+    ) -> Result<Agreed, HandshakeError> {
+        fields.validate_upgrade(accept_key)?;
+        self.validate_choice(fields, headers)
     }
 
     /// Validates what does not depend on the version of HTTP, and returns what was agreed.
@@ -215,6 +226,10 @@ impl Criteria<'_> {
         if !fields.extensions.is_valid() {
             return Err(HandshakeError::InvalidExtensions);
         }
+        // The lines are not read again for nothing.
+        if fields.extensions.is_absent() {
+            return Ok(Agreed::new());
+        }
         // The list is well formed, so `flatten` drops no element.
         let extensions = headers.values(Field::Extensions).flat_map(extension::extensions);
         Ok(Agreed { deflate: deflate::validate(self.deflate, extensions.flatten())? })
@@ -233,7 +248,7 @@ fn is_acceptance(form: Form, status: u16) -> bool {
 
 /// The contents of a response's header fields, not validated yet.
 #[derive(Default)]
-struct ResponseFields<'h> {
+pub(super) struct ResponseFields<'h> {
     upgrade: List,
     connection: List,
     /// The Sec-WebSocket-Accept that the server sent.
@@ -243,10 +258,10 @@ struct ResponseFields<'h> {
 }
 
 impl<'h> ResponseFields<'h> {
-    fn collect(headers: impl Fields<'h>) -> Self {
+    pub(super) fn collect(lines: impl Iterator<Item = (impl AsRef<[u8]>, &'h [u8])>) -> Self {
         let mut fields = ResponseFields::default();
-        for (name, value) in headers.lines() {
-            match Field::of(name) {
+        for (name, value) in lines {
+            match Field::of(name.as_ref()) {
                 Some(Field::Upgrade) => fields.upgrade.record(value, is_protocol, "websocket"),
                 Some(Field::Connection) => fields.connection.record(value, is_token, "Upgrade"),
                 Some(Field::Accept) => fields.accept_key.record(value),

@@ -77,10 +77,10 @@ impl<'a> Target<'a> {
             return Err(TargetError::Host);
         }
         // Some programs read a backslash in a path as a slash, so such a path has two meanings.
-        if !is_bare(resource.path) || resource.path.contains('\\') {
+        if !is_bare(resource.path.as_bytes()) || resource.path.contains('\\') {
             return Err(TargetError::Path);
         }
-        if !is_bare(resource.query) {
+        if !is_bare(resource.query.as_bytes()) {
             return Err(TargetError::Query);
         }
         let port = authority.port.unwrap_or(default_port(secure));
@@ -222,7 +222,7 @@ impl<'a> Resource<'a> {
 
     /// The resource name of a target in origin form: a path and a query.
     pub(super) fn of_path(target: &'a str) -> Result<Self, HandshakeError> {
-        if target.starts_with('/') && is_bare(target) {
+        if is_path(target.as_bytes()) {
             Ok(split_query(target))
         } else {
             Err(HandshakeError::InvalidTarget)
@@ -259,7 +259,7 @@ impl<'a> Resource<'a> {
         }
         // RFC 3986 §3.3: behind an authority there is a path that begins with a slash, or none.
         let begins = path.is_empty() || path.starts_with(['/', '?']);
-        if Authority::parse(authority).is_err() || !begins || !is_bare(path) {
+        if Authority::parse(authority).is_err() || !begins || !is_bare(path.as_bytes()) {
             return Err(HandshakeError::InvalidTarget);
         }
         Ok((Some(authority), split_query(path)))
@@ -312,7 +312,7 @@ impl<'a> Authority<'a> {
                 (address, port)
             }
             None => {
-                let length = text.find(':').unwrap_or(text.len());
+                let length = text.bytes().position(|byte| byte == b':').unwrap_or(text.len());
                 let (host, port) = text.split_at_checked(length).ok_or(TargetError::Host)?;
                 // RFC 3986 §3.2.2: a name or an IPv4 address; RFC 9110 §4.2.1: not an empty one.
                 if host.is_empty() || !is_encoded(host) {
@@ -372,12 +372,17 @@ impl<'a> Origin<'a> {
     }
 }
 
+/// Whether this is a target in origin form: a path, and a query if there is one.
+pub(super) fn is_path(target: &[u8]) -> bool {
+    target.starts_with(b"/") && is_bare(target)
+}
+
 /// Whether a path and a query may have these characters.
-fn is_bare(text: &str) -> bool {
+fn is_bare(text: &[u8]) -> bool {
     // RFC 9112 §3.2: visible ASCII without a fragment. Browsers leave more characters bare than
     // RFC 3986 has it, such as `|`, `[` and a lone `%`, so only what none of them leaves bare is
     // refused.
-    text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"#<>".contains(&byte))
+    text.iter().all(|byte| byte.is_ascii_graphic() && !b"\"#<>".contains(byte))
 }
 
 /// Whether a URI of this scheme asks for TLS; `None` if the scheme is not one of a WebSocket.
@@ -427,7 +432,7 @@ fn split_authority(text: &str) -> (&str, &str) {
     text.split_at_checked(length).unwrap_or((text, ""))
 }
 
-fn split_query(text: &str) -> Resource<'_> {
+pub(super) fn split_query(text: &str) -> Resource<'_> {
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
     // §3: an empty path stands for the root.
     Resource { path: if path.is_empty() { "/" } else { path }, query }

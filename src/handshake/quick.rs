@@ -1,0 +1,158 @@
+//! The quick path: a head that arrives in one piece, with nothing unusual in it, in one walk.
+//!
+//! Nearly every head is received by one read and looks like all others. The walk splits such a head
+//! into lines and records its fields as it goes. All other heads take the strict path, which scans
+//! the bytes, splits off the first line and parses the others:
+//!
+//! ```text
+//!             ┌─ quick ──▶ plain_line, PlainLines ─────────────────┐
+//!   bytes ────┤              │ unusual, invalid, incomplete        ├─▶ fields, rules ─▶ accepted
+//!             └─ strict ─────┴─▶ Scanner ─▶ RequestLine, httparse ─┘     │
+//!                                  └──────────────┴──────────────────────┴─▶ refused
+//! ```
+//!
+//! **The quick path accepts less than the strict path, and the same from what it accepts.** It
+//! refuses nothing: it returns `None`, has taken nothing off the input, and the strict path then
+//! reads the head from its first byte and names the fault. This holds because
+//!
+//! - a plain line is a run of bytes that no value of a header forbids, without tabs, and a CRLF. A
+//!   header line is a token, a colon and a plain line. The scanner uses the same runs;
+//! - the first line is `GET`, a path and `HTTP/1.1`, or `HTTP/1.1 101` and maybe a reason. An empty
+//!   line before a request, an absolute URI and another version of HTTP/1 are unusual;
+//! - the walk sees only the bytes within the limit of the head, and ends without the blank line
+//!   after as many header lines as are allowed;
+//! - the rules about paths and fields are the functions that the strict path calls.
+//!
+//! The paths differ in nothing but time, so only a comparison shows that one of them is wrong. A
+//! head that comes in two pieces takes the strict path. The tests in `tests/handshake_paths.rs` and
+//! the fuzz target `handshake_paths` receive each head in one piece and in two, and compare what
+//! comes of it: verdict, error, fields, answer, and the bytes that stay in the input.
+//!
+//! A head that has its first bytes scanned never comes back here, so no byte is read more than
+//! twice, however the head is split into reads.
+
+use core::str;
+
+use arrayvec::ArrayString;
+
+use super::{
+    head::{RequestLine, plain_run, token_run},
+    headers::{Headers, trim_ows},
+    request::RequestFields,
+    response::{Criteria, ResponseFields},
+    target::{is_path, split_query},
+};
+use crate::agreed::Agreed;
+
+/// Returns the length of the request at the front of `bytes`, and the Sec-WebSocket-Accept that
+/// answers it.
+pub(super) fn request(bytes: &[u8], max_headers: usize) -> Option<(usize, ArrayString<28>)> {
+    let (line, block) = plain_line(bytes)?;
+    if !is_path(target(line)?) {
+        return None;
+    }
+    let mut lines = PlainLines { rest: block, left: max_headers };
+    let fields = RequestFields::collect(&mut lines);
+    let rest = lines.after_blank_line()?;
+    let accept_key = fields.validate_upgrade().ok()?;
+    Some((bytes.len().checked_sub(rest.len())?, accept_key))
+}
+
+/// Splits a head that [`request`] found into its first line and the block of header lines after it.
+pub(super) fn split_request(head: &[u8]) -> Option<(RequestLine<'_>, &[u8])> {
+    let (line, block) = plain_line(head)?;
+    let resource = split_query(str::from_utf8(target(line)?).ok()?);
+    Some((RequestLine { method: "GET", authority: None, resource }, block))
+}
+
+/// Returns the length of the 101 at the front of `bytes`, and what was agreed.
+pub(super) fn response(
+    bytes: &[u8],
+    max_headers: usize,
+    criteria: &Criteria<'_>,
+) -> Option<(usize, Agreed)> {
+    let (line, block) = plain_line(bytes)?;
+    let ([] | [b' ', ..]) = line.strip_prefix(b"HTTP/1.1 101")? else {
+        return None;
+    };
+    let mut lines = PlainLines { rest: block, left: max_headers };
+    let fields = ResponseFields::collect(&mut lines);
+    let rest = lines.after_blank_line()?;
+    let headers = Headers::new(block.get(..block.len().checked_sub(rest.len())?)?);
+    let agreed = criteria.validate_upgrade(criteria.accept_key.as_ref()?, &fields, headers).ok()?;
+    Some((bytes.len().checked_sub(rest.len())?, agreed))
+}
+
+/// Splits after a line in which every byte is plain. The CRLF is in neither half.
+pub(super) fn plain_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (line, rest) = bytes.split_at_checked(plain_run(bytes, b' '))?;
+    Some((line, rest.strip_prefix(b"\r\n")?))
+}
+
+/// Returns the target of a request line, not validated yet.
+fn target(line: &[u8]) -> Option<&[u8]> {
+    line.strip_prefix(b"GET ")?.strip_suffix(b" HTTP/1.1")
+}
+
+/// The header lines before the first one that is not plain, such as the blank line: each line's
+/// name and value.
+struct PlainLines<'h> {
+    /// What follows the last line that was returned.
+    rest: &'h [u8],
+    /// How many lines may still be returned.
+    left: usize,
+}
+
+impl<'h> PlainLines<'h> {
+    /// Returns what follows the blank line, if all lines before it were returned.
+    fn after_blank_line(self) -> Option<&'h [u8]> {
+        self.rest.strip_prefix(b"\r\n")
+    }
+}
+
+impl<'h> Iterator for PlainLines<'h> {
+    type Item = (&'h [u8], &'h [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, rest) = self.rest.split_at_checked(token_run(self.rest))?;
+        let (value, rest) = plain_line(rest.strip_prefix(b":")?)?;
+        if name.is_empty() {
+            return None;
+        }
+        self.left = self.left.checked_sub(1)?;
+        self.rest = rest;
+        Some((name, trim_ows(value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Criteria, request, response};
+    use crate::handshake::key::accept_key;
+
+    /// The strict path gives the same result, so only this test shows which heads are quick.
+    #[test]
+    fn a_usual_head_is_quick() {
+        let usual = "GET /chat?room=7 HTTP/1.1\r\nHost: server.example.com\r\nUser-Agent: \u{E9}\r\n\
+            Accept: \r\norigin:https://server.example.com  \r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Extensions: permessage-deflate\r\nX: y\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nConnection: keep-alive, Upgrade\r\n\
+            Upgrade: websocket\r\n\r\n\x01";
+        let answer = accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(request(usual.as_bytes(), 10), Some((usual.len() - 1, answer)));
+        assert_eq!(request(usual.as_bytes(), 9), None);
+
+        let criteria = Criteria { accept_key: Some(answer), subprotocols: &["chat"], deflate: &[] };
+        for usual in [
+            "HTTP/1.1 101 Switching Protocols\r\nServer: nginx/1.26.3\r\nConnection: upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x01",
+            "HTTP/1.1 101\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+             Sec-WebSocket-Protocol: chat\r\n\r\n\x01",
+        ] {
+            let found = response(usual.as_bytes(), 4, &criteria);
+            assert_eq!(found.map(|(length, _)| length), Some(usual.len() - 1));
+            assert!(response(usual.as_bytes(), 3, &criteria).is_none());
+        }
+    }
+}
