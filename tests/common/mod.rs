@@ -8,6 +8,8 @@ pub mod blocks;
 pub mod deflate;
 #[cfg(feature = "alloc")]
 pub mod endpoint;
+#[cfg(feature = "alloc")]
+pub mod heads;
 pub mod inflate;
 
 use std::fmt::Debug;
