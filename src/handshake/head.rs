@@ -99,7 +99,8 @@ impl Scanner {
     /// Returns the bytes in which a head may lie that the [quick path](super::quick) looks for;
     /// `None` if a part of it was scanned already.
     pub(super) fn unscanned<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
-        (self.scanned == 0).then(|| self.within_limit(input))
+        // The path is more than a kilobyte of code, which is much where there is no heap.
+        (cfg!(feature = "alloc") && self.scanned == 0).then(|| self.within_limit(input))
     }
 
     /// Notes that the first `length` bytes of the input, of which none was scanned, are a head.
@@ -454,9 +455,12 @@ pub(super) fn split_line(head: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> 
 
 #[cfg(test)]
 mod tests {
-    use super::{HeadKind, ScanState::*, Scanner, plain_run};
+    #[cfg(feature = "alloc")]
+    use super::{HeadKind, Scanner};
+    use super::{ScanState::*, plain_run};
 
     /// Both paths give the same verdicts, so only this test shows where the quick one is tried.
+    #[cfg(feature = "alloc")]
     #[test]
     fn a_head_may_be_quick_until_a_byte_of_it_was_scanned() {
         let mut scanner = Scanner::new(HeadKind::Request).limit(3);

@@ -29,7 +29,8 @@
 //! comes of it: verdict, error, fields, answer, and the bytes that stay in the input.
 //!
 //! A head that has its first bytes scanned never comes back here, so no byte is read more than
-//! twice, however the head is split into reads.
+//! twice, however the head is split into reads. Without the feature `alloc` all heads take the
+//! strict path, because on a microcontroller a kilobyte of code counts for more than time.
 
 use core::str;
 
