@@ -355,7 +355,7 @@ step_instructions() {
 }
 
 # The programs that measure, with little input: the peers and ours all give what they should. Nothing
-# that they print is a figure here. Without optimisation they are built in half the time.
+# that they print is a figure here, so the dev profile does.
 step_benches() {
   export CARGO_TARGET_DIR=$cache/target-bench
   cargo run --manifest-path bench/Cargo.toml -- --quick --json >"$cache/bench.out"
