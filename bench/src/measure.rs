@@ -103,9 +103,12 @@ pub fn measure(
     }
     for round in 0..rounds {
         progress(round);
-        // A row's place alone can move it by a quarter, so each round has an order of its own.
-        Random(round as u64).shuffle(&mut ways);
+        // A row's place alone can move it by a quarter, so each round has an order of its own. So can
+        // the addresses of its buffers, so each run finds the heap moved by some other length.
+        let mut random = Random(round as u64);
+        random.shuffle(&mut ways);
         for Way { run, expected, times, .. } in &mut ways {
+            let _moved = black_box(vec![1_u8; 64 * random.below(512) as usize]);
             let mut output = Output::default();
             touch(&load.wire);
             ASIDE.set(Duration::ZERO);
