@@ -654,6 +654,12 @@ impl<'b> Messages<'b> {
         })
     }
 
+    /// Whether nothing is held, of a message that is in progress or was returned.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stored == Stored::Nothing
+    }
+
     /// Whether the storage has the front of a message.
     #[cfg(feature = "alloc")]
     pub(crate) const fn is_joining(&self) -> bool {

@@ -124,6 +124,12 @@ fn messages<R: Role>(connection: &mut Connection<R>) {
         see_message(message);
     }
     see(input);
+    if let Some(memory) = Messages::read_buffer(&mut messages, connection) {
+        see(memory);
+    }
+    if let Some(message) = Messages::receive_read(&mut messages, connection, any(0)) {
+        see_message(message);
+    }
     see_message(any(<Message<'_> as From<Data<'_>>>::from(data())));
 }
 

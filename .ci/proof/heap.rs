@@ -86,6 +86,8 @@ fn drive<R: Role>(connection: &mut Connection<R>) {
         while let Some(message) = messages.receive(connection, &mut input) {
             see(message);
         }
+        see(messages.read_buffer(connection));
+        see(messages.receive_read(connection, any(0)));
         for inflater in [&mut own, &mut shared] {
             while let Some(message) = messages.receive_inflated(connection, inflater, &mut input) {
                 see(message);
@@ -155,6 +157,7 @@ fn drive_endpoint<R: Role>(ws: &mut Endpoint<R>, answer: impl Fn(&mut Endpoint<R
                 }
             }
         }
+        see(ws.message_buffer());
         see(ws.read_buffer());
         ws.filled(any(0));
         see(ws.wants_read());

@@ -1,5 +1,5 @@
 //! Any cut of the same bytes gives the same events and the same output, and the same messages where
-//! those may be left in the input until they are whole.
+//! those may be left in the input until they are whole, or are read into their memory.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
@@ -22,6 +22,7 @@ fn compare<R: Role>(role: fn() -> R, agreed: Agreed, bytes: &[u8], cuts: &[u8]) 
     chunks.push(rest);
     let capacity = 14 + cuts.iter().map(|cut| usize::from(*cut)).sum::<usize>();
     let (gathered, _) = messages(&mut new(), None, &chunks);
+    assert_eq!(gathered, read(&mut new(), &chunks));
     let (mut seen, is_left) = messages(&mut new(), Some(capacity), &chunks);
     // What stays in the input is validated, and found to need an inflater, when it is complete.
     const LATE: [&str; 2] = ["Failed(Violation(InvalidUtf8))", "Failed(Internal(NoInflater))"];
@@ -54,6 +55,32 @@ fn messages<R: Role>(
         }
     }
     (seen, !buffer.is_empty())
+}
+
+/// What is received in whole messages, of which the binary ones are read into their memory.
+fn read<R: Role>(connection: &mut Connection<R>, chunks: &[&[u8]]) -> Vec<String> {
+    let (mut memory, mut seen) = ([0; 1000], Vec::new());
+    let mut messages = Messages::lent(&mut memory);
+    for mut chunk in chunks.iter().copied() {
+        while !chunk.is_empty() {
+            if let Some(memory) = messages.read_buffer(connection) {
+                let (now, later) = chunk.split_at(memory.len().min(chunk.len()));
+                memory[..now.len()].copy_from_slice(now);
+                let message = messages.receive_read(connection, now.len());
+                seen.extend(message.map(|message| format!("{message:?}")));
+                chunk = later;
+                continue;
+            }
+            let (now, later) = chunk.split_at(chunk.len().min(20));
+            let mut buffer = now.to_vec();
+            let mut input = &mut buffer[..];
+            while let Some(message) = messages.receive(connection, &mut input) {
+                seen.push(format!("{message:?}"));
+            }
+            chunk = later;
+        }
+    }
+    seen
 }
 
 fuzz_target!(|input: (&[u8], &[u8])| {

@@ -337,7 +337,7 @@ impl<R: Role + Accept> Drive for Driven<R> {
     fn receive(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut events = Vec::new();
         let mut bytes = bytes.to_vec();
-        for part in bytes.chunks_mut(self.part) {
+        for part in bytes.chunks_mut(self.part.max(bytes.len() / 64)) {
             let mut rest = &mut part[..];
             while self.buffer && !rest.is_empty() {
                 let buffer = self.ws.read_buffer();
@@ -390,16 +390,22 @@ impl<R: Role + Accept> Drive for Driven<R> {
     }
 }
 
-fn compare(mut hand: impl Drive, mut ws: impl Drive, masks: bool, steps: &[Step<'_>]) {
+fn compare(
+    mut hand: impl Drive,
+    mut ws: impl Drive,
+    masks: bool,
+    times: usize,
+    steps: &[Step<'_>],
+) {
     let mut now = Duration::ZERO;
     for step in steps {
         match *step {
             Step::Request | Step::Frame(..) | Step::Raw(_) => {
                 let bytes = match *step {
                     Step::Frame(first, payload, key) if masks => {
-                        mask_with(&frame(first, payload), key)
+                        mask_with(&frame(first, &payload.repeat(times)), key)
                     }
-                    Step::Frame(first, payload, _) => frame(first, payload),
+                    Step::Frame(first, payload, _) => frame(first, &payload.repeat(times)),
                     Step::Raw(bytes) => bytes.to_vec(),
                     _ => REQUEST.to_vec(),
                 };
@@ -462,19 +468,21 @@ fuzz_target!(|input: (u8, u8, Vec<Step<'_>>)| {
     let (flags, part, steps) = input;
     let part = usize::from(part).max(1);
     let (ready, buffer) = (flags & 1 != 0, flags & 2 != 0);
+    // Long payloads are read into the memory of their messages.
+    let times = if flags & 16 != 0 { 512 } else { 1 };
     // No output is ever too much for these.
     let options = Options::new().water_marks(usize::MAX, usize::MAX);
     let open = flags & 4 != 0;
     if flags & 8 != 0 {
         let ws = Endpoint::open(Client(Keys(0)), Agreed::new(), &options).unwrap();
         let ws = Driven { ws, part, ready, buffer };
-        compare(Hand::new(Client(Keys(0)), true), ws, false, &steps);
+        compare(Hand::new(Client(Keys(0)), true), ws, false, times, &steps);
     } else {
         let ws = if open {
             Endpoint::open(Server, Agreed::new(), &options).unwrap()
         } else {
             Endpoint::server(&options)
         };
-        compare(Hand::new(Server, open), Driven { ws, part, ready, buffer }, true, &steps);
+        compare(Hand::new(Server, open), Driven { ws, part, ready, buffer }, true, times, &steps);
     }
 });

@@ -92,6 +92,8 @@ impl<R: Role> Endpoint<R> {
             match inbox.messages.receive_whole(&mut sender.connection, input) {
                 Some(Data::Text(text)) => return Some((Incoming::Text(text), sender)),
                 Some(Data::Binary(data)) => return Some((Incoming::Binary(data), sender)),
+                // The last call of a turn usually has nothing to do.
+                None if input.is_empty() && inbox.messages.is_empty() => return None,
                 None => {}
             }
         }

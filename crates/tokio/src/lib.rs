@@ -18,7 +18,7 @@ pub use websocket_proto::{self, Client, CloseCode, SendError, Server, SystemMask
 use websocket_proto::{NextStep, Role, handshake::nonce};
 
 /// How many bytes are read at a time.
-const READ: usize = 16 << 10;
+const READ: usize = 32 << 10;
 /// How many calls of handles may wait.
 const QUEUE: usize = 16;
 /// The most that the time counts in which nothing is awaited.
