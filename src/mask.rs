@@ -92,6 +92,7 @@ fn apply_blocks<const N: usize>(data: &mut [u8], key: [u8; 4]) -> &mut [u8] {
 }
 
 /// As [`copy`], for a copy of at least [`LONG`] bytes that begins at `to`.
+#[cfg(feature = "alloc")]
 #[inline(never)]
 pub(crate) fn copy_long(data: &[u8], key: [u8; 4], to: *const u8, mut put: impl FnMut(&[u8])) {
     let Some((front, rest)) = data.split_at_checked(to_alignment(to)) else { return };
@@ -209,7 +210,9 @@ mod tests {
         let bytes = [0_u8; 64];
         for byte in &bytes {
             let more = to_alignment(byte);
-            assert!(more < VECTOR && (core::ptr::from_ref(byte).addr() + more) % VECTOR == 0);
+            assert!(
+                more < VECTOR && (core::ptr::from_ref(byte).addr() + more).is_multiple_of(VECTOR)
+            );
         }
     }
 }

@@ -856,7 +856,7 @@ fn what_cannot_be_sent_without_a_key_is_sent_later() {
         fn mask_key(&mut self) -> Option<[u8; 4]> {
             self.0 = self.0.wrapping_add(1);
             // Every second time there is none.
-            (self.0 % 2 == 0).then_some([self.0; 4])
+            self.0.is_multiple_of(2).then_some([self.0; 4])
         }
     }
     let mut ws = Endpoint::open(Client(Few(0)), Agreed::new(), &Options::new()).unwrap();

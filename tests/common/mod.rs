@@ -183,12 +183,14 @@ impl Canonical {
 
     pub fn piece(&mut self, what: &'static str, bytes: &[u8], first: bool, last: bool) {
         assert!(!bytes.is_empty() || last, "an empty piece that is not the last one");
-        if let Some((open, joined, _, ended)) = &mut self.piece {
-            if !first && !*ended && *open == what {
-                joined.extend(bytes);
-                *ended = last;
-                return;
-            }
+        if let Some((open, joined, _, ended)) = &mut self.piece
+            && !first
+            && !*ended
+            && *open == what
+        {
+            joined.extend(bytes);
+            *ended = last;
+            return;
         }
         self.flush();
         self.piece = Some((what, bytes.to_vec(), first, last));
