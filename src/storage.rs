@@ -108,13 +108,14 @@ impl Storage<'_> {
 
     /// Appends the first `more` bytes of the [room](Storage::room), which are unmasked.
     pub(crate) const fn grow(&mut self, more: usize) {
-        match self {
+        let length = match self {
             #[cfg(feature = "alloc")]
-            Storage::Heap(Heap { memory: Memory::Binary { length, .. }, .. })
-            | Storage::Lent { length, .. } => *length = length.saturating_add(more),
+            Storage::Heap(Heap { memory: Memory::Binary { length, .. }, .. }) => length,
             #[cfg(feature = "alloc")]
-            Storage::Heap(_) => {}
-        }
+            Storage::Heap(_) => return,
+            Storage::Lent { length, .. } => length,
+        };
+        *length = length.saturating_add(more);
     }
 
     /// The joined message, whose pieces had this kind.

@@ -548,7 +548,7 @@ impl Inside {
     fn overflow<R: Role>(&mut self, sender: &mut Sender<R>) {
         match self.found {
             Some(Found::Message(_) | Found::Joined(_)) => {
-                (self.overfull, self.kept) = (true, Kept::default())
+                (self.overfull, self.kept) = (true, Kept::default());
             }
             _ => self.give_up(sender),
         }
