@@ -11,6 +11,8 @@
 //!    [`Messages::in_place`] its bytes stay where they are until the caller has appended the rest.
 //! 3. **In the storage.** The message came in several pieces: in several frames, in several reads, or
 //!    out of an inflater in several steps. Each piece is copied, and unmasked while it is copied.
+//!    A driver can also read the rest of a long binary frame into the storage itself
+//!    ([`Messages::read_buffer`]); then it is unmasked there.
 //! 4. **In the inflater.** The message was compressed and inflates to one piece: it has less than
 //!    17 KiB, and the inflater was given all of it at once.
 //!

@@ -3,6 +3,15 @@
 //! There are two kinds: a buffer that the caller lends, and the heap. On the heap, text is joined in a
 //! `String`, because then it needs no second validation: each piece was validated when it arrived.
 //! Text and binary messages share one allocation, which changes its type between messages.
+//!
+//! A binary message may have room behind it that a driver reads into. The room has been initialised,
+//! with zeros or by an earlier message, and belongs to the message only when that
+//! [grows](Storage::grow):
+//!
+//! ```text
+//! | the message so far | room          | not initialised |
+//! 0                  length     data.len()     data.capacity()
+//! ```
 
 #[cfg(feature = "alloc")]
 use alloc::{string::String, vec::Vec};

@@ -108,8 +108,9 @@ impl<R: Role> Endpoint<R> {
     /// [`tick`](Endpoint::tick) that finds a limit exceeded.
     ///
     /// This is for wrappers that lend events from a loop of theirs. The borrow checker refuses a
-    /// loop that returns what `receive` lends and otherwise reads on. A message that does not lie
-    /// whole in the input is copied once more than by `receive` alone.
+    /// loop that returns what `receive` lends and otherwise reads on. A message that is inflated, or
+    /// that begins and ends in this input in several frames, is copied once more than by `receive`
+    /// alone. So is a frame of more than 64 KiB that lies whole in the input.
     ///
     /// ```
     /// # use std::io::{self, Read};
