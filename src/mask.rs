@@ -122,7 +122,11 @@ pub(crate) fn copy(data: &[u8], key: [u8; 4], mut put: impl FnMut(&[u8])) {
 
 /// As [`apply_blocks`], for a copy.
 #[inline(always)]
-fn copy_blocks<const N: usize>(data: &[u8], key: [u8; 4], mut put: impl FnMut(&[u8])) -> &[u8] {
+pub(crate) fn copy_blocks<const N: usize>(
+    data: &[u8],
+    key: [u8; 4],
+    mut put: impl FnMut(&[u8]),
+) -> &[u8] {
     let mut blocks = data.chunks_exact(N);
     for block in &mut blocks {
         let mut out = [0; N];

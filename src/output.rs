@@ -152,14 +152,33 @@ impl Output for alloc::vec::Vec<u8> {
 
     #[inline]
     fn append_masked(&mut self, bytes: &[u8], key: [u8; 4]) {
-        if bytes.len() < 64 {
-            mask::copy(bytes, key, |block| self.extend_from_slice(block));
+        if bytes.len() < 256 {
+            append_short(self, bytes, key);
         } else if bytes.len() < mask::LONG {
             append_words(self, bytes, key);
         } else {
             let end = self.as_ptr().wrapping_add(self.len());
             mask::copy_long(bytes, key, end, |block| self.extend_from_slice(block));
         }
+    }
+}
+
+/// Appends what is masked in blocks. The last one goes over the end of those in front of it, which
+/// takes fewer steps than the bytes behind them in ever smaller blocks.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn append_short(out: &mut alloc::vec::Vec<u8>, bytes: &[u8], key: [u8; 4]) {
+    let Some(last) = bytes.last_chunk::<16>() else {
+        return mask::copy(bytes, key, |block| out.extend_from_slice(block));
+    };
+    let mut append = |block: &[u8]| out.extend_from_slice(block);
+    let rest = mask::copy_blocks::<64>(bytes, key, &mut append);
+    let rest = mask::copy_blocks::<16>(rest, key, &mut append);
+    if !rest.is_empty() {
+        let over = last.len().saturating_sub(rest.len());
+        out.truncate(out.len().saturating_sub(over));
+        let key = mask::rotate(key, bytes.len());
+        mask::copy_blocks::<16>(last, key, |block| out.extend_from_slice(block));
     }
 }
 

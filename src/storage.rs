@@ -171,26 +171,26 @@ const READ: usize = 16 << 10;
 impl Memory {
     const EMPTY: Self = Memory::Binary { data: Vec::new(), length: 0 };
 
-    /// The message as text, to which text can be appended.
-    fn into_text(self) -> String {
-        match self {
-            Memory::Text(text) => text,
-            Memory::Binary { mut data, length } => {
-                // There is nothing in it when the first piece of a message takes it over.
-                data.truncate(length);
-                String::from_utf8(data).unwrap_or_default()
-            }
+    /// Takes the type of messages of this kind.
+    #[inline]
+    fn turn_into(&mut self, kind: Kind) {
+        match (kind, &*self) {
+            (Kind::Text, Memory::Text(_)) | (Kind::Binary, Memory::Binary { .. }) => {}
+            _ => *self = mem::replace(self, Memory::EMPTY).turned(),
         }
     }
 
-    /// The message as bytes, and their length.
-    fn into_binary(self) -> (Vec<u8>, usize) {
+    fn turned(self) -> Self {
         match self {
             Memory::Text(text) => {
                 let length = text.len();
-                (text.into_bytes(), length)
+                Memory::Binary { data: text.into_bytes(), length }
             }
-            Memory::Binary { data, length } => (data, length),
+            Memory::Binary { mut data, length } => {
+                // There is nothing in it when the first piece of a message takes it over.
+                data.truncate(length);
+                Memory::Text(String::from_utf8(data).unwrap_or_default())
+            }
         }
     }
 }
@@ -228,26 +228,24 @@ impl Heap {
     fn push(&mut self, piece: Data<'_>, key: [u8; 4], limit: u64) -> Result<(), Full> {
         let more = piece.as_bytes().len();
         let more = growth(self.len(), self.capacity(), more, self.keep, limit);
-        let memory = mem::replace(&mut self.memory, Memory::EMPTY);
-        self.memory = match piece {
-            Data::Text(piece) => {
-                let mut text = memory.into_text();
+        self.memory.turn_into(piece.kind());
+        match (&mut self.memory, piece) {
+            (Memory::Text(text), Data::Text(piece)) => {
                 text.try_reserve_exact(more).map_err(|_| Full)?;
                 text.push_str(piece);
-                Memory::Text(text)
             }
-            Data::Binary(piece) => {
-                let (mut data, length) = memory.into_binary();
-                data.truncate(length);
+            (Memory::Binary { data, length }, Data::Binary(piece)) => {
+                data.truncate(*length);
                 data.try_reserve_exact(more).map_err(|_| Full)?;
                 match key {
                     [0, 0, 0, 0] => data.extend_from_slice(piece),
                     key => data.append_masked(piece, key),
                 }
-                let length = data.len();
-                Memory::Binary { data, length }
+                *length = data.len();
             }
-        };
+            // The memory has the type of the piece.
+            _ => {}
+        }
         Ok(())
     }
 
@@ -258,19 +256,17 @@ impl Heap {
         if most < READ {
             return None;
         }
-        let (mut data, length) = mem::replace(&mut self.memory, Memory::EMPTY).into_binary();
-        let most = most.min(length.clamp(READ, 4 * READ));
-        let more = growth(length, data.capacity(), most, self.keep, limit);
+        self.memory.turn_into(Kind::Binary);
+        let Memory::Binary { data, length } = &mut self.memory else { return None };
+        let most = most.min((*length).clamp(READ, 4 * READ));
+        let more = growth(*length, data.capacity(), most, self.keep, limit);
         let end = length.saturating_add(most);
         let missing = length.saturating_add(more).saturating_sub(data.len());
-        if data.try_reserve_exact(missing).is_ok() && data.len() < end {
+        if data.len() < end {
+            data.try_reserve_exact(missing).ok()?;
             data.resize(end, 0);
         }
-        self.memory = Memory::Binary { data, length };
-        match &mut self.memory {
-            Memory::Binary { data, .. } => data.get_mut(length..end),
-            Memory::Text(_) => None,
-        }
+        data.get_mut(*length..end)
     }
 
     /// The message, of which there may have been no piece.
