@@ -128,9 +128,8 @@ impl Peer {
     /// Reads, answers and writes as much as the socket gives and takes.
     fn turn(&mut self, buffer: &mut [u8], subprotocols: &[String], now: Duration) -> Turn {
         for _ in 0..READS_A_TURN {
-            let wanted = self.ws.wants_read();
             let input = self.ws.read_from(&mut self.stream, buffer);
-            let drained = wanted && input.is_empty();
+            let drained = input.is_empty() && self.ws.wants_read();
             self.receive(input, subprotocols);
             self.ws.tick(now);
             while self.ws.write_to(&mut self.stream) {

@@ -269,7 +269,7 @@ impl<R: Role> Connection<R> {
         self.sender.emit_data(Frame::whole(data), &mut self.role, out)
     }
 
-    /// What [`Sender::is_ready`] says, from the facts themselves.
+    /// What [`Sender::is_ready`] has to be, for the assertion in [`send`](Connection::send).
     fn is_ready(&self) -> bool {
         self.check_message().is_ok() && !self.sender.owes_pong()
     }

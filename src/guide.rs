@@ -61,9 +61,8 @@
 //! /// `None` is the end: drop the stream. Else wait for the socket, or until `ws.deadline()`.
 //! /// `Some(true)` says that there may be more to read at once.
 //! fn turn(ws: &mut Ws, stream: &mut TcpStream, buffer: &mut [u8], now: Duration) -> Option<bool> {
-//!     let wanted = ws.wants_read();
 //!     let input = ws.read_from(stream, buffer);
-//!     let drained = wanted && input.is_empty();
+//!     let drained = input.is_empty() && ws.wants_read();
 //!     receive(ws, input);
 //!     ws.tick(now);
 //!     while ws.write_to(stream) {

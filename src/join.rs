@@ -210,9 +210,9 @@ impl<'b> Messages<'b> {
     /// frame fits in `capacity` bytes. Use this when each connection has its own read buffer.
     ///
     /// When a call then returns `None`, `input` is empty or holds the beginning of a frame. Keep
-    /// those bytes, which are unmasked as far as they are payload, append the next read to them, and
-    /// call again. They are always fewer than `capacity`, so a buffer of `capacity` bytes has room for
-    /// more.
+    /// those bytes as they are, because their payload is unmasked already. Append the next read to them,
+    /// and call again. They are always fewer than `capacity`, so a buffer of `capacity` bytes has room
+    /// for more.
     ///
     /// The frame header is validated as soon as it arrives, but text is validated only when the
     /// message is complete. Messages that are longer or fragmented are joined as without this.
@@ -300,9 +300,10 @@ impl<'b> Messages<'b> {
     /// message: then they need not be copied any more. Report how many were read with
     /// [`receive_read`](Messages::receive_read). `None` if the next read goes to any other memory.
     ///
-    /// On the heap, the memory is as long as what the message has already, between 16 and 64 KiB. It
-    /// is offered while the frame has at least 16 KiB to come. Of a [lent](Messages::lent) buffer it
-    /// is all that is free.
+    /// On the heap, it is offered while the frame has at least 16 KiB to come. It is about as long as
+    /// what the message has already, between 16 and 64 KiB, so that memory grows with what has
+    /// arrived. Of a [lent](Messages::lent) buffer it is all that is free, and is offered for every
+    /// binary frame. In no case is it longer than the rest of the frame.
     ///
     /// ```
     /// # use std::io::{self, Read};
@@ -362,11 +363,9 @@ impl<'b> Messages<'b> {
         connection: &mut Connection<R>,
         length: usize,
     ) -> Option<Message<'_>> {
-        let rest = usize::try_from(connection.rest_of_binary()).unwrap_or(usize::MAX);
-        let mut read = self.storage.front_of_room(length.min(rest));
-        if read.is_empty() {
-            return None;
-        }
+        let memory = self.read_buffer(connection)?;
+        let length = length.min(memory.len());
+        let mut read = memory.get_mut(..length).filter(|read| !read.is_empty())?;
         let Received::Masked { data, key, position } = connection.receive_piece(&mut read)? else {
             return None;
         };

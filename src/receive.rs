@@ -325,6 +325,10 @@ impl<R: Role> Receiver<R> {
     /// [`receive`](Receiver::receive) finds a payload that is not masked.
     #[inline(never)]
     pub(crate) fn leave(&mut self, input: &mut &mut [u8], capacity: u32) -> bool {
+        // An empty input tells nothing of what was left.
+        if input.is_empty() && self.in_input() > 0 {
+            return true;
+        }
         let seen = self.take_seen();
         let is_one_frame = matches!(
             **input,
@@ -374,7 +378,7 @@ impl<R: Role> Receiver<R> {
         seen as usize
     }
 
-    /// Masks again what [`leave`](Receiver::leave) has unmasked, for a caller who goes on otherwise.
+    /// Masks again what [`leave`](Receiver::leave) has unmasked, because another call receives it.
     #[cold]
     fn mask_seen(&mut self, input: &mut [u8]) {
         let seen = self.take_seen();
@@ -412,6 +416,7 @@ impl<R: Role> Receiver<R> {
                     Ok(None) => return None,
                     Err(violation) => failed(violation),
                 },
+                Stage::InInput { .. } if input.is_empty() => return None,
                 Stage::InInput { .. } => {
                     self.mask_seen(input);
                     None

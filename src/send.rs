@@ -127,7 +127,7 @@ impl Sender {
         Sender { pong, way: Way::Free }
     }
 
-    /// Sets the way to what it is while no message is open.
+    /// Sets the way, unless an open message or our Close is in it, by whether a Pong is owed.
     const fn settle(&mut self) {
         if matches!(self.way, Way::Free | Way::Pong) {
             self.way = if self.owes_pong() { Way::Pong } else { Way::Free };

@@ -99,22 +99,6 @@ impl Storage<'_> {
         }
     }
 
-    /// Returns the front of the [room](Storage::room), of `length` bytes or all that there are.
-    pub(crate) fn front_of_room(&mut self, length: usize) -> &mut [u8] {
-        let room = match self {
-            #[cfg(feature = "alloc")]
-            Storage::Heap(Heap { memory: Memory::Binary { data, length }, .. }) => {
-                data.get_mut(*length..)
-            }
-            #[cfg(feature = "alloc")]
-            Storage::Heap(_) => None,
-            Storage::Lent { buffer, length } => buffer.get_mut(*length..),
-        };
-        let room = room.unwrap_or_default();
-        let length = length.min(room.len());
-        room.get_mut(..length).unwrap_or_default()
-    }
-
     /// Appends the first `more` bytes of the [room](Storage::room), which are unmasked.
     pub(crate) const fn grow(&mut self, more: usize) {
         let length = match self {
@@ -250,7 +234,8 @@ impl Heap {
     }
 
     /// Returns room as long as what has arrived of the message, between one and four times [`READ`].
-    /// A frame that has less than that is received otherwise.
+    /// It is shorter where the memory has less room, so that memory only doubles. A frame of which
+    /// less is to come is received as any other. Asked again, it returns the same.
     fn room(&mut self, most: u64, limit: u64) -> Option<&mut [u8]> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         if most < READ {
@@ -258,7 +243,11 @@ impl Heap {
         }
         self.memory.turn_into(Kind::Binary);
         let Memory::Binary { data, length } = &mut self.memory else { return None };
-        let most = most.min((*length).clamp(READ, 4 * READ));
+        let mut most = most.min((*length).clamp(READ, 4 * READ));
+        let spare = data.capacity().saturating_sub(*length);
+        if spare >= READ {
+            most = most.min(spare);
+        }
         let more = growth(*length, data.capacity(), most, self.keep, limit);
         let end = length.saturating_add(most);
         let missing = length.saturating_add(more).saturating_sub(data.len());

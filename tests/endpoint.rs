@@ -1116,3 +1116,16 @@ fn a_request_with_too_much_behind_it_fails_however_it_is_received() {
         assert_eq!(failures, 1);
     }
 }
+
+#[test]
+fn invalid_text_at_the_end_of_a_read_fails() {
+    for ready in [false, true] {
+        let mut ws = Endpoint::open(Server, Agreed::new(), &options()).unwrap();
+        let mut read = mask(&frame(0x81, b"ab\xFF"));
+        let mut input = &mut read[..];
+        assert!(!ready || ws.ready(&mut input));
+        let event = ws.receive(&mut input).map(|(incoming, _)| describe(&incoming));
+        assert_eq!(event.unwrap(), "failed InvalidUtf8");
+        assert_eq!(ws.output(), b"\x88\x02\x03\xEF");
+    }
+}

@@ -53,6 +53,23 @@ fn open() -> Endpoint<Server> {
 }
 
 #[test]
+fn a_read_into_a_message_is_received_before_the_next() {
+    let wire = mask(&frame(0x82, &[7; 100_000]));
+    let mut stream = Stream::default();
+    let (mut ws, mut buffer) = (open(), [0; 100]);
+    stream.reads = vec![Ok(wire[..100].to_vec()), Ok(wire[100..16_000].to_vec())];
+    let mut input = ws.read_from(&mut stream, &mut buffer);
+    assert!(ws.receive(&mut input).is_none());
+    assert!(ws.read_from(&mut stream, &mut buffer).is_empty());
+    assert!(!ws.wants_read(), "the stream may have more, but this comes first");
+    assert!(ws.read_from(&mut stream, &mut buffer).is_empty());
+    assert!(ws.receive(&mut &mut [][..]).is_none());
+    stream.reads = vec![Err(ErrorKind::WouldBlock)];
+    assert!(ws.read_from(&mut stream, &mut buffer).is_empty());
+    assert!(ws.wants_read(), "the stream has nothing now");
+}
+
+#[test]
 fn what_a_stream_gives_is_read_and_its_end_and_its_failure_are_reported() {
     let mut buffer = [0; 100];
     let mut stream = Stream::default();

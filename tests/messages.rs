@@ -249,6 +249,16 @@ fn what_was_left_in_the_input_comes_again_by_any_way() {
             assert_eq!(connection.received() as usize, total);
         }
     }
+    // An empty input tells nothing of them.
+    let mut bytes = wire[..whole].to_vec();
+    let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+    let mut messages = Messages::new().in_place(100);
+    assert!(messages.receive(&mut connection, &mut &mut bytes[..9]).is_none());
+    assert!(messages.receive(&mut connection, &mut &mut [][..]).is_none());
+    assert!(connection.receive(&mut &mut [][..]).is_none());
+    assert_eq!(connection.received(), 9);
+    let message = messages.receive(&mut connection, &mut &mut bytes[..]);
+    assert_eq!(message, Some(Message::Binary(b"abcdefg")));
     // Behind a Close nothing is left, whatever it looks like.
     let (mut connection, mut messages) = (client(), Messages::new().in_place(100));
     let mut bytes = hex("88 00 / 82 05 61");

@@ -376,3 +376,32 @@ fn nothing_is_read_into_a_message_after_the_connection_has_ended() {
     assert!(ws.receive(&mut &mut [][..]).is_none());
     assert_eq!(ws.next_step(), NextStep::Drop);
 }
+
+#[test]
+fn more_than_was_offered_counts_as_all_of_it_after_a_longer_message() {
+    let long = mask(&frame(0x82, &[1; 60_000]));
+    let front = mask(&frame(0x82, &[2; 60_000]))[..100].to_vec();
+    // By an endpoint, whose trace must not take payload for headers.
+    let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+    let (log, lines) = mpsc::channel();
+    ws.trace(move |frame| _ = log.send(frame));
+    assert!(ws.receive(&mut &mut long[..100].to_vec()[..]).is_none());
+    assert!(ws.receive(&mut &mut long[100..].to_vec()[..]).is_some());
+    assert!(ws.receive(&mut &mut front.clone()[..]).is_none());
+    let offered = ws.message_buffer().unwrap().len();
+    assert!(offered < 60_000 - 100);
+    ws.filled(usize::MAX);
+    assert!(ws.receive(&mut &mut [][..]).is_none());
+    assert_eq!(ws.message_buffer().unwrap().len(), 92 + offered, "as long as what has arrived");
+    assert_eq!(lines.try_iter().count(), 2);
+    // By `Messages`.
+    let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
+    let mut messages = Messages::new();
+    assert!(messages.receive(&mut connection, &mut &mut long[..100].to_vec()[..]).is_none());
+    assert!(messages.receive(&mut connection, &mut &mut long[100..].to_vec()[..]).is_some());
+    assert!(messages.receive(&mut connection, &mut &mut front.clone()[..]).is_none());
+    let before = connection.received() as usize;
+    let offered = messages.read_buffer(&connection).unwrap().len();
+    assert!(messages.receive_read(&mut connection, usize::MAX).is_none());
+    assert_eq!(connection.received() as usize, before + offered);
+}

@@ -17,7 +17,9 @@ impl<R: Role> Endpoint<R> {
     /// misses the end of TLS, it calls [`receive_eof`](Endpoint::receive_eof).
     ///
     /// The rest of a long binary message is read into [its own memory](Endpoint::message_buffer)
-    /// instead, and the returned input is empty.
+    /// instead. Then the returned input is empty, too, and has to be received before the next read.
+    /// The stream has nothing more to give for now only if a read is still
+    /// [wanted](Endpoint::wants_read) after an empty one.
     ///
     /// It returns at once if no read is wanted. A blocking driver that answers a request later has to
     /// wait for that by itself.

@@ -89,11 +89,12 @@ impl<R: Role> Endpoint<R> {
     ) -> Option<(Incoming<'m>, &'m mut Sender<R>)> {
         let Endpoint { inbox, sender } = self;
         if sender.plain {
+            let is_empty = input.is_empty();
             match inbox.messages.receive_whole(&mut sender.connection, input) {
                 Some(Data::Text(text)) => return Some((Incoming::Text(text), sender)),
                 Some(Data::Binary(data)) => return Some((Incoming::Binary(data), sender)),
                 // The last call of a turn usually has nothing to do.
-                None if input.is_empty() && inbox.messages.is_empty() => return None,
+                None if is_empty && inbox.messages.is_empty() => return None,
                 None => {}
             }
         }
@@ -223,8 +224,8 @@ impl<R: Role> Endpoint<R> {
     /// [`receive`](Endpoint::receive) with an empty input. [`read_from`](Endpoint::read_from) does
     /// all but that, and [`read_buffer`](Endpoint::read_buffer) returns this memory first.
     ///
-    /// It is as long as what the message has already, between 16 and 64 KiB, and is offered while the
-    /// frame has at least 16 KiB to come.
+    /// It is offered while the frame has at least 16 KiB to come. It is about as long as what the
+    /// message has already, between 16 and 64 KiB, and never longer than the rest of the frame.
     ///
     /// ```
     /// # use std::io::{self, Read};
@@ -263,7 +264,8 @@ impl<R: Role> Endpoint<R> {
     #[doc(alias("zero-copy", "buffer"))]
     pub fn message_buffer(&mut self) -> Option<&mut [u8]> {
         let Endpoint { inbox, sender } = self;
-        // What waits inside comes before the next bytes, and a read that goes on there, too.
+        // The bytes that wait inside come before the next ones. If there is room behind them, a read
+        // into it may be going on.
         let reads = inbox.inside.as_ref().is_some_and(|inside| inside.kept.has_room());
         if reads || sender.holding || sender.phase != Phase::Open {
             return None;
@@ -275,7 +277,8 @@ impl<R: Role> Endpoint<R> {
     /// [`read_buffer`](Endpoint::read_buffer) or the [`message_buffer`](Endpoint::message_buffer).
     /// More than it has count as all of it.
     pub fn filled(&mut self, length: usize) {
-        if self.message_buffer().is_some() {
+        if let Some(memory) = self.message_buffer() {
+            let length = length.min(memory.len());
             self.inbox.inside().read = length;
             self.sender.holding = length > 0;
             self.sender.clutter();

@@ -115,7 +115,7 @@ impl Trace {
         self.ahead = left;
     }
 
-    /// So many bytes of a payload were received, and no others are left of the input.
+    /// Records that so many bytes of the current frame were read into its message.
     pub(super) const fn skip(&mut self, payload: usize) {
         self.received.skip = self.received.skip.saturating_sub(payload as u64);
     }
