@@ -124,37 +124,37 @@ fn send<R: Role>(mut case: Case<R>) -> Case<R> {
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (at_server(text(16), true)), config = at_most(13_309))]
-#[bench::text_32(args = (at_server(text(32), false)), config = at_most(16_409))]
-#[bench::text_125(args = (at_server(text(125), false)), config = at_most(29_039))]
-#[bench::text_1024(args = (at_server(text(1024), false)), config = at_most(52_439))]
-#[bench::multi_byte_1024(args = (at_server(greek(1024), false)), config = at_most(122_939))]
-#[bench::binary_16384(args = (at_server(text(16384), true)), config = at_most(344_059))]
-#[bench::fragments_4_of_1024(args = (Case::new(server(), greek(1024), false).receives(client(), 4)), config = at_most(730_479))]
+#[bench::binary_16(args = (at_server(text(16), true)), config = at_most(13_208))]
+#[bench::text_32(args = (at_server(text(32), false)), config = at_most(16_408))]
+#[bench::text_125(args = (at_server(text(125), false)), config = at_most(28_943))]
+#[bench::text_1024(args = (at_server(text(1024), false)), config = at_most(47_147))]
+#[bench::multi_byte_1024(args = (at_server(greek(1024), false)), config = at_most(117_647))]
+#[bench::binary_16384(args = (at_server(text(16384), true)), config = at_most(143_733))]
+#[bench::fragments_4_of_1024(args = (Case::new(server(), greek(1024), false).receives(client(), 4)), config = at_most(706_723))]
 fn receive_server(case: Case<Server>) -> Case<Server> {
     receive(case)
 }
 
 #[library_benchmark]
 #[bench::binary_16(args = (at_client(text(16), true)), config = at_most(8110))]
-#[bench::text_125(args = (at_client(text(125), false)), config = at_most(20_640))]
-#[bench::text_1024(args = (at_client(text(1024), false)), config = at_most(26_740))]
+#[bench::text_125(args = (at_client(text(125), false)), config = at_most(20_546))]
+#[bench::text_1024(args = (at_client(text(1024), false)), config = at_most(26_646))]
 fn receive_client(case: Case<Client<fn() -> [u8; 4]>>) -> Case<Client<fn() -> [u8; 4]>> {
     receive(case)
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (Case::new(server(), text(16), true).sends()), config = at_most(10_908))]
-#[bench::text_125(args = (Case::new(server(), text(125), false).sends()), config = at_most(12_008))]
-#[bench::text_16384(args = (Case::new(server(), text(16384), false).sends()), config = at_most(202_008))]
+#[bench::binary_16(args = (Case::new(server(), text(16), true).sends()), config = at_most(9_607))]
+#[bench::text_125(args = (Case::new(server(), text(125), false).sends()), config = at_most(10_607))]
+#[bench::text_16384(args = (Case::new(server(), text(16384), false).sends()), config = at_most(200_607))]
 fn send_server(case: Case<Server>) -> Case<Server> {
     send(case)
 }
 
 #[library_benchmark]
-#[bench::binary_16(args = (Case::new(client(), text(16), true).sends()), config = at_most(16_108))]
-#[bench::text_125(args = (Case::new(client(), text(125), false).sends()), config = at_most(24_508))]
-#[bench::text_1024(args = (Case::new(client(), text(1024), false).sends()), config = at_most(45_608))]
+#[bench::binary_16(args = (Case::new(client(), text(16), true).sends()), config = at_most(14_707))]
+#[bench::text_125(args = (Case::new(client(), text(125), false).sends()), config = at_most(22_507))]
+#[bench::text_1024(args = (Case::new(client(), text(1024), false).sends()), config = at_most(44_028))]
 fn send_client(case: Case<Client<fn() -> [u8; 4]>>) -> Case<Client<fn() -> [u8; 4]>> {
     send(case)
 }
@@ -162,7 +162,7 @@ fn send_client(case: Case<Client<fn() -> [u8; 4]>>) -> Case<Client<fn() -> [u8; 
 // Receives each message in two reads, the first of 50 bytes.
 #[library_benchmark]
 #[bench::text_125(args = (at_server(text(125), false)), config = at_most(162_875))]
-#[bench::binary_125(args = (at_server(text(125), true)), config = at_most(147_635))]
+#[bench::binary_125(args = (at_server(text(125), true)), config = at_most(147_148))]
 fn receive_split(mut case: Case<Server>) -> Case<Server> {
     let length = case.bytes.len() / MESSAGES;
     let mut received = 0;
@@ -249,14 +249,14 @@ fn receive_inflated_messages(mut case: Inflated, count: usize) -> Inflated {
 #[bench::shared_text_125(args = (inflated(125, false, false, 1 << 20)), config = at_most(57_066))]
 #[bench::shared_text_1024(args = (inflated(1024, false, false, 1 << 20)), config = at_most(307_836))]
 #[bench::shared_text_1024_split(args = (inflated(1024, false, false, 200)), config = at_most(313_718))]
-#[bench::shared_binary_65536(args = (inflated(65536, true, false, 1 << 20)), config = at_most(6_422_727))]
-#[bench::shared_text_262144(args = (inflated(262_144, false, false, 1 << 20)), config = at_most(24_742_089))]
-#[bench::shared_text_262144_split(args = (inflated(262_144, false, false, 16384)), config = at_most(25_026_915))]
+#[bench::shared_binary_65536(args = (inflated(65536, true, false, 1 << 20)), config = at_most(6_356_253))]
+#[bench::shared_text_262144(args = (inflated(262_144, false, false, 1 << 20)), config = at_most(24_011_351))]
+#[bench::shared_text_262144_split(args = (inflated(262_144, false, false, 16384)), config = at_most(24_674_979))]
 #[bench::own_text_1024(args = (inflated(1024, false, true, 1 << 20)), config = at_most(36_343))]
 #[bench::own_text_1024_split(args = (inflated(1024, false, true, 200)), config = at_most(38_115))]
-#[bench::own_text_262144(args = (inflated(262_144, false, true, 1 << 20)), config = at_most(24_580_504))]
-#[bench::own_text_262144_split(args = (inflated(262_144, false, true, 16384)), config = at_most(24_126_441))]
-#[bench::own_binary_262144_split(args = (inflated(262_144, true, true, 16384)), config = at_most(23_749_987))]
+#[bench::own_text_262144(args = (inflated(262_144, false, true, 1 << 20)), config = at_most(23_848_606))]
+#[bench::own_text_262144_split(args = (inflated(262_144, false, true, 16384)), config = at_most(23_887_884))]
+#[bench::own_binary_262144_split(args = (inflated(262_144, true, true, 16384)), config = at_most(23_512_019))]
 fn receive_inflated(case: Inflated) -> Inflated {
     receive_inflated_messages(case, 10)
 }
@@ -275,7 +275,7 @@ fn response() -> String {
 }
 
 #[library_benchmark]
-#[bench::request_of_a_browser(args = (REQUEST), setup = handshake_memory, config = at_most(10_521))]
+#[bench::request_of_a_browser(args = (REQUEST), setup = handshake_memory, config = at_most(10_518))]
 fn handshake_server((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
     let mut handshake = ServerHandshake::new();
     let request = handshake.receive(&mut &mut head[..]).unwrap().unwrap();
