@@ -67,6 +67,20 @@ const LINES: [&str; 26] = [
     "Sec-WebSocket-Extensions: foo; a=\"",
 ];
 
+/// First lines to be put in the place of that of a head.
+const FIRST_LINES: [&str; 10] = [
+    "GET / HTTP/1.0",
+    "GET / HTTP/1.2",
+    "GET / HTTP/2.0",
+    "get / HTTP/1.1",
+    "GET / HTTP/1.1 HTTP/1.1",
+    "HTTP/1.0 101",
+    "HTTP/1.1 1010",
+    "HTTP/1.1 102",
+    "HTTP/1.1 200",
+    "HTTP/2.0 101",
+];
+
 /// Numbers that look random and are the same in every run.
 struct Random(u64);
 
@@ -82,14 +96,28 @@ impl Random {
     fn mutate(&mut self, bytes: &mut Vec<u8>) {
         let at = self.below(bytes.len());
         let special = b"\r\n\t \0\x1F\x7F\x80\xFF:,;=\"\\/@[]%#?01HX"[self.below(26)];
-        match self.below(8) {
+        match self.below(10) {
             0 => bytes[at] = self.below(256) as u8,
             1 => bytes[at] = special,
             2 => bytes.insert(at, special),
             3 => drop(bytes.drain(at..(at + self.below(30)).min(bytes.len()))),
             4 => bytes[at] ^= 0x20,
             5 => bytes.truncate(at + 1),
+            6 => self.replace_first_line(bytes),
+            7 => self.remove_cr(bytes),
             _ => self.mutate_lines(bytes),
+        }
+    }
+
+    fn replace_first_line(&mut self, bytes: &mut Vec<u8>) {
+        let length = bytes.iter().position(|&byte| byte == b'\r').unwrap_or(0);
+        bytes.splice(..length, FIRST_LINES[self.below(10)].bytes());
+    }
+
+    fn remove_cr(&mut self, bytes: &mut Vec<u8>) {
+        let ends: Vec<_> = (0..bytes.len()).filter(|&at| bytes[at] == b'\r').collect();
+        if !ends.is_empty() {
+            bytes.remove(ends[self.below(ends.len())]);
         }
     }
 
@@ -145,7 +173,7 @@ fn t42_t43_a_request_is_the_same_to_both_paths() {
         2 => heads::request::<13>(bytes, limit),
         _ => heads::request::<64>(bytes, limit),
     });
-    assert!(counts.iter().all(|count| *count > 400), "{counts:?}");
+    assert!(counts.iter().all(|count| *count > 300), "{counts:?}");
 }
 
 #[test]
@@ -156,5 +184,5 @@ fn t41_a_response_is_the_same_to_both_paths() {
         2 => heads::response::<10>(bytes, limit),
         _ => heads::response::<64>(bytes, limit),
     });
-    assert!(counts.iter().all(|count| *count > 400), "{counts:?}");
+    assert!(counts.iter().all(|count| *count > 300), "{counts:?}");
 }

@@ -112,10 +112,10 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
     /// first frames, or the body of a refusal.
     ///
     /// `None` means that the head was not fully received, and `input` is as it was. Keep the bytes,
-    /// append what arrives, and call again with all of them from the same first byte. No byte is
-    /// read more than twice, however the head is split into reads. A buffer that is shorter than in the
-    /// call before counts as a new one and is read from its start. Interim responses (1xx) are
-    /// skipped. After an error the value starts over.
+    /// append what arrives, and call again with all of them from the same first byte. The work is
+    /// linear in the length of the head, however it is split into reads. A buffer that is shorter
+    /// than in the call before counts as a new one and is read from its start. Interim responses
+    /// (1xx) are skipped. After an error the value starts over.
     ///
     /// # Errors
     ///
@@ -127,14 +127,13 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
     ) -> Result<Option<Response<'h>>, HandshakeError> {
         // On both paths the response is validated before it is taken, so that a bad one stays in
         // the input. While the parsed lines borrow the input, it cannot be taken, so only what was
-        // agreed is kept. Then the same head is split again, now borrowed for as long as the
+        // agreed is kept. At last the same head is split again, now borrowed for as long as the
         // caller's buffer lives. It is valid, so this cannot fail.
-        let bytes = self.scanner.unscanned(input);
+        let bytes = self.scanner.quick_input(input);
         let quick = bytes.and_then(|bytes| quick::response(bytes, HEADERS, &self.criteria));
-        let (status, agreed, (_, block)) = if let Some((length, agreed)) = quick {
+        let (status, agreed) = if let Some((length, agreed)) = quick {
             self.scanner.found(length);
-            let parts = quick::plain_line(self.scanner.take(input));
-            (101, agreed, parts.ok_or(HandshakeError::MalformedLine)?)
+            (101, agreed)
         } else {
             loop {
                 let Some(head) = self.scanner.scan(input)? else {
@@ -149,11 +148,12 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
                     self.criteria.validate(line.status, line.version, lines).map(Some)
                 })?;
                 if let Some(agreed) = agreed {
-                    break (line.status, agreed, split_line(self.scanner.take(input))?);
+                    break (line.status, agreed);
                 }
                 self.scanner.skip();
             }
         };
+        let (_, block) = split_line(self.scanner.take(input))?;
         let headers = Headers::new(block);
         Ok(Some(Response::new(self.criteria.form(), status, agreed, headers)))
     }

@@ -96,14 +96,14 @@ impl Scanner {
         self
     }
 
-    /// Returns the bytes in which a head may lie that the [quick path](super::quick) looks for;
-    /// `None` if a part of it was scanned already.
-    pub(super) fn unscanned<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
-        // The path is more than a kilobyte of code, which is much where there is no heap.
+    /// Returns the bytes that the [quick path](super::quick) may read; `None` if some were scanned
+    /// already, or if that path is left out.
+    pub(super) fn quick_input<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
         (cfg!(feature = "alloc") && self.scanned == 0).then(|| self.within_limit(input))
     }
 
-    /// Notes that the first `length` bytes of the input, of which none was scanned, are a head.
+    /// Notes that the first `length` bytes of the input, of which none was scanned, are a head. Call
+    /// [`take`](Scanner::take) next.
     pub(super) const fn found(&mut self, length: usize) {
         self.scanned = length;
     }
@@ -464,10 +464,10 @@ mod tests {
     #[test]
     fn a_head_may_be_quick_until_a_byte_of_it_was_scanned() {
         let mut scanner = Scanner::new(HeadKind::Request).limit(3);
-        assert_eq!(scanner.unscanned(b"GET /"), Some(&b"GET"[..]));
-        assert_eq!(scanner.unscanned(b"GE"), Some(&b"GE"[..]));
+        assert_eq!(scanner.quick_input(b"GET /"), Some(&b"GET"[..]));
+        assert_eq!(scanner.quick_input(b"GE"), Some(&b"GE"[..]));
         assert_eq!(scanner.scan(b"G"), Ok(None));
-        assert_eq!(scanner.unscanned(b"GET /"), None);
+        assert_eq!(scanner.quick_input(b"GET /"), None);
     }
 
     /// Steps of one byte give the same verdicts, so only this test shows how far a skim gets.

@@ -1,6 +1,6 @@
 //! The quick path: a head that arrives in one piece, with nothing unusual in it, in one walk.
 //!
-//! Nearly every head is received by one read and looks like all others. The walk splits such a head
+//! Nearly every head is received by one read and has the usual form. The walk splits such a head
 //! into lines and records its fields as it goes. All other heads take the strict path, which scans
 //! the bytes, splits off the first line and parses the others:
 //!
@@ -11,9 +11,9 @@
 //!                                  └──────────────┴──────────────────────┴─▶ refused
 //! ```
 //!
-//! **The quick path accepts less than the strict path, and the same from what it accepts.** It
-//! refuses nothing: it returns `None`, has taken nothing off the input, and the strict path then
-//! reads the head from its first byte and names the fault. This holds because
+//! **Every head that the quick path accepts, the strict path accepts with the same result.** The
+//! quick path never reports an error. It returns `None` and leaves the input as it was. The strict
+//! path then reads the head from its first byte and names the fault. This holds because
 //!
 //! - a plain line is a run of bytes that no value of a header forbids, without tabs, and a CRLF. A
 //!   header line is a token, a colon and a plain line. The scanner uses the same runs;
@@ -23,25 +23,24 @@
 //!   after as many header lines as are allowed;
 //! - the rules about paths and fields are the functions that the strict path calls.
 //!
-//! The paths differ in nothing but time, so only a comparison shows that one of them is wrong. A
-//! head that comes in two pieces takes the strict path. The tests in `tests/handshake_paths.rs` and
+//! The two paths differ in time only, so only a comparison shows that one of them is wrong. A head
+//! that comes in two pieces takes the strict path. The tests in `tests/handshake_paths.rs` and
 //! the fuzz target `handshake_paths` receive each head in one piece and in two, and compare what
 //! comes of it: verdict, error, fields, answer, and the bytes that stay in the input.
 //!
-//! A head that has its first bytes scanned never comes back here, so no byte is read more than
-//! twice, however the head is split into reads. Without the feature `alloc` all heads take the
-//! strict path, because on a microcontroller a kilobyte of code counts for more than time.
-
-use core::str;
+//! The quick path is tried only while no byte of a head was scanned. So the work stays linear,
+//! however a head is split into reads, but a head that turns out to be unusual costs up to twice as
+//! much. Without the feature `alloc` all heads take the strict path, because on a microcontroller a
+//! kilobyte of code counts for more than time.
 
 use arrayvec::ArrayString;
 
 use super::{
-    head::{RequestLine, plain_run, token_run},
+    head::{plain_run, token_run},
     headers::{Headers, trim_ows},
     request::RequestFields,
     response::{Criteria, ResponseFields},
-    target::{is_path, split_query},
+    target::is_path,
 };
 use crate::agreed::Agreed;
 
@@ -57,13 +56,6 @@ pub(super) fn request(bytes: &[u8], max_headers: usize) -> Option<(usize, ArrayS
     let rest = lines.after_blank_line()?;
     let accept_key = fields.validate_upgrade().ok()?;
     Some((bytes.len().checked_sub(rest.len())?, accept_key))
-}
-
-/// Splits a head that [`request`] found into its first line and the block of header lines after it.
-pub(super) fn split_request(head: &[u8]) -> Option<(RequestLine<'_>, &[u8])> {
-    let (line, block) = plain_line(head)?;
-    let resource = split_query(str::from_utf8(target(line)?).ok()?);
-    Some((RequestLine { method: "GET", authority: None, resource }, block))
 }
 
 /// Returns the length of the 101 at the front of `bytes`, and what was agreed.
@@ -85,7 +77,7 @@ pub(super) fn response(
 }
 
 /// Splits after a line in which every byte is plain. The CRLF is in neither half.
-pub(super) fn plain_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+fn plain_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (line, rest) = bytes.split_at_checked(plain_run(bytes, b' '))?;
     Some((line, rest.strip_prefix(b"\r\n")?))
 }

@@ -200,7 +200,7 @@ impl Criteria<'_> {
         fields: &ResponseFields<'_>,
         headers: impl Fields<'h>,
     ) -> Result<Agreed, HandshakeError> {
-        fields.validate_upgrade(accept_key)?;
+        fields.validate_acceptance(accept_key)?;
         self.validate_choice(fields, headers)
     }
 
@@ -226,7 +226,7 @@ impl Criteria<'_> {
         if !fields.extensions.is_valid() {
             return Err(HandshakeError::InvalidExtensions);
         }
-        // The lines are not read again for nothing.
+        // Most responses have no extensions. Only one that has some is read a second time.
         if fields.extensions.is_absent() {
             return Ok(Agreed::new());
         }
@@ -282,7 +282,7 @@ impl<'h> ResponseFields<'h> {
 
     /// Validates a response that upgrades an HTTP/1.1 connection. `expected` is the
     /// Sec-WebSocket-Accept that answers our key.
-    fn validate_upgrade(&self, expected: &str) -> Result<(), HandshakeError> {
+    fn validate_acceptance(&self, expected: &str) -> Result<(), HandshakeError> {
         // §4.1: Upgrade is `websocket`, and not a list of several.
         if self.upgrade.is_absent() {
             return Err(HandshakeError::UpgradeMissing);

@@ -76,10 +76,10 @@ impl<const HEADERS: usize> ServerHandshake<HEADERS> {
     /// belong to the connection.
     ///
     /// `None` means that the head was not fully received, and `input` is as it was. Keep the bytes,
-    /// append what arrives, and call again with all of them from the same first byte. No byte is
-    /// read more than twice, however the head is split into reads. A buffer that is shorter than in the
-    /// call before counts as a new one and is read from its start. After a request, and after an
-    /// error, the value starts over.
+    /// append what arrives, and call again with all of them from the same first byte. The work is
+    /// linear in the length of the head, however it is split into reads. A buffer that is shorter
+    /// than in the call before counts as a new one and is read from its start. After a request, and
+    /// after an error, the value starts over.
     ///
     /// # Errors
     ///
@@ -91,24 +91,23 @@ impl<const HEADERS: usize> ServerHandshake<HEADERS> {
     ) -> Result<Option<Request<'h>>, HandshakeError> {
         // On both paths the request is validated before it is taken, so that a bad one stays in the
         // input. While the parsed lines borrow the input, it cannot be taken, so only the answer to
-        // the key is kept. Then the same lines are split again, now borrowed for as long as the
-        // caller's buffer lives. They are valid, so this cannot fail.
-        let bytes = self.scanner.unscanned(input);
+        // the key is kept. At last the same head is split again, now borrowed for as long as the
+        // caller's buffer lives. It is valid, so this cannot fail.
+        let bytes = self.scanner.quick_input(input);
         let quick = bytes.and_then(|bytes| quick::request(bytes, HEADERS));
-        let (accept_key, (line, block)) = if let Some((length, accept_key)) = quick {
+        let accept_key = if let Some((length, accept_key)) = quick {
             self.scanner.found(length);
-            let parts = quick::split_request(self.scanner.take(input));
-            (Some(accept_key), parts.ok_or(HandshakeError::MalformedLine)?)
+            Some(accept_key)
         } else {
             let Some(head) = self.scanner.scan(input)? else {
                 return Ok(None);
             };
             let (line, block) = RequestLine::parse(head)?;
-            let accept_key = parse_headers::<HEADERS, _>(block, |lines| {
+            parse_headers::<HEADERS, _>(block, |lines| {
                 Request::from_line(line, lines).map(|request| request.accept_key)
-            })?;
-            (accept_key, RequestLine::parse(self.scanner.take(input))?)
+            })?
         };
+        let (line, block) = RequestLine::parse(self.scanner.take(input))?;
         Ok(Some(Request { line, headers: Headers::new(block), form: Form::Upgrade, accept_key }))
     }
 }

@@ -432,7 +432,7 @@ fn split_authority(text: &str) -> (&str, &str) {
     text.split_at_checked(length).unwrap_or((text, ""))
 }
 
-pub(super) fn split_query(text: &str) -> Resource<'_> {
+fn split_query(text: &str) -> Resource<'_> {
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
     // §3: an empty path stands for the root.
     Resource { path: if path.is_empty() { "/" } else { path }, query }
