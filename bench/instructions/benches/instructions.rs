@@ -275,7 +275,7 @@ fn response() -> String {
 }
 
 #[library_benchmark]
-#[bench::request_of_a_browser(args = (REQUEST), setup = handshake_memory, config = at_most(10_518))]
+#[bench::request_of_a_browser(args = (REQUEST), setup = handshake_memory, config = at_most(10_862))]
 fn handshake_server((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
     let mut handshake = ServerHandshake::new();
     let request = handshake.receive(&mut &mut head[..]).unwrap().unwrap();
@@ -284,7 +284,7 @@ fn handshake_server((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8
 }
 
 #[library_benchmark]
-#[bench::response(args = (&response()), setup = handshake_memory, config = at_most(8_637))]
+#[bench::response(args = (&response()), setup = handshake_memory, config = at_most(8_961))]
 fn handshake_client((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
     let target = Target::parse("ws://server.example.com/chat?room=7").unwrap();
     let offer = Offer::new();
