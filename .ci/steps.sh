@@ -355,7 +355,8 @@ step_instructions() {
 }
 
 # The programs that measure, with little input: the peers and ours all give what they should. Nothing
-# that they print is a figure here, so the dev profile does.
+# that they print is a figure here, so the dev profile does. The gate leaves this out, because it
+# takes five minutes: run it by name when something in `bench` changes.
 step_benches() {
   export CARGO_TARGET_DIR=$cache/target-bench
   cargo run --manifest-path bench/Cargo.toml -- --quick --json >"$cache/bench.out"
