@@ -337,7 +337,8 @@ impl<R: Role + Accept> Drive for Driven<R> {
     fn receive(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut events = Vec::new();
         let mut bytes = bytes.to_vec();
-        for part in bytes.chunks_mut(self.part.max(bytes.len() / 64)) {
+        let part = self.part.max(bytes.len() / 64);
+        for part in bytes.chunks_mut(part) {
             let mut rest = &mut part[..];
             while self.buffer && !rest.is_empty() {
                 let buffer = self.ws.read_buffer();
