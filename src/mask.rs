@@ -95,7 +95,7 @@ fn apply_blocks<const N: usize>(data: &mut [u8], key: [u8; 4]) -> &mut [u8] {
 #[cfg(feature = "alloc")]
 #[inline(never)]
 pub(crate) fn copy_long(data: &[u8], key: [u8; 4], to: *const u8, mut put: impl FnMut(&[u8])) {
-    let Some((front, rest)) = data.split_at_checked(to_alignment(to)) else { return };
+    let (front, rest) = data.split_at_checked(to_alignment(to)).unwrap_or((data, &[]));
     copy(front, key, &mut put);
     let key = rotate(key, front.len());
     let rest = widely(

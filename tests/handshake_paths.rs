@@ -7,7 +7,10 @@ mod common;
 
 use std::mem;
 
-use common::heads::{self, Verdict};
+use common::{
+    Random,
+    heads::{self, Verdict},
+};
 
 /// Requests with 7, 10 and 13 header lines, and what follows them.
 const REQUESTS: [&str; 3] = [
@@ -81,17 +84,7 @@ const FIRST_LINES: [&str; 10] = [
     "HTTP/2.0 101",
 ];
 
-/// Numbers that look random and are the same in every run.
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % limit
-    }
-
     /// Changes a head in one place.
     fn mutate(&mut self, bytes: &mut Vec<u8>) {
         let at = self.below(bytes.len());

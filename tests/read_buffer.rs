@@ -258,7 +258,7 @@ fn what_was_read_is_received_before_the_end_of_the_stream_and_after_a_tick() {
     for abort in [false, true] {
         let (mut ws, rest) = begun(&Options::new());
         let mut at = read(&mut ws, &rest);
-        assert!(!ws.wants_read(), "what was read is to be received");
+        assert!(!ws.wants_read(), "the bytes that were read have to be received first");
         assert!(ws.message_buffer().is_none());
         assert!(ws.receive(&mut &mut [][..]).is_none());
         assert!(ws.wants_read());

@@ -10,7 +10,7 @@ mod common;
 
 use std::{collections::BTreeMap, mem};
 
-use common::{Canonical, Keys, drive, show};
+use common::{Canonical, Keys, Random, drive, show};
 use websocket_proto::{Agreed, Client, Config, Connection, Deflate, Server};
 
 // --- the twin ------------------------------------------------------------------------------------
@@ -217,9 +217,6 @@ impl Frame {
     }
 }
 
-/// Numbers that look random and are the same in every run, and what is made of them.
-struct Random(u64);
-
 /// Code points at every edge of RFC 3629 §4, and others.
 const CHARS: &str = "a\0\u{7F}\u{80}é\u{7FF}\u{800}€\u{D7FF}\u{E000}\u{FEFF}\u{FFFD}\u{FFFF}\u{10000}\
     😀\u{10FFFF}";
@@ -250,13 +247,6 @@ const TELLING: &[u8] =
     \xC1\xC2\xFD\xFE\xFF";
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % limit
-    }
-
     fn one_in(&mut self, count: usize) -> bool {
         self.below(count) == 0
     }

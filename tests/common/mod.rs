@@ -117,6 +117,18 @@ fn numbers() -> impl Iterator<Item = u32> {
     .map(|state| (state >> 33) as u32)
 }
 
+/// Numbers that look random and are the same in every run.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % limit
+    }
+}
+
 /// Bytes that do not compress.
 pub fn random(length: usize) -> Vec<u8> {
     numbers().map(|number| number as u8).take(length).collect()

@@ -2,12 +2,9 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::{fmt, future::poll_fn, io, mem, num::NonZero, time::Duration};
-use std::{
-    future::Future,
-    pin::{Pin, pin},
-};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
