@@ -302,6 +302,9 @@ impl Inbox {
         sender: &mut Sender<R>,
         input: &mut &'i mut [u8],
     ) -> Option<Incoming<'m>> {
+        if input.is_empty() && self.only_holds_input(sender) {
+            return self.receive_kept(sender);
+        }
         self.clear(sender);
         match &mut self.inside {
             Some(inside) if inside.overfull && inside.found.is_none() => inside.give_up(sender),
@@ -343,24 +346,34 @@ impl Inbox {
         if self.receive_read(sender) {
             return self.lend(sender, input);
         }
-        let Inbox { messages, inflater, inside } = self;
-        let message = match inside.as_deref_mut() {
-            Some(Inside { kept: Kept { bytes, start, end }, .. }) if sender.holding => {
-                let mut rest = bytes.get_mut(*start..*end).unwrap_or_default();
-                let message = next(messages, inflater, sender, &mut rest);
-                *start = end.saturating_sub(rest.len());
-                sender.holding = !rest.is_empty();
-                message
-            }
-            _ => next(messages, inflater, sender, input),
-        };
-        match message {
-            Some(message) => Some(Incoming::new(sender.note(message))),
-            None => {
-                sender.settle();
-                None
-            }
+        if sender.holding {
+            return self.receive_kept(sender);
         }
+        let message = next(&mut self.messages, &mut self.inflater, sender, input);
+        Incoming::noted(message, sender)
+    }
+
+    /// Whether input waits inside, and nothing else is unusual: then the next message is in there,
+    /// and there is nothing to free, to hand out or to hold back before it.
+    fn only_holds_input<R: Role>(&self, sender: &Sender<R>) -> bool {
+        let Some(inside) = self.inside.as_deref().filter(|_| sender.holding) else { return false };
+        inside.found.is_none() && inside.read == 0 && !inside.overfull && sender.is_straight()
+    }
+
+    /// The next message out of the input that waits inside.
+    fn receive_kept<R: Role>(&mut self, sender: &mut Sender<R>) -> Option<Incoming<'_>> {
+        let Inbox { messages, inflater, inside } = self;
+        let Kept { bytes, start, end } = &mut inside.as_deref_mut()?.kept;
+        let mut rest = bytes.get_mut(*start..*end).unwrap_or_default();
+        let whole = sender.is_straight();
+        let whole = whole.then(|| messages.receive_whole(&mut sender.connection, &mut rest));
+        let message = match whole.flatten() {
+            Some(data) => Some(Message::from(data)),
+            None => next(messages, inflater, sender, &mut rest),
+        };
+        *start = end.saturating_sub(rest.len());
+        sender.holding = !rest.is_empty();
+        Incoming::noted(message, sender)
     }
 
     /// Receives what was read into the memory of a message, and returns whether that gave an event.
@@ -598,6 +611,17 @@ fn next<'m, 'i: 'm, R: Role>(
 }
 
 impl<'m> Incoming<'m> {
+    /// The event for a message that was just received, after what it means for the connection.
+    fn noted<R: Role>(message: Option<Message<'m>>, sender: &mut Sender<R>) -> Option<Self> {
+        match message {
+            Some(message) => Some(Incoming::new(sender.note(message))),
+            None => {
+                sender.settle();
+                None
+            }
+        }
+    }
+
     fn new(message: Message<'m>) -> Self {
         match message {
             Message::Text(text) => Incoming::Text(text),

@@ -223,11 +223,17 @@ impl<R: Role> Sender<R> {
     }
 
     pub(super) fn refresh(&mut self) {
-        self.plain = self.phase == Phase::Open
-            && !(self.full || self.cluttered || self.eof)
+        self.plain = !self.cluttered && self.is_straight();
+    }
+
+    /// Whether nothing unusual is going on, except that there may be something inside.
+    #[inline]
+    pub(super) fn is_straight(&self) -> bool {
+        self.phase == Phase::Open
+            && !(self.full || self.eof)
             && !self.connection.wants_transmit()
             && self.connection.agreed().deflate.is_none()
-            && self.trace.is_none();
+            && self.trace.is_none()
     }
 
     /// Returns whether a message, or a fragment of the one that is open, can be sent now, or the

@@ -57,11 +57,15 @@ pub const INSIDE: Peer = Peer {
     },
 };
 
+/// How much memory is kept between messages: that of the longest.
+const KEEP: usize = 1 << 20;
+
 /// What can be sent before it is written: all of a load's longest message.
 const WAITING: usize = 4 << 20;
 
 fn open<R: Role>(role: R, load: &Load) -> Endpoint<R> {
-    let options = Options::new().water_marks(0, WAITING);
+    // A long message keeps its memory for the next one, as the buffers of the peers do.
+    let options = Options::new().water_marks(0, WAITING).keeping(KEEP);
     match &load.deflate {
         None => Endpoint::open(role, Agreed::new(), &options).unwrap(),
         Some(deflate) => {

@@ -131,7 +131,7 @@ fn receive<R: Role>(role: R, load: &Load, output: &mut Output) {
 #[inline(never)]
 fn receive_shared<R: Role>(role: R, load: &Load, output: &mut Output) {
     let mut connection = Connection::new(role, &Config::new(), Agreed::new());
-    let (mut messages, mut buffer) = (Messages::new(), vec![0; buffer_size(load)]);
+    let (mut messages, mut buffer) = (Messages::keeping(KEEP), vec![0; buffer_size(load)]);
     let mut source = Source::of(load);
     while let Some(mut input) = source.read(&mut buffer) {
         while let Some(message) = messages.receive(&mut connection, &mut input) {
@@ -214,7 +214,7 @@ fn answer(connection: &mut Connection<Server>, message: Message<'_>, out: &mut V
 #[inline(never)]
 fn echo_shared(load: &Load, output: &mut Output) {
     let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
-    let (mut messages, mut buffer) = (Messages::new(), vec![0; READ]);
+    let (mut messages, mut buffer) = (Messages::keeping(KEEP), vec![0; READ]);
     let (mut source, mut out) = (Source::of(load), Vec::new());
     while let Some(mut input) = source.read(&mut buffer) {
         while let Some(message) = messages.receive(&mut connection, &mut input) {
