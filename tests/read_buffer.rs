@@ -405,3 +405,23 @@ fn more_than_was_offered_counts_as_all_of_it_after_a_longer_message() {
     assert!(messages.receive_read(&mut connection, usize::MAX).is_none());
     assert_eq!(connection.received() as usize, before + offered);
 }
+
+#[test]
+fn a_read_of_the_driver_comes_after_what_was_read_into_the_endpoint() {
+    let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+    let wire = [mask(&frame(0x82, b"one")), mask(&frame(0x81, b"two"))].concat();
+    for cut in 1..wire.len() {
+        let (first, second) = wire.split_at(cut);
+        ws.read_buffer()[..cut].copy_from_slice(first);
+        ws.filled(cut);
+        let mut second = second.to_vec();
+        let mut input = &mut second[..];
+        let mut events = Vec::new();
+        while let Some((incoming, _)) = ws.receive(&mut input) {
+            events.push(describe(&incoming));
+        }
+        let one = describe(&Incoming::Binary(b"one"));
+        assert_eq!(events, [one, describe(&Incoming::Text("two"))], "cut at {cut}");
+        assert!(input.is_empty(), "cut at {cut}");
+    }
+}

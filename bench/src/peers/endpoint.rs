@@ -8,7 +8,11 @@ use websocket_proto::{
     handshake::{AcceptOptions, Offer, Target},
 };
 
-use super::{Kind, ONE_WAY, Peer, Ways, nothing, ours::client, way};
+use super::{
+    Kind, ONE_WAY, Peer, Ways, nothing,
+    ours::{KEEP, client},
+    way,
+};
 use crate::{
     handshakes::{HOST, NONCE, RESOURCE},
     loads::{Bench, Load},
@@ -56,9 +60,6 @@ pub const INSIDE: Peer = Peer {
         _ => Err(ONE_WAY),
     },
 };
-
-/// How much memory is kept between messages: that of the longest.
-const KEEP: usize = 1 << 20;
 
 /// What can be sent before it is written: all of a load's longest message.
 const WAITING: usize = 4 << 20;

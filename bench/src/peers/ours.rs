@@ -73,6 +73,8 @@ pub const SHARED: Peer = Peer {
 /// What a connection first has to read into, and how much that may become.
 const BUFFER: usize = 128 << 10;
 const LIMIT: usize = 16 << 20;
+/// How much memory is kept between joined messages: that of the longest.
+pub(super) const KEEP: usize = 1 << 20;
 
 pub fn client() -> Client<impl FnMut() -> [u8; 4]> {
     let mut keys = Keys::default();
