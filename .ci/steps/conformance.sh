@@ -1,0 +1,146 @@
+# The examples, with Autobahn and with peers.
+
+step_build() { cargo build --release --examples --features deflate,http; }
+
+# All cases, with contexts that are taken over where the case lets them; then some of those where the
+# server's own flags make the difference.
+step_autobahn_server() {
+  autobahn_server "--deflate --takeover"
+  autobahn_server "--deflate" 12.1 12.4 13.1 13.3
+}
+
+# autobahn_server FLAGS GROUP...: the flags of the server; without groups all of them.
+autobahn_server() {
+  local flags=$1 groups=("${@:2}") status=0
+  local report=$cache/autobahn/server${flags// /} cases=("${groups[@]/%/.*}")
+  rm -rf "$report"
+  start_echo_server $flags
+  "$tools/venv/bin/kosoku" -p 2 -o "$report" "${cases[@]/#/--include=}" "127.0.0.1:$port" || status=$?
+  still_alive "$server"
+  verdict "$report" "$status" "${groups[@]}"
+}
+
+step_autobahn_client() {
+  local report=$cache/autobahn/client status=0 port suite
+  [ -x "$examples/autobahn_client" ] || die "build the examples first: bash .ci/run build"
+  rm -rf "$report"
+  port=$(free_port)
+  "$tools/venv/bin/kosoku" -m fuzzingserver -o "$report" "127.0.0.1:$port" &
+  suite=$!
+  children+=("$suite")
+  wait_for_port "$port" "$suite"
+  "$examples/autobahn_client" "ws://127.0.0.1:$port" websocket-proto --deflate --takeover || status=$?
+  # Without the last request of the client, the suite would not end.
+  if [ "$status" -eq 0 ]; then wait "$suite" || status=$?; fi
+  verdict "$report" "$status"
+}
+
+# verdict REPORT STATUS GROUP...: the verdicts first, so that they are seen even when the run failed.
+verdict() {
+  local counts faults=0
+  [ -f "$1/index.json" ] || die "no report; the run ended with status $2"
+  counts=$(python3 "$ci/autobahn.py" "$1/index.json" "${@:3}") || faults=1
+  printf '%s\n' "$counts"
+  note "${counts%%$'\n'*}"
+  [ "$2" -eq 0 ] || die "the run ended with status $2"
+  return "$faults"
+}
+
+# peer COMMAND...: its last line says how many checks it made.
+peer() {
+  local out=$cache/logs/$step.peer
+  "$@" 2>&1 | tee "$out"
+  grep -qE ': [1-9][0-9]* checks passed$' "$out" || die "no checks ran"
+  note "$(tail -n 1 "$out")"
+}
+
+# Without compression, with it, and with contexts that are taken over.
+modes=("" "--deflate" "--deflate --takeover")
+
+step_peer_websockets() {
+  local flags
+  for flags in "${modes[@]}"; do
+    start_echo_server $flags
+    peer "$tools/venv/bin/python" "$ci/peers/websockets_client.py" "ws://127.0.0.1:$port/" $flags
+    still_alive "$server"
+  done
+}
+
+step_peer_ws() {
+  local flags
+  for flags in "${modes[@]}"; do
+    start_echo_server $flags
+    NODE_PATH=$tools/node/node_modules peer node "$ci/peers/ws_client.cjs" "ws://127.0.0.1:$port/" $flags
+    still_alive "$server"
+  done
+}
+
+step_peer_chromium() {
+  local browser flags
+  browser=$(command -v chromium) || skip "chromium is not installed and cannot be"
+  for flags in "${modes[@]}"; do
+    start_echo_server $flags
+    NODE_PATH=$tools/node/node_modules peer node "$ci/peers/chromium.cjs" "http://127.0.0.1:$port/" "$browser" $flags
+    still_alive "$server"
+  done
+}
+
+step_peer_websockets_server() {
+  [ -x "$examples/echo_client" ] || die "build the examples first: bash .ci/run build"
+  local flags
+  for flags in "${modes[@]}"; do
+    peer "$tools/venv/bin/python" "$ci/peers/websockets_server.py" "$examples/echo_client" $flags
+  done
+}
+
+step_peer_proxy() {
+  [ -x "$examples/proxy" ] || die "build the examples first: bash .ci/run build"
+  peer "$tools/venv/bin/python" "$ci/peers/proxy.py" "$examples/proxy"
+}
+
+step_peer_broadcast() {
+  [ -x "$examples/broadcast" ] || die "build the examples first: bash .ci/run build"
+  peer "$tools/venv/bin/python" "$ci/peers/broadcast.py" "$examples/broadcast"
+}
+
+# Every example, with connections on which nothing happens and with peers that let it wait.
+step_idle() { peer python3 "$ci/peers/idle.py" "$examples"; }
+
+step_hostile() { peer python3 "$ci/peers/hostile.py" "$examples"; }
+
+# An example that echoes, with the arguments after its address, and the Python client.
+echo_example() { # name, scheme, arguments...
+  local name=$1 scheme=$2 port server
+  shift 2
+  [ -x "$examples/$name" ] || die "build the examples first: bash .ci/run build"
+  port=$(free_port)
+  "$examples/$name" "127.0.0.1:$port" "$@" & server=$!
+  children+=("$server")
+  wait_for_port "$port" "$server"
+  peer "$tools/venv/bin/python" "$ci/peers/websockets_client.py" "$scheme://127.0.0.1:$port/"
+  still_alive "$server"
+}
+
+step_peer_blocking() { echo_example blocking ws; }
+
+step_peer_hyper() { echo_example hyper ws; }
+
+# Plain, and inside TLS with the certificate of the tests.
+step_peer_tokio() {
+  echo_example tokio ws
+  export SSL_CERT_FILE=$PWD/crates/tokio/tests/tls/cert.pem
+  echo_example tokio wss --tls crates/tokio/tests/tls/cert.pem crates/tokio/tests/tls/key.pem
+}
+
+# Client and server in one process, both over the `h2` crate; then the server with a client that has
+# nothing of this crate.
+step_peer_h2() {
+  local port server
+  "$examples/h2"
+  port=$(free_port)
+  "$examples/h2" "127.0.0.1:$port" & server=$!
+  children+=("$server")
+  wait_for_port "$port" "$server"
+  NODE_PATH=$tools/node/node_modules peer node "$ci/peers/http2_client.cjs" "http://127.0.0.1:$port"
+  still_alive "$server"
+}

@@ -1,0 +1,126 @@
+# Other compilers and targets.
+
+# The lint `incompatible_msrv` checks the standard library only; here the old compiler itself does.
+step_msrv() {
+  local version found llvm package dir=$cache/msrv
+  version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+  if ! [ -x "$dir/rustc" ] || ! "$dir/rustc" --version | grep -q "^rustc $version\."; then
+    command -v apt-get >/dev/null && command -v dpkg >/dev/null || skip "no Debian packages here to take rustc $version from"
+    [ -n "$(apt-cache madison rustc-web)" ] || apt update || skip "no package lists here, and no right to fetch them"
+    found=$(apt-cache madison rustc-web | awk -v v="$version." 'index($3, v) == 1 && !n++ { print $3 }')
+    [ -n "$found" ] || skip "Debian has no rustc $version any more"
+    rm -rf "$dir"
+    mkdir -p "$dir/root"
+    # The compiler is unpacked, not installed: it stands beside the one of the machine.
+    llvm=$(apt-cache show "libstd-rust-web-$version=$found" | sed -nE 's/^Depends:.*(libllvm[0-9]+).*/\1/p' | sed -n 1p)
+    (cd "$dir" && apt-get download "rustc-web=$found" "libstd-rust-web-$version=$found" "libstd-rust-web-dev=$found" "$llvm") ||
+      skip "rustc $version cannot be downloaded"
+    for package in "$dir"/*.deb; do dpkg -x "$package" "$dir/root"; done
+    rm "$dir"/*.deb
+    cat >"$dir/rustc" <<SH
+#!/bin/sh
+LD_LIBRARY_PATH="$dir/root/usr/lib/x86_64-linux-gnu" exec "$dir/root/usr/bin/rustc" "\$@"
+SH
+    chmod +x "$dir/rustc"
+  fi
+  export RUSTC=$dir/rustc CARGO_TARGET_DIR=$cache/target-msrv
+  cargo check
+  cargo check --all-features
+  cargo check -p websocket-proto --no-default-features
+  note "$("$RUSTC" --version)"
+}
+
+# Targets without an operating system: one little-endian, one big-endian, and two microcontrollers of
+# 32 bits without a standard library to download, whose `core` is built from source.
+step_bare_targets() {
+  needs $debian_rust
+  export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=$cache/target-bare
+  local features
+  local built=(-Zbuild-std=core,alloc -Zbuild-std-features=compiler-builtins-mem)
+  for features in "" "--features alloc"; do
+    /usr/bin/cargo check -p websocket-proto --target bpfel-unknown-none --no-default-features $features
+    /usr/bin/cargo check -p websocket-proto --target bpfeb-unknown-none --no-default-features $features
+    RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -p websocket-proto --lib --release "${built[@]}" --target thumbv6m-none-eabi \
+      --target riscv32imc-unknown-none-elf --no-default-features $features
+  done
+  note "$("$RUSTC" --version): bpfel, bpfeb, thumbv6m, riscv32imc, each without features and with alloc"
+}
+
+# Each feature on WebAssembly without an operating system; `random` as the README says, linked into a
+# program whose entropy comes from JavaScript.
+step_wasm() {
+  needs $debian_rust
+  export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$cache/target-wasm
+  export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER
+  CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)
+  local features target=wasm32-unknown-unknown recipe
+  local flags=(-Zbuild-std=std,panic_abort --target "$target")
+  for features in "" alloc std,simd std,simd,bytes,sha1,deflate; do
+    /usr/bin/cargo check -p websocket-proto --lib "${flags[@]}" --no-default-features --features "$features"
+  done
+  recipe=$(grep '^getrandom = ' "$ci/wasm/Cargo.toml")
+  grep -qxF "$recipe" README.md || die "README.md does not say: $recipe"
+  /usr/bin/cargo build --manifest-path "$ci/wasm/Cargo.toml" "${flags[@]}"
+  grep -q getRandomValues "$CARGO_TARGET_DIR/$target/debug/wasm.wasm" || die "no entropy from JavaScript"
+  note "$("$RUSTC" --version): without random, and with it and getrandom's wasm_js"
+}
+
+# The linker for all targets, which the stable toolchain brings.
+rust_lld() {
+  local host
+  host=$(rustc -vV | sed -n 's/^host: //p')
+  printf '%s/lib/rustlib/%s/bin/rust-lld' "$(rustc --print sysroot)" "$host"
+}
+
+# The tests on pointers of 32 bits, and on a processor of the other byte order, which is emulated. Both
+# with few cuts of their input, unless CUTS says otherwise: `.ci/machines` runs them with all.
+step_test_32_bits() {
+  needs $debian_rust $debian_i686
+  export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_LINKER=gcc-12
+  count_tests test_on i686-unknown-linux-gnu
+}
+
+step_test_big_endian() {
+  needs $debian_rust $debian_s390x
+  export CARGO_TARGET_S390X_UNKNOWN_LINUX_GNU_LINKER=s390x-linux-gnu-gcc-12
+  export CARGO_TARGET_S390X_UNKNOWN_LINUX_GNU_RUNNER="qemu-s390x -L /usr/s390x-linux-gnu"
+  count_tests test_on s390x-unknown-linux-gnu
+}
+
+# test_on TARGET: the standard library is built from source, and the tests are those of a manifest
+# without the development dependencies that talk to an operating system.
+test_on() {
+  local dir=$cache/machines name tests=()
+  mkdir -p "$dir"
+  for name in src tests examples crates README.md; do ln -sfn "$PWD/$name" "$dir/$name"; done
+  awk -f "$ci/light.awk" Cargo.toml >"$dir/Cargo.toml"
+  cp Cargo.lock "$dir/Cargo.lock"
+  for name in $(grep -LE '^use mio\b' tests/*.rs); do
+    tests+=(--test "$(basename "$name" .rs)")
+  done
+  export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$cache/target-machines CUTS=${CUTS-few}
+  export CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false
+  /usr/bin/cargo test --manifest-path "$dir/Cargo.toml" -Zbuild-std --target "$1" --features deflate --lib "${tests[@]}"
+}
+
+# `examples/bare.rs` for a board: its size, and the stack of its deepest chain of calls, which has to
+# stay within 4 KiB. The frames are those that the compiler states.
+step_bare_example() {
+  cargo run --example bare
+  needs $debian_rust
+  needs llvm-14
+  local program frames deepest
+  export CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER
+  CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER=$(rust_lld)
+  export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=$cache/target-board
+  RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zemit-stack-sizes" /usr/bin/cargo build --manifest-path .ci/bare/Cargo.toml --release \
+    -Zbuild-std=core -Zbuild-std-features=compiler-builtins-mem --target thumbv6m-none-eabi
+  program=$CARGO_TARGET_DIR/thumbv6m-none-eabi/release/bare
+  # The chain: the program, the handshake with its buffer, the echo of the bytes after the request,
+  # and below it at most three more frames, the largest that there are.
+  frames=$(llvm-readelf-14 --stack-sizes "$program")
+  frame() { awk -v name="$1" '$2 ~ name { print $1; n++ } END { exit n != 1 }' <<<"$frames" || die "no frame of $1"; }
+  deepest=$(($(frame _start) + $(frame shake_hands) + $(frame 4echo) + $(awk '$2 ~ /websocket_proto/ && $2 !~ /shake_hands|4echo/ { print $1 }' <<<"$frames" | sort -n | tail -n 3 | paste -sd+)))
+  [ "$deepest" -le 4096 ] || die "the stack is $deepest bytes deep"
+  note "$(llvm-size "$program" | awk 'NR == 2 { print $1 }') bytes of code, stack at most $deepest bytes"
+}
