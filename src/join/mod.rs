@@ -45,17 +45,14 @@
 //! Pieces of the message that is faulty itself are dropped: half a message is of no use here.
 
 #[cfg(feature = "alloc")]
+mod compressed;
+
+#[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 use core::{fmt, mem};
 
 #[cfg(feature = "alloc")]
-use crate::{
-    codec::Decompress,
-    event::Compressed,
-    frame::compressed_limit,
-    inflate::Inflater,
-    storage::{Heap, growth},
-};
+use crate::{codec::Decompress, inflate::Inflater, storage::Heap};
 use crate::{
     connection::Connection,
     error::{Failure, InternalError, Violation},
@@ -430,40 +427,6 @@ impl<'b> Messages<'b> {
         otherwise(self, connection, input)
     }
 
-    /// As [`receive_pieces`](Messages::receive_pieces), with an inflater for what is compressed.
-    #[cfg(feature = "alloc")]
-    #[inline(never)]
-    fn inflate_pieces<'m, 'i: 'm, R: Role, D: Decompress>(
-        &'m mut self,
-        connection: &mut Connection<R>,
-        inflater: &'m mut Inflater<D>,
-        input: &mut &'i mut [u8],
-    ) -> Option<Message<'m>> {
-        loop {
-            let mut received = connection.receive_piece(input);
-            let complete = match received.as_mut()? {
-                Received::Compressed(piece) => {
-                    let kind = piece.kind;
-                    match self.inflate(connection, inflater, piece) {
-                        Ok(Inflated::Incomplete) => None,
-                        Ok(Inflated::Joined) => Some(Complete::Joined(kind)),
-                        Ok(Inflated::InInflater) => {
-                            return match inflater.data(kind) {
-                                Ok(data) => Some(data.into()),
-                                Err(failure) => self.other(connection, Other::Failed(failure)),
-                            };
-                        }
-                        Err(failure) => Some(Complete::Other(Other::Failed(failure))),
-                    }
-                }
-                received => self.join(connection, received),
-            };
-            if let Some(complete) = complete {
-                return self.message(connection, complete);
-            }
-        }
-    }
-
     #[inline(never)]
     fn receive_pieces<'m, 'i: 'm, R: Role>(
         &'m mut self,
@@ -550,73 +513,6 @@ impl<'b> Messages<'b> {
         }
     }
 
-    /// Inflates a compressed piece and stores what comes of it. For a shared inflater, collects it
-    /// until the message is fully received.
-    #[cfg(feature = "alloc")]
-    #[inline(never)]
-    fn inflate<R: Role, D: Decompress>(
-        &mut self,
-        connection: &Connection<R>,
-        inflater: &mut Inflater<D>,
-        piece: &mut Compressed<'_>,
-    ) -> Result<Inflated, Failure> {
-        let Compressed { kind, position, .. } = *piece;
-        if inflater.is_own() || self.stored == Stored::Nothing && position.is_whole() {
-            return self.store_inflated(connection, inflater, piece);
-        }
-        self.collect(connection, piece)?;
-        if !position.last {
-            return Ok(Inflated::Incomplete);
-        }
-        self.stored = Stored::Nothing;
-        let mut compressed = mem::take(&mut self.compressed);
-        let mut whole = Compressed::new(&mut compressed, kind, Position::WHOLE);
-        let inflated = self.store_inflated(connection, inflater, &mut whole);
-        self.compressed = compressed;
-        self.clear_compressed();
-        inflated
-    }
-
-    #[cfg(feature = "alloc")]
-    fn store_inflated<R: Role, D: Decompress>(
-        &mut self,
-        connection: &Connection<R>,
-        inflater: &mut Inflater<D>,
-        piece: &mut Compressed<'_>,
-    ) -> Result<Inflated, Failure> {
-        while let Some(position) = inflater.next_piece(connection, piece)? {
-            if self.stored == Stored::Nothing && position.is_whole() {
-                return Ok(Inflated::InInflater);
-            }
-            let inflated = inflater.piece(piece.kind, position)?;
-            if self.store(connection, &inflated)?.is_some() {
-                return Ok(Inflated::Joined);
-            }
-        }
-        Ok(Inflated::Incomplete)
-    }
-
-    /// Collects the compressed bytes of a message.
-    #[cfg(feature = "alloc")]
-    fn collect<R: Role>(
-        &mut self,
-        connection: &Connection<R>,
-        piece: &Compressed<'_>,
-    ) -> Result<(), Failure> {
-        let stored = Stored::Compressed(piece.kind);
-        let (length, capacity) = (self.compressed.len(), self.compressed.capacity());
-        self.check_order(stored, length, piece.position)?;
-        let limit = compressed_limit(connection.max_message());
-        if (length as u64).saturating_add(piece.data.len() as u64) > limit {
-            return Err(Violation::MessageTooBig.into());
-        }
-        let more = growth(length, capacity, piece.data.len(), self.storage.spare(), limit);
-        self.compressed.try_reserve_exact(more).map_err(|_| Violation::MessageTooBig)?;
-        self.compressed.extend_from_slice(piece.data);
-        self.stored = stored;
-        Ok(())
-    }
-
     #[inline(always)]
     fn message<'m, 'i: 'm, R: Role>(
         &'m mut self,
@@ -687,14 +583,6 @@ impl<'b> Messages<'b> {
         #[cfg(feature = "alloc")]
         self.clear_compressed();
         self.stored = Stored::Nothing;
-    }
-
-    #[cfg(feature = "alloc")]
-    fn clear_compressed(&mut self) {
-        self.compressed.clear();
-        if self.compressed.capacity() > self.storage.spare() {
-            self.compressed = Vec::new();
-        }
     }
 }
 
