@@ -65,8 +65,8 @@ pub struct Connection<R> {
     /// compares it with an earlier value.
     received: u32,
     /// A wrapping count of the messages that have begun and do not take the straight path, and of
-    /// the control frames between them. By it `Deadlines` tells a message in progress from the one
-    /// before. Messages on the straight path are never in progress, so they need not be counted.
+    /// the control frames between them. `Deadlines` uses it to see whether a message in progress is
+    /// still the same one. Messages on the straight path are never in progress, so they need not be counted.
     begun: u16,
     /// The payload of the latest Pong as a number: see [`pong_token`](Connection::pong_token).
     pong_token: Option<NonZeroU16>,
@@ -543,8 +543,8 @@ impl<R: Role> Connection<R> {
         self.received.wrapping_add(self.receiver.in_input())
     }
 
-    /// The message that has begun and has not ended, if there is one: a number that tells it from
-    /// the one before, and how many bytes of it were received.
+    /// The message that has begun and has not ended, if there is one: a number that differs
+    /// from that of the message before, and how many bytes of it were received.
     pub(crate) fn in_progress(&self) -> Option<(u16, u64)> {
         self.receiver.in_progress().map(|received| (self.begun, received))
     }

@@ -196,7 +196,7 @@ impl<R: Role> Connection<R> {
         let (role, sender) = self.sending();
         let keys = sender.reserve(Some(bound), role, out)?;
         let payload = deflater.compress(context, plain, true, true);
-        // RFC 7692 §6: RSV1 tells that it is compressed.
+        // RFC 7692 §6: RSV1 marks it as compressed.
         let first = first_byte(true, true, data.kind().into());
         let sent = payload.map(|payload| sender.append(keys, Some(Frame { first, payload }), out));
         deflater.release();

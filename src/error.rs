@@ -212,7 +212,7 @@ pub enum SendError {
     MessageOpen,
     /// A ping or pong payload of more than 125 bytes (§5.5).
     ControlTooLong,
-    /// A close code that may not be sent: by nobody (§7.4), or not by a server, as 1010 (§7.4.1).
+    /// A close code that may never be sent (§7.4), or not by a server, as 1010 (§7.4.1).
     InvalidCloseCode,
     /// A close reason of more than 123 bytes (§5.5.1).
     ReasonTooLong,

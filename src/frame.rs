@@ -1,5 +1,6 @@
 //! Frame headers as bytes (§5.2): decoding with every rule that a header alone can break, encoding
-//! in the shortest form. Pure functions; the state they are judged against comes as [`Expected`].
+//! in the shortest form. These are pure functions. The state that a header is validated against is
+//! passed in as [`Expected`].
 
 use core::ops::Deref;
 
@@ -112,10 +113,11 @@ pub(crate) struct Expected {
 }
 
 impl Header {
-    /// Decodes the header at the front of `bytes` and tells its length, or `None` when it is cut.
+    /// Decodes the header at the front of `bytes` and returns it with its length, or `None` if more
+    /// bytes have to arrive.
     ///
-    /// A header that is cut is judged by what is there, in the order of its bytes, so that the same
-    /// fault is found at its first byte however the header arrives.
+    /// A header that is split is validated as far as it has arrived, in the order of its bytes, so
+    /// that a fault is found at the same byte however the header arrives.
     pub(crate) fn decode(
         bytes: &[u8],
         expected: Expected,
@@ -211,7 +213,7 @@ impl Header {
     }
 }
 
-/// The header of a frame whose length takes 7 or 16 bits, judged by nothing but that form and MASK.
+/// The header of a frame whose length takes 7 or 16 bits. Only that form and MASK are validated.
 pub(crate) struct Short {
     pub(crate) first: u8,
     /// The length of the header.
@@ -222,8 +224,8 @@ pub(crate) struct Short {
 }
 
 impl Short {
-    /// The header at the front of `bytes`; `None` if it is cut, or no such header, or its MASK or its
-    /// length breaks a rule: [`Header::decode`] tells which.
+    /// Decodes the header at the front of `bytes`, or returns `None` if it is split, is no such
+    /// header, or has a MASK or a length that breaks a rule. [`Header::decode`] reports which rule.
     #[inline(always)]
     pub(crate) fn decode(bytes: &[u8], masked: bool) -> Option<Self> {
         let (&[first, second], rest) = bytes.split_first_chunk()?;

@@ -2,8 +2,8 @@
 //!
 //! # One machine
 //!
-//! [`Inflater::next_piece`] takes compressed bytes until there is a piece to hand out, and tells its
-//! position. The piece then lies at the front of the buffer, from where it is lent in one of two
+//! [`Inflater::next_piece`] takes compressed bytes until there is a piece to hand out, and returns
+//! its position. The piece then lies at the front of the buffer, from where it is lent in one of two
 //! ways: [`Inflater::piece`] as a piece, or [`Inflater::data`] as a message, if it is a whole one. The
 //! next call discards it:
 //!

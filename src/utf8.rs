@@ -1,4 +1,4 @@
-//! UTF-8 as it arrives (§8.1): judged at its first impossible byte, delivered in whole code points.
+//! UTF-8 as it arrives (§8.1): validated up to its first impossible byte, delivered in whole code points.
 //!
 //! A piece of text is trimmed by the code point that it cuts, if any, then validated once. The cut
 //! bytes wait in a [`Cut`] until the next piece brings the rest.

@@ -92,7 +92,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     ///
     /// The server has to have announced
     /// [`ENABLE_CONNECT_PROTOCOL`](super::ENABLE_CONNECT_PROTOCOL). It serves the WebSocket on this
-    /// stream itself and dials nobody, whatever `:authority` says.
+    /// stream itself and opens no other connection, whatever `:authority` says.
     ///
     /// A Sec-WebSocket-Key is not checked (RFC 8441 §5). Gateways such as HAProxy and Envoy leave
     /// it in the request of a client of HTTP/1.1, so a well-formed key is answered with a

@@ -32,7 +32,7 @@ impl<R: Role> Receiver<R> {
     /// [`receive`](Receiver::receive) finds a payload that is not masked.
     #[inline(never)]
     pub(crate) fn leave(&mut self, input: &mut &mut [u8], capacity: u32) -> bool {
-        // An empty input tells nothing of what was left.
+        // An empty input does not show what was left.
         if input.is_empty() && self.in_input() > 0 {
             return true;
         }
