@@ -139,12 +139,13 @@ impl fmt::Debug for Compression {
 
 /// A decompressor of any type.
 pub(super) type AnyDecompress = Box<dyn Decompress + Send>;
+pub(super) type Codec = Inflater<AnyDecompress>;
 /// A compressor of any type.
 pub(super) type AnyCompress = Box<dyn Compress + Send>;
 
 /// Where the codecs of an endpoint come from.
 pub(super) trait Codecs: Send + Sync {
-    fn inflater(&self) -> Inflater<AnyDecompress>;
+    fn inflater(&self) -> Codec;
     fn deflater(&self, keep: usize) -> Deflater<AnyCompress>;
     fn boxed(&self) -> Box<dyn Codecs>;
 }
@@ -162,7 +163,7 @@ where
     FD: Fn() -> D + Clone + Send + Sync + 'static,
     FC: Fn() -> C + Clone + Send + Sync + 'static,
 {
-    fn inflater(&self) -> Inflater<AnyDecompress> {
+    fn inflater(&self) -> Codec {
         Inflater::own(Box::new((self.decompress)()) as AnyDecompress)
     }
 
@@ -234,7 +235,7 @@ pub trait Stock {
 struct Leased<S>(S);
 
 impl<S: Stock + Clone + Send + Sync + 'static> Codecs for Leased<S> {
-    fn inflater(&self) -> Inflater<AnyDecompress> {
+    fn inflater(&self) -> Codec {
         let codec = LeasedDecompress { stock: self.0.clone(), codec: None };
         Inflater::shared(Box::new(codec) as AnyDecompress)
     }

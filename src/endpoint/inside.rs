@@ -1,9 +1,14 @@
 //! What an endpoint keeps inside, and only for a while: a head, the rest of a read, an event.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
-use super::opening::{Announcement, Opening};
-use crate::{event::Kind, message::OwnedMessage, output::Full};
+use super::kept::Kept;
+use crate::{
+    agreed::Deflate,
+    event::Kind,
+    handshake::{ClientHandshake, HandshakeError, Response, ServerHandshake},
+    message::OwnedMessage,
+};
 
 /// Exists until the handshake is done, and while there is something that could not be handed out
 /// yet. An idle endpoint has none.
@@ -28,84 +33,36 @@ pub(super) enum Found {
     Lent(OwnedMessage),
 }
 
-/// Bytes that were read and wait. The opening handshake leaves its head in front of them:
-///
-/// ```text
-/// | head, or what was received | waits | room for a read |
-/// 0                          start   end          bytes.len()
-/// ```
-#[derive(Default)]
-pub(super) struct Kept {
-    pub(super) bytes: Vec<u8>,
-    /// Never more than `end`.
-    pub(super) start: usize,
-    /// Never more than `bytes.len()`.
-    pub(super) end: usize,
+/// The handshake that an endpoint waits for.
+pub(super) enum Opening {
+    Server(ServerHandshake),
+    Client(ClientOpening),
 }
 
-impl Kept {
-    pub(super) const fn is_empty(&self) -> bool {
-        self.start == self.end
-    }
+/// A client's handshake, which owns what it has to remember of its offer.
+pub(super) struct ClientOpening {
+    pub(super) handshake: ClientHandshake<'static>,
+    pub(super) subprotocols: Box<[Box<str>]>,
+    pub(super) deflate: Box<[Deflate]>,
+}
 
-    /// How many bytes wait.
-    pub(super) const fn len(&self) -> usize {
-        self.end.saturating_sub(self.start)
-    }
-
-    /// Whether there is room for a read.
-    pub(super) fn has_room(&self) -> bool {
-        self.bytes.len() > self.end
-    }
-
-    /// Appends `input` to what waits.
-    pub(super) fn push(&mut self, input: &[u8]) -> Result<(), Full> {
-        self.bytes.truncate(self.end);
-        self.bytes.try_reserve(input.len()).map_err(|_| Full)?;
-        self.bytes.extend_from_slice(input);
-        self.end = self.bytes.len();
-        Ok(())
-    }
-
-    /// Returns room for `length` bytes behind what waits, or no room if there is no memory.
-    pub(super) fn room(&mut self, length: usize) -> &mut [u8] {
-        let most = self.end.saturating_add(length);
-        if most > self.bytes.len() && self.bytes.try_reserve(most - self.bytes.len()).is_ok() {
-            self.bytes.resize(most, 0);
-        }
-        let room = self.bytes.get_mut(self.end..).unwrap_or_default();
-        let length = length.min(room.len());
-        room.get_mut(..length).unwrap_or_default()
-    }
-
-    /// Notes that so many bytes of the room were filled.
-    pub(super) fn filled(&mut self, length: usize) {
-        self.end = self.end.saturating_add(length).min(self.bytes.len());
-    }
-
-    /// What was received, and what waits.
-    pub(super) fn split(&mut self) -> (&mut [u8], &mut [u8]) {
-        let bytes = self.bytes.get_mut(..self.end).unwrap_or_default();
-        bytes.split_at_mut_checked(self.start).unwrap_or_default()
-    }
-
-    /// Forgets the head, or what was received.
-    pub(super) fn reclaim(&mut self) {
-        self.bytes.truncate(self.end);
-        reclaim(&mut self.bytes, &mut self.start);
-        self.end = self.bytes.len();
+impl ClientOpening {
+    pub(super) fn receive<'h>(
+        &mut self,
+        input: &mut &'h mut [u8],
+    ) -> Result<Option<Response<'h>>, HandshakeError> {
+        let subprotocols: Vec<&str> = self.subprotocols.iter().map(|name| &**name).collect();
+        let mut handshake = self.handshake.with_lists(&subprotocols, &self.deflate);
+        let response = handshake.receive(input);
+        self.handshake = handshake.with_lists(&[], &[]);
+        response
     }
 }
 
-/// Moves what lies behind the first `start` bytes to the front, if that costs less than those bytes
-/// did: so moving costs no more than writing.
-pub(super) fn reclaim(bytes: &mut Vec<u8>, start: &mut usize) {
-    let (front, rest) = bytes.split_at_mut_checked(*start).unwrap_or_default();
-    if rest.len() > front.len() {
-        return;
-    }
-    front.iter_mut().zip(&*rest).for_each(|(to, from)| *to = *from);
-    let length = rest.len();
-    bytes.truncate(length);
-    *start = 0;
+/// What came of a head, which lies at the front of what is kept.
+#[derive(Clone, Copy)]
+pub(super) enum Announcement {
+    Request,
+    Response,
+    Failed(HandshakeError),
 }

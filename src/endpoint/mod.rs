@@ -166,14 +166,18 @@
 //! need every byte: on bare metal, in relays, for payloads that are not copied. See
 //! [below the endpoint](crate::guide#below-the-endpoint).
 
+mod clock;
 mod compression;
 mod end;
+mod incoming;
 mod inside;
 #[cfg(feature = "std")]
 mod io;
+mod kept;
 mod opening;
 mod options;
 mod receiving;
+mod report;
 mod sending;
 mod time;
 mod trace;
@@ -181,16 +185,15 @@ mod trace;
 use alloc::{boxed::Box, vec::Vec};
 use core::{fmt, time::Duration};
 
+use compression::Codec;
 #[cfg(all(feature = "std", feature = "deflate"))]
 pub use compression::ZlibStock;
 pub use compression::{Compression, Stock};
-pub use end::{Cause, Ending};
-use inside::Inside;
-use opening::Opening;
+pub use incoming::Incoming;
+use inside::{Inside, Opening};
 pub use opening::Waiting;
 pub use options::Options;
-use receiving::Codec;
-pub use receiving::Incoming;
+pub use report::{Cause, Ending};
 pub use sending::Sender;
 pub use trace::Frame;
 

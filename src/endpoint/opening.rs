@@ -4,11 +4,16 @@ use alloc::{boxed::Box, vec::Vec};
 use core::{fmt, mem, ops::Deref};
 
 use super::{
-    Endpoint, Incoming, Phase, end::Cause, inside::Inside, options::Options, receiving::Codec,
+    Endpoint, Phase,
+    compression::Codec,
+    incoming::Incoming,
+    inside::{Announcement, ClientOpening, Inside, Opening},
+    options::Options,
+    report::Cause,
     sending::Sender,
 };
 use crate::{
-    agreed::{Agreed, Deflate},
+    agreed::Agreed,
     error::InternalError,
     handshake::{
         AcceptOptions, ClientHandshake, HandshakeError, HeadError, Offer, Request, Response,
@@ -16,40 +21,6 @@ use crate::{
     },
     role::{Client, MaskSource, Role, Server},
 };
-
-/// The handshake that an endpoint waits for.
-pub(super) enum Opening {
-    Server(ServerHandshake),
-    Client(ClientOpening),
-}
-
-/// A client's handshake, which owns what it has to remember of its offer.
-pub(super) struct ClientOpening {
-    handshake: ClientHandshake<'static>,
-    subprotocols: Box<[Box<str>]>,
-    deflate: Box<[Deflate]>,
-}
-
-impl ClientOpening {
-    fn receive<'h>(
-        &mut self,
-        input: &mut &'h mut [u8],
-    ) -> Result<Option<Response<'h>>, HandshakeError> {
-        let subprotocols: Vec<&str> = self.subprotocols.iter().map(|name| &**name).collect();
-        let mut handshake = self.handshake.with_lists(&subprotocols, &self.deflate);
-        let response = handshake.receive(input);
-        self.handshake = handshake.with_lists(&[], &[]);
-        response
-    }
-}
-
-/// What came of a head, which lies at the front of what is kept.
-#[derive(Clone, Copy)]
-pub(super) enum Announcement {
-    Request,
-    Response,
-    Failed(HandshakeError),
-}
 
 impl Endpoint<Server> {
     /// Creates a server that waits for a client's request.

@@ -1,74 +1,28 @@
 //! Input into events.
 
-use alloc::{boxed::Box, collections::TryReserveError, string::String, vec::Vec};
+use alloc::boxed::Box;
 use core::mem;
 
 use super::{
     Endpoint, Inbox, Phase, boxed,
-    compression::AnyDecompress,
-    inside::{Found, Inside, Kept},
-    opening::Announcement,
+    compression::Codec,
+    incoming::Incoming,
+    inside::{Announcement, Found, Inside},
+    kept::Kept,
     options::Settings,
     sending::Sender,
 };
 use crate::{
-    close::CloseFrame,
-    error::{Failure, InternalError},
-    event::{ControlPayload, Data, Kind},
-    handshake::{Accepted, HandshakeError, Refused},
-    inflate::Inflater,
+    error::InternalError,
+    event::{Data, Kind},
+    handshake::HandshakeError,
     join::Messages,
     message::{Message, OwnedMessage},
     role::Role,
 };
 
-pub(super) type Codec = Inflater<AnyDecompress>;
-
 /// How many bytes a read buffer has.
 const READ: usize = 16 << 10;
-
-/// Something that an [`Endpoint`] received.
-///
-/// It borrows the input or the endpoint, and needs no dropping, so that an arm of a `match` can
-/// call the endpoint again.
-#[derive(Debug)]
-#[doc(alias("event", "message"))]
-#[non_exhaustive]
-pub enum Incoming<'m> {
-    /// A server has received a valid request, which waits to be answered: see
-    /// [`Endpoint::request`].
-    Request,
-    /// A client's connection is open, with this subprotocol and these headers.
-    Opened(Accepted<'m>),
-    /// The server has refused the client's request: there is no connection. Drop the transport.
-    Refused {
-        /// The status and the headers, such as a redirect or an authentication challenge.
-        response: Refused<'m>,
-        /// As much of the body as has arrived, within the limit on a head.
-        body: &'m [u8],
-    },
-    /// The opening handshake broke a rule: there is no connection. A server has answered the
-    /// request, and ends once the client has received that.
-    HandshakeFailed(HandshakeError),
-    /// A text message.
-    Text(&'m str),
-    /// A binary message.
-    Binary(&'m [u8]),
-    /// A Ping (§5.5.2). It is answered, unless [`Config::auto_pong`](crate::Config::auto_pong) is
-    /// off.
-    Ping(ControlPayload),
-    /// A Pong (§5.5.3), asked for or not.
-    Pong(ControlPayload),
-    /// The peer's Close (§5.5.1), `None` for one without a code. It is the last event, and is
-    /// answered.
-    Close(Option<CloseFrame>),
-    /// The connection failed, usually because the peer broke the protocol. It is the last event,
-    /// and the peer is told the reason.
-    Failed(Failure),
-}
-
-// What is dropped at the end of a `match` would keep the endpoint borrowed until there.
-const _: () = assert!(!mem::needs_drop::<Incoming<'static>>());
 
 impl<R: Role> Endpoint<R> {
     /// Takes what was read off the front of `input`, and returns the next event with the [`Sender`]
@@ -543,7 +497,7 @@ impl Inbox {
 }
 
 impl Inside {
-    /// Whether too much is kept. A single read may be kept as long as it is; `more` tells that this
+    /// Whether too much is kept. A single read may be kept as long as it is; `more` says that this
     /// was not the first, and it had `read` bytes.
     fn has_too_much<R: Role>(&self, sender: &Sender<R>, more: bool, read: usize) -> bool {
         let Settings { max_head, high_water, .. } = *sender.settings();
@@ -608,55 +562,4 @@ fn next<'m, 'i: 'm, R: Role>(
         trace.after_receiving(input.len());
     }
     message
-}
-
-impl<'m> Incoming<'m> {
-    /// The event for a message that was just received, after what it means for the connection.
-    fn noted<R: Role>(message: Option<Message<'m>>, sender: &mut Sender<R>) -> Option<Self> {
-        match message {
-            Some(message) => Some(Incoming::new(sender.note(message))),
-            None => {
-                sender.settle();
-                None
-            }
-        }
-    }
-
-    fn new(message: Message<'m>) -> Self {
-        match message {
-            Message::Text(text) => Incoming::Text(text),
-            Message::Binary(data) => Incoming::Binary(data),
-            Message::Ping(payload) => Incoming::Ping(payload),
-            Message::Pong(payload) => Incoming::Pong(payload),
-            Message::Close(close) => Incoming::Close(close),
-            Message::Failed(failure) => Incoming::Failed(failure),
-        }
-    }
-
-    /// A copy that borrows nothing, unless there is no memory for it; `None` for what comes of a
-    /// head.
-    fn try_into_found(self) -> Result<Option<Found>, TryReserveError> {
-        Ok(Some(Found::Message(match self {
-            Incoming::Text(text) => {
-                let mut copy = String::new();
-                copy.try_reserve_exact(text.len())?;
-                copy.push_str(text);
-                OwnedMessage::Text(copy)
-            }
-            Incoming::Binary(data) => {
-                let mut copy = Vec::new();
-                copy.try_reserve_exact(data.len())?;
-                copy.extend_from_slice(data);
-                OwnedMessage::Binary(copy)
-            }
-            Incoming::Ping(payload) => OwnedMessage::Ping(payload),
-            Incoming::Pong(payload) => OwnedMessage::Pong(payload),
-            Incoming::Close(close) => OwnedMessage::Close(close),
-            Incoming::Failed(failure) => OwnedMessage::Failed(failure),
-            Incoming::HandshakeFailed(error) => {
-                return Ok(Some(Found::Opening(Announcement::Failed(error))));
-            }
-            Incoming::Request | Incoming::Opened(_) | Incoming::Refused { .. } => return Ok(None),
-        })))
-    }
 }

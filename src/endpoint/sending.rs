@@ -5,12 +5,11 @@ use core::mem;
 
 use super::{
     Phase, boxed,
-    compression::{AnyCompress, Compression, serves},
-    end::Report,
-    inside::reclaim,
+    clock::Clock,
+    compression::{AnyCompress, Codec, Compression, serves},
+    kept::reclaim,
     options::{Options, Settings},
-    receiving::Codec,
-    time::Clock,
+    report::Report,
     trace::Trace,
 };
 use crate::{
@@ -420,7 +419,7 @@ impl<R: Role> Sender<R> {
     }
 
     /// Reports that the transport took `count` bytes of the output. Call it after each write, also
-    /// if the transport took nothing now, because that tells a slow peer from one that is gone.
+    /// if the transport took nothing now, because that is how a slow peer and one that is gone differ.
     #[doc(alias("flush", "advance"))]
     #[inline]
     pub fn written(&mut self, count: usize) {

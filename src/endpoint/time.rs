@@ -3,59 +3,16 @@
 use alloc::vec::Vec;
 use core::{mem, time::Duration};
 
-use super::{Endpoint, Phase, end::Cause, sending::Sender};
+use super::{Endpoint, Phase, clock::Clock, report::Cause, sending::Sender};
 use crate::{
     closing::Closure,
-    deadline::{Deadlines, Limit, Overdue},
+    deadline::{Limit, Overdue},
     handshake::reject,
     role::Role,
 };
 
 /// A first tick that comes this long after the deadline shows that the program was suspended.
 const SUSPENDED: Duration = Duration::from_secs(20);
-
-/// The time as the driver told it last.
-///
-/// Only a tick begins a limit, because between two ticks the time is not known: what happened
-/// since the latest one can be 20 s younger than that. Until the tick, the deadline is now.
-pub(super) struct Clock {
-    deadlines: Deadlines,
-    now: Duration,
-    /// The latest tick has found a deadline that had passed.
-    overdue: bool,
-    /// Output waited at the latest tick.
-    waited: bool,
-    /// Whether output waited after the latest write since that tick.
-    waits: Option<bool>,
-    /// How many bytes of output were written since that tick; as many as can be if none waited
-    /// after a write, because such a peer is fast enough.
-    taken: u32,
-}
-
-impl Clock {
-    /// Notes that the transport took `taken` bytes and that `left` wait for it.
-    #[inline]
-    pub(super) const fn written(&mut self, taken: usize, left: usize) {
-        let taken = if left == 0 || taken > u32::MAX as usize { u32::MAX } else { taken as u32 };
-        self.taken = self.taken.saturating_add(taken);
-        self.waits = Some(left > 0);
-    }
-
-    /// Whether the next tick begins or ends a limit.
-    fn is_behind<R: Role>(&self, sender: &Sender<R>) -> bool {
-        let waited = self.deadlines.output_waits();
-        let changed = |waits| waits != waited || waited && self.taken > 0;
-        self.waits.is_some_and(changed)
-            || match sender.phase {
-                Phase::Head | Phase::Ended => false,
-                Phase::Deciding => self.deadlines.awaits_head(),
-                Phase::Answered | Phase::Draining => {
-                    self.deadlines.awaits_head() || self.deadlines.awaits_decision()
-                }
-                Phase::Open => self.deadlines.is_behind(&sender.connection),
-            }
-    }
-}
 
 impl<R: Role> Endpoint<R> {
     /// Tells the time, and does what is due: once in each turn of the driver's loop, and at
@@ -202,9 +159,24 @@ impl<R: Role> Sender<R> {
         if self.is_over() {
             return None;
         }
-        if clock.overdue || self.broken || clock.is_behind(self) {
+        if clock.overdue || self.broken || self.is_behind(clock) {
             return Some(clock.now);
         }
         clock.deadlines.next().map(|(at, _)| at)
+    }
+
+    /// Whether the next tick begins or ends a limit.
+    fn is_behind(&self, clock: &Clock) -> bool {
+        let waited = clock.deadlines.output_waits();
+        let changed = |waits| waits != waited || waited && clock.taken > 0;
+        clock.waits.is_some_and(changed)
+            || match self.phase {
+                Phase::Head | Phase::Ended => false,
+                Phase::Deciding => clock.deadlines.awaits_head(),
+                Phase::Answered | Phase::Draining => {
+                    clock.deadlines.awaits_head() || clock.deadlines.awaits_decision()
+                }
+                Phase::Open => clock.deadlines.is_behind(&self.connection),
+            }
     }
 }
