@@ -25,6 +25,16 @@ use crate::{
 /// [`receive`](Connection::receive), and each sending method takes the [`Output`] that it appends
 /// to. A connection does no I/O and knows no time.
 ///
+/// Its methods are of four kinds, each in a block of its own below:
+///
+/// - **Bytes in**: [`receive`](Connection::receive), and what happens to the transport, such as
+///   [`receive_eof`](Connection::receive_eof).
+/// - **Bytes out**: [`send`](Connection::send), [`ping`](Connection::ping),
+///   [`close`](Connection::close) and their variants.
+/// - **What is owed**: [`transmit`](Connection::transmit), after each event.
+/// - **Facts**: [`state`](Connection::state), [`next_step`](Connection::next_step) once all output
+///   was written, and [`closure`](Connection::closure) at the end.
+///
 #[cfg_attr(
     feature = "alloc",
     doc = "[`Endpoint`](crate::endpoint::Endpoint) drives a connection for you."
@@ -85,7 +95,10 @@ impl<R: Role> Connection<R> {
             pong_token: None,
         }
     }
+}
 
+/// Bytes in: received bytes become events. What happens to the transport is reported here too.
+impl<R: Role> Connection<R> {
     /// Takes bytes off the front of `input` and returns the next event; `None` means that `input`
     /// is now empty, so that its memory is free for the next read. Call it until then.
     ///
@@ -228,7 +241,10 @@ impl<R: Role> Connection<R> {
         self.closing.abort();
         self.stop();
     }
+}
 
+/// Bytes out: messages, control frames and Closes are appended to an [`Output`].
+impl<R: Role> Connection<R> {
     /// Appends a message in one frame, after the Pong that may be owed (§5.6, §6.1).
     ///
     /// ```
@@ -421,7 +437,10 @@ impl<R: Role> Connection<R> {
         self.sender.close();
         Ok(())
     }
+}
 
+/// What is owed: a Pong or a Close that the protocol requires next.
+impl<R: Role> Connection<R> {
     /// Fails the connection by the caller's verdict (§7.1.7): a [`Violation`](crate::Violation) if
     /// the peer is at fault, such as a message that breaks a policy, or an
     /// [`InternalError`](crate::InternalError). The Close with the matching code is then owed, and
@@ -475,7 +494,10 @@ impl<R: Role> Connection<R> {
     pub const fn wants_transmit(&self) -> bool {
         self.closing.owed().is_some() || self.sender.owes_pong()
     }
+}
 
+/// Facts: they change nothing, and can be read at any time.
+impl<R: Role> Connection<R> {
     /// Returns what the opening handshake agreed.
     #[must_use]
     pub const fn agreed(&self) -> Agreed {
@@ -561,6 +583,7 @@ impl<R: Role> Connection<R> {
     }
 }
 
+/// Bytes out, for a server that writes payloads itself.
 impl Connection<Server> {
     /// Returns the header of a frame whose payload the caller writes itself, right after the header
     /// and in full: with a vectored write, from a mapped file, from shared memory.
@@ -590,6 +613,7 @@ impl Connection<Server> {
     }
 }
 
+/// Bytes out, for a client that writes payloads itself.
 impl<M: MaskSource> Connection<Client<M>> {
     /// Masks `payload` in place and returns the header to write right before it, for a caller that
     /// writes both itself.

@@ -166,6 +166,7 @@ impl<C> fmt::Debug for Deflater<C> {
     }
 }
 
+/// Bytes out, compressed (RFC 7692 §7.2.1).
 impl<R: Role> Connection<R> {
     /// Appends a message in one compressed frame, behind the Pong that may be owed (RFC 7692
     /// §7.2.1).

@@ -104,6 +104,7 @@ impl AsRef<[u8]> for Prepared {
     }
 }
 
+/// Bytes out, encoded before.
 impl Connection<Server> {
     /// Returns the bytes of a prepared message, if it may be sent now. Write them in full, after
     /// all output so far. An owed Pong is not sent first: call [`transmit`](Connection::transmit)
