@@ -1,13 +1,24 @@
 # The steps of the environments that are no runtime of Rust: io_uring, WebAssembly and C. Each example is
 # a package of its own. They share a target directory.
 
-# echoes NAME CONNECTIONS PROCESS [OPTION]...: the client of all of them, on $port.
-echoes() {
-  peer "$tools/venv/bin/python" "$ci/peers/environment.py" "$1" "ws://127.0.0.1:$port/" "$2" "${@:4}"
-  still_alive "$3"
+# serves NAME CONNECTIONS COMMAND...: starts a server, its port in place of @, and echoes with it. Its
+# process is in $server.
+serves() {
+  local command=("${@:3}")
+  port=$(free_port)
+  "${command[@]/@/$port}" & server=$!
+  children+=("$server")
+  wait_for_port "$port" "$server"
+  echoes "$1" "$2"
 }
 
-# Receive buffers that all connections share.
+# echoes NAME CONNECTIONS [PROCESS]: the client that all of them have in common.
+echoes() {
+  peer "$tools/venv/bin/python" "$ci/peers/environment.py" "$1" "ws://127.0.0.1:$port/" "${@:2}"
+  still_alive "$server"
+}
+
+# Receive buffers that all connections share, and no buffer for each.
 step_uring() {
   local port server reason
   reason=$(python3 "$ci/peers/io_uring.py") || skip "$reason"
@@ -17,5 +28,35 @@ step_uring() {
   "$CARGO_TARGET_DIR/release/uring" "127.0.0.1:$port" & server=$!
   children+=("$server")
   wait_for_port "$port" "$server"
-  echoes uring 500 "$server" "$server"
+  echoes uring 500 "$server"
+}
+
+# A module that imports nothing, joined to the sockets of Node.
+step_wasm_node() {
+  needs $debian_rust
+  local port server module target=wasm32-unknown-unknown
+  export CARGO_TARGET_DIR=$cache/target-wasm CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER
+  CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)
+  RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 /usr/bin/cargo build --release --manifest-path examples/wasm/Cargo.toml \
+    -Zbuild-std=std,panic_abort --target "$target"
+  module=$CARGO_TARGET_DIR/$target/release/websocket_proto_wasm.wasm
+  note "$(stat -c %s "$module") bytes of WebAssembly"
+  serves wasm 200 node examples/wasm/server.cjs "$module" @
+  NODE_PATH=$tools/node/node_modules peer node "$ci/peers/node.cjs" wasm "ws://127.0.0.1:$port/" 200
+  still_alive "$server"
+}
+
+# The shim's servers: in C, once more under valgrind, where a leak or a use of freed memory fails, and in
+# Python.
+step_c_shim() {
+  needs valgrind
+  local port server status=0 release=$cache/target-environments/release
+  CARGO_TARGET_DIR=$cache/target-environments cargo build --release --manifest-path examples/c/Cargo.toml
+  cc -std=c11 -O1 -g -Wall -Wextra -Werror -o "$release/server" examples/c/server.c "$release/libwebsocket_proto_c.a" -lm
+  serves "C with poll" 300 "$release/server" @
+  serves "Python with asyncio" 100 python3 examples/c/server.py "$release/libwebsocket_proto_c.so" @
+  serves "C under valgrind" 20 valgrind --quiet --leak-check=full --error-exitcode=99 "$release/server" @
+  kill "$server"
+  wait "$server" || status=$?
+  [ "$status" -eq 0 ] || die "the C server ended with status $status under valgrind"
 }
