@@ -1,6 +1,12 @@
 # The steps of the environments that are no runtime of Rust: io_uring, WebAssembly and C. Each example is
 # a package of its own. They share a target directory.
 
+# checked NAME: the format and the lints of an example. The other steps look only at the workspace.
+checked() {
+  cargo fmt --check --manifest-path "examples/$1/Cargo.toml"
+  CARGO_TARGET_DIR=$cache/target-environments cargo clippy --release --manifest-path "examples/$1/Cargo.toml" -- -D warnings
+}
+
 # serves NAME CONNECTIONS COMMAND...: starts a server, its port in place of @, and echoes with it. Its
 # process is in $server.
 serves() {
@@ -22,6 +28,7 @@ echoes() {
 step_uring() {
   local port server reason
   reason=$(python3 "$ci/peers/io_uring.py") || skip "$reason"
+  checked uring
   export CARGO_TARGET_DIR=$cache/target-environments
   cargo build --release --manifest-path examples/uring/Cargo.toml
   port=$(free_port)
@@ -34,6 +41,7 @@ step_uring() {
 # A module that imports nothing, joined to the sockets of Node.
 step_wasm_node() {
   needs $debian_rust
+  checked wasm
   local port server module target=wasm32-unknown-unknown
   export CARGO_TARGET_DIR=$cache/target-wasm CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER
   CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)
@@ -50,6 +58,7 @@ step_wasm_node() {
 # Python.
 step_c_shim() {
   needs valgrind
+  checked c
   local port server status=0 release=$cache/target-environments/release
   CARGO_TARGET_DIR=$cache/target-environments cargo build --release --manifest-path examples/c/Cargo.toml
   cc -std=c11 -O1 -g -Wall -Wextra -Werror -o "$release/server" examples/c/server.c "$release/libwebsocket_proto_c.a" -lm

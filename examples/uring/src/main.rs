@@ -9,6 +9,9 @@
 //!
 //! It needs Linux 6.1, for receives that complete many times and completions made on demand.
 
+#![deny(unsafe_code)]
+
+#[allow(unsafe_code)]
 mod ring;
 
 use ring::{BUFFERS, Completion, LENGTH, Received, Ring};
