@@ -132,8 +132,12 @@ def ends_in_a_message(port):
 
 
 def backpressure(port):
-    """Reads nothing until the server stops reading, and then gets every echo."""
+    """Reads nothing until the server stops reading, and then gets every echo. Another connection is
+    served meanwhile: its echo after each part says that the server has looked at that part."""
     messages = 500
+    other = Tcp(port)
+    other.write(HEAD % 13)
+    other.until(b"\r\n\r\n")
     peer = Tcp(port)
     peer.write(HEAD % 13)
     peer.until(b"\r\n\r\n")
@@ -149,8 +153,10 @@ def backpressure(port):
         elif not readable and not writable:
             raise AssertionError(f"{len(received)} bytes of echoes came")
         if writable:
-            count = peer.socket.send(unsent[: 1 << 18])
+            count = peer.socket.send(unsent[: 1 << 16])
             unsent, sent = unsent[count:], sent + count
+            other.write(b"\x81\x82\0\0\0\0hi")
+            other.exactly(4)
         if readable:
             part = peer.socket.recv(1 << 18)
             if not part:
@@ -158,6 +164,7 @@ def backpressure(port):
             received += part
     check("all echoes", received == ECHO * messages)
     peer.socket.close()
+    other.socket.close()
 
 
 async def run(url, connections, process):
