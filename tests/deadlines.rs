@@ -418,6 +418,37 @@ fn a_message_is_not_too_slow_while_output_waits() {
 }
 
 #[test]
+fn t25_a_peer_that_is_not_read_from_is_held_to_the_limit_of_output_alone() {
+    let seconds = Duration::from_secs;
+    let connection = Connection::new(Server, &Config::new(), Agreed::new());
+    let turn = |deadlines: &mut Deadlines, now| {
+        deadlines.update(seconds(now), &connection);
+        deadlines.unread(seconds(now));
+        deadlines.expired(seconds(now))
+    };
+    let mut blocked = Deadlines::new(seconds(0));
+    blocked.update(seconds(0), &connection);
+    blocked.written(seconds(1), 0, 500);
+    for now in [15, 30, 45, 60] {
+        assert_eq!(turn(&mut blocked, now), None);
+    }
+    assert_eq!(turn(&mut blocked, 61), Some(Overdue::Close(Limit::Output)));
+    // The time of closing does not begin again.
+    assert_eq!(turn(&mut blocked, 66), Some(Overdue::Abort(Limit::Close)));
+
+    // Where nothing limits how long output waits, or none waits, a silent peer is pinged.
+    let mut lifted = Deadlines::new(seconds(0)).limit(Limit::Output, None);
+    lifted.update(seconds(0), &connection);
+    lifted.written(seconds(1), 0, 500);
+    let mut idle = Deadlines::new(seconds(0));
+    idle.update(seconds(0), &connection);
+    for deadlines in [&mut lifted, &mut idle] {
+        assert_eq!(turn(deadlines, 15), None);
+        assert!(matches!(turn(deadlines, 20), Some(Overdue::Ping(_))));
+    }
+}
+
+#[test]
 fn received_bytes_put_off_the_ping() {
     let mut world = World::new();
     world.turn("", true);

@@ -167,6 +167,7 @@ fn deadlines<R: Role>(connection: &mut Connection<R>) {
         see(Deadlines::enforce(&mut deadlines, time(), connection, &mut AnyOutput));
         Deadlines::written(&mut deadlines, time(), any(0), any(0));
         Deadlines::resumed(&mut deadlines, time());
+        Deadlines::unread(&mut deadlines, time());
         Deadlines::closing(&mut deadlines, time());
         Deadlines::deciding(&mut deadlines, time());
         see(Deadlines::next(&deadlines));
