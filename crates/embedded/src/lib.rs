@@ -443,6 +443,11 @@ impl<'b, T: Read + Write, C: Clock, R: Role> WebSocket<'b, T, C, R> {
                 Ok(false)
             }
             Some(Ok(0)) => {
+                // What is still owed cannot be sent: the output has no room for it, or there is no
+                // key. The end would be read again and again.
+                if self.sender.connection.wants_transmit() {
+                    self.give_up();
+                }
                 self.sender.connection.receive_eof();
                 Ok(false)
             }
