@@ -1233,6 +1233,17 @@
 //! client's masking keys come from the board's generator, through
 //! [`MaskSource`](crate::MaskSource).
 //!
+//! The crate `websocket-proto-embedded` drives all this over `embedded-io` and `embedded-io-async`.
+//!
+//! **A line that has no end of stream,** such as a UART, never reports that the peer has gone. So
+//! treat [`NextStep::ShutdownWrite`](crate::NextStep::ShutdownWrite) and
+//! [`NextStep::AwaitEof`](crate::NextStep::AwaitEof) as the end: once all output is written, call
+//! [`receive_eof`](crate::Connection::receive_eof) and drop the connection. Use
+//! [`Deadlines`](crate::Deadlines), because they alone end a connection whose peer was unplugged.
+//! Before the next handshake, discard input until the line has been silent for a while, because
+//! bytes of the old connection may still arrive. If the line can lose bytes, put a protocol that
+//! repeats them below: a lost byte shifts all frames after it, and fails the connection.
+//!
 //! With an allocator but without an operating system, an endpoint works too (feature `alloc`).
 //!
 //! ## Codecs

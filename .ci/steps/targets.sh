@@ -43,7 +43,10 @@ step_bare_targets() {
     RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -p websocket-proto --lib --release "${built[@]}" --target thumbv6m-none-eabi \
       --target riscv32imc-unknown-none-elf --no-default-features $features
   done
-  note "$("$RUSTC" --version): bpfel, bpfeb, thumbv6m, riscv32imc, each without features and with alloc"
+  # The driver has no features. Its package turns those of the core off.
+  RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -p websocket-proto-embedded --lib --release "${built[@]}" --target thumbv6m-none-eabi \
+    --target thumbv7m-none-eabi --target riscv32imc-unknown-none-elf
+  note "$("$RUSTC" --version): bpfel, bpfeb, thumbv6m, riscv32imc, each without features and with alloc; the embedded driver"
 }
 
 # Each feature on WebAssembly without an operating system; `random` as the README says, linked into a

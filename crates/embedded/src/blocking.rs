@@ -22,8 +22,8 @@ use core::{
 use embedded_io::{ErrorKind, ErrorType, Read, Write};
 
 use crate::{
-    AcceptOptions, Buffers, Client, Clock, CloseCode, Connection, Error, Limit, MaskSource, Message,
-    Offer, Request, Response, Role, SendError, Sender, Server, Target,
+    AcceptOptions, Buffers, Client, Clock, CloseCode, Connection, Error, Limit, MaskSource,
+    Message, Offer, Request, Response, Role, SendError, Sender, Server, Target,
 };
 
 /// One side of a WebSocket over a blocking transport. Its methods are those of

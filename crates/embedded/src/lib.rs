@@ -23,8 +23,8 @@ pub use websocket_proto::handshake::{
     AcceptOptions, HandshakeError, HeadError, Offer, Request, Response, Target,
 };
 pub use websocket_proto::{
-    self, Client, CloseCode, Closure, Connection, Data, Limit, MaskSource, Message, Role, SendError,
-    Server,
+    self, Client, CloseCode, Closure, Connection, Data, Limit, MaskSource, Message, Role,
+    SendError, Server,
 };
 
 use embedded_io_async::{Read, Write};

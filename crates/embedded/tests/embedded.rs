@@ -11,12 +11,13 @@ use std::{
 
 use websocket_proto_embedded::embedded_io::{ErrorKind, ErrorType};
 use websocket_proto_embedded::{
-    AcceptOptions, Buffers, Clock, CloseCode, Data, Error, HandshakeError, Limit, Message,
-    Offer, SendError, Server, Target, WebSocket, blocking, embedded_io, embedded_io_async,
-    Response, Role, Sender,
+    AcceptOptions, Buffers, Clock, CloseCode, Data, Error, HandshakeError, Limit, Message, Offer,
+    Response, Role, SendError, Sender, Server, Target, WebSocket, blocking, embedded_io,
+    embedded_io_async,
 };
 
-const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+const REQUEST: &[u8] =
+    b"GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// One end of a line, and the clock.
@@ -296,7 +297,9 @@ fn check(log: &[String], end: &End, got: &[u8]) {
     assert_eq!(&sent[head..], got);
     assert_eq!(log.len(), LOG.len(), "{log:?}");
     assert_eq!((&log[0][..], &log[3][..]), (LOG[0], LOG[3]));
-    assert!(log[1].starts_with("Ping(") && log[2].starts_with(LOG[2]) && log[4].starts_with(LOG[4]));
+    assert!(
+        log[1].starts_with("Ping(") && log[2].starts_with(LOG[2]) && log[4].starts_with(LOG[4])
+    );
 }
 
 #[test]
@@ -434,7 +437,8 @@ fn a_client_and_a_server_talk_to_each_other() {
             server
                 .accept(|request| {
                     let chosen = request.choose_subprotocol(&["b", "c"]);
-                    Ok(chosen.map_or(AcceptOptions::new(), |it| AcceptOptions::new().subprotocol(it)))
+                    Ok(chosen
+                        .map_or(AcceptOptions::new(), |it| AcceptOptions::new().subprotocol(it)))
                 })
                 .await?;
             let mut log = Vec::new();
@@ -487,7 +491,10 @@ fn a_client_and_a_server_talk_to_each_other() {
         assert_eq!(log[0], "Text(\"in two\")");
         assert_eq!((closure.unwrap().code, closure.unwrap().clean), (1000, true));
         let (chosen, got, closure) = done.unwrap();
-        assert_eq!((chosen.as_deref(), &got[..]), (Some("b"), &["Text(\"in two\")".to_owned()][..]));
+        assert_eq!(
+            (chosen.as_deref(), &got[..]),
+            (Some("b"), &["Text(\"in two\")".to_owned()][..])
+        );
         assert!(closure.unwrap().clean);
         assert_eq!((near.0.borrow().shutdowns, far.0.borrow().shutdowns), (0, 1));
     }
@@ -814,11 +821,14 @@ fn a_transport_that_fails_is_reported_once() {
 #[test]
 fn buffers_of_any_length_do_no_harm() {
     for length in 0..REQUEST.len() {
-        let (mut input, mut message, mut output) = (vec![0; length], vec![0; length], vec![0; length]);
+        let (mut input, mut message, mut output) =
+            (vec![0; length], vec![0; length], vec![0; length]);
         let buffers = Buffers { input: &mut input, message: &mut message, output: &mut output };
         let end = End::default();
         end.0.borrow_mut().ended = true;
-        end.send(&[&frame(0x89, &[9; 125])[..], &frame(0x81, b"hi"), &frame(0x81, &[0xFF])].concat());
+        end.send(
+            &[&frame(0x89, &[9; 125])[..], &frame(0x81, b"hi"), &frame(0x81, &[0xFF])].concat(),
+        );
         let mut ws = WebSocket::server(end.clone(), end.clone(), buffers).shutdown(ends);
         while end.run(ws.wait()).unwrap() {
             while ws.receive().is_some() {}

@@ -66,11 +66,15 @@ fn report(ended: impl Debug) {
 /// Prints how many instructions an echo takes, on an emulator that counts them as time.
 fn measure() {
     for (length, cut) in [(0, false), (16, false), (125, false), (125, true)] {
-        let ticks = with_server(Frames::new(length, cut), || 0, |ws| {
-            let before = hardware::ticks();
-            let _ = echo(ws);
-            before.wrapping_sub(hardware::ticks()) & 0xFF_FFFF
-        });
+        let ticks = with_server(
+            Frames::new(length, cut),
+            || 0,
+            |ws| {
+                let before = hardware::ticks();
+                let _ = echo(ws);
+                before.wrapping_sub(hardware::ticks()) & 0xFF_FFFF
+            },
+        );
         let count = ticks.saturating_mul(hardware::TENTHS) / 10 / u32::from(Frames::COUNT);
         let way = if cut { "in two reads" } else { "in one read" };
         hprintln!("instructions {} for an echo of {} bytes {}", count, length, way);
@@ -80,7 +84,11 @@ fn measure() {
 #[entry]
 fn main() -> ! {
     hardware::start();
-    if cfg!(feature = "measure") { measure() } else { serve() }
+    if cfg!(feature = "measure") {
+        measure()
+    } else {
+        serve()
+    }
     loop {
         debug::exit(debug::EXIT_SUCCESS);
     }
