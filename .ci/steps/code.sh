@@ -2,7 +2,7 @@
 
 step_fmt() {
   local manifest
-  for manifest in Cargo.toml crates/*/Cargo.toml fuzz/Cargo.toml bench/Cargo.toml bench/*/Cargo.toml .ci/*/Cargo.toml; do
+  for manifest in Cargo.toml crates/*/Cargo.toml examples/*/Cargo.toml fuzz/Cargo.toml bench/Cargo.toml bench/*/Cargo.toml .ci/*/Cargo.toml; do
     cargo fmt --check --manifest-path "$manifest"
   done
 }
@@ -13,6 +13,7 @@ step_clippy() {
   # Each package by itself, because built together they have each other's features.
   cargo clippy -p websocket-proto --all-targets --no-default-features -- -D warnings
   cargo clippy -p websocket-proto-tokio --all-targets --no-default-features -- -D warnings
+  cargo clippy -p websocket-proto-embedded -- -D warnings
 }
 
 step_features() {
@@ -135,20 +136,26 @@ step_package() {
   done
   absent grep -E '^((\.ci|bench|crates|fuzz|target)/|RELEASING)' <<<"$files" || die "these do not belong in the package"
   note "$(wc -l <<<"$files") files"
-  files=$(cargo package -p websocket-proto-tokio --allow-dirty --list)
-  for file in src/lib.rs README.md LICENSE-MIT LICENSE-APACHE; do
-    grep -qxF "$file" <<<"$files" || die "$file is not in the package of crates/tokio"
+  local crate
+  for crate in crates/*/; do
+    crate=websocket-proto-$(basename "$crate")
+    files=$(cargo package -p "$crate" --allow-dirty --list)
+    for file in src/lib.rs README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE; do
+      grep -qxF "$file" <<<"$files" || die "$file is not in the package $crate"
+    done
   done
 
-  # The packages need nothing of the repository, and only each other. Cargo would compare the second with
+  # The packages need nothing of the repository, and only each other. Cargo would compare the others with
   # what it has kept of the first, if that was packaged before with the same version.
   local version dir=$cache/package
   version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)
   rm -rf "$dir"
   mkdir -p "$dir"
-  for file in websocket-proto websocket-proto-tokio; do tar -xmzf "$target/package/$file-$version.crate" -C "$dir"; done
+  for file in "$target"/package/websocket-proto*-"$version".crate; do tar -xmzf "$file" -C "$dir"; done
   export CARGO_TARGET_DIR=$cache/target-package
   count_tests cargo test --manifest-path "$dir/websocket-proto-$version/Cargo.toml"
-  cargo check --manifest-path "$dir/websocket-proto-tokio-$version/Cargo.toml" --all-features \
-    --config "patch.crates-io.websocket-proto.path = '$dir/websocket-proto-$version'"
+  for crate in crates/*/; do
+    cargo check --manifest-path "$dir/websocket-proto-$(basename "$crate")-$version/Cargo.toml" --all-features \
+      --config "patch.crates-io.websocket-proto.path = '$dir/websocket-proto-$version'"
+  done
 }
