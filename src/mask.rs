@@ -3,9 +3,9 @@
 //! Blocks are plain arrays in safe code, which the compiler turns into vector instructions. A key that
 //! has been rotated by the bytes already masked continues in the next piece of a frame.
 
-/// From this length on, it pays to look for the widest vectors of the processor, and to mask a few
-/// bytes in front by themselves, so that the blocks behind them are aligned: a vector that lies
-/// across two lines of the cache takes twice as long.
+/// From this length on, it pays to use the widest vectors of the processor, and to mask the first
+/// few bytes separately, so that the blocks after them are aligned. A vector that crosses a cache
+/// line takes twice as long.
 pub(crate) const LONG: usize = 512;
 /// The alignment of the widest vectors that are used.
 const VECTOR: usize = 32;
@@ -42,8 +42,8 @@ fn apply_long(data: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// Does `work`, which has to be inlined, with the widest vectors that the processor has. Without the
-/// feature `wide` these are the ones that every processor of its kind has.
+/// Runs `work`, which has to be inlined, with the widest vectors that the processor has. Without
+/// the feature `wide` these are the vectors of the target's baseline.
 #[inline(always)]
 fn widely<T>(work: impl FnOnce() -> T) -> T {
     #[cfg(all(feature = "wide", target_arch = "x86_64"))]
@@ -55,7 +55,7 @@ fn widely<T>(work: impl FnOnce() -> T) -> T {
 
 #[inline(always)]
 fn apply_words(data: &mut [u8], key: [u8; 4]) {
-    // On 32 bits there are mostly no vectors, and reading a block costs what masking it does.
+    // Most 32-bit targets have no vectors, and reading a block costs as much as masking it.
     if data.len() < 16 || cfg!(target_pointer_width = "32") {
         let rest = apply_blocks::<4>(data, key);
         for (byte, key) in rest.iter_mut().zip(key) {
@@ -63,8 +63,8 @@ fn apply_words(data: &mut [u8], key: [u8; 4]) {
         }
         return;
     }
-    // The last block is read before it is changed, and written over the end of those in front of it:
-    // small writes there would have to be finished before what comes next can read over them.
+    // The last block is read before the others are written, and overlaps their end. Small writes at
+    // the end would have to finish before the next code can read across them.
     let mut last = *data.last_chunk::<16>().unwrap_or(&[0; 16]);
     mask_words(&mut last, rotate(key, data.len()));
     let rest = apply_blocks::<64>(data, key);
@@ -74,12 +74,12 @@ fn apply_words(data: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// How many bytes lie between this one and one that is aligned for vectors: 31 at most.
+/// Returns the number of bytes from this one to the next that is aligned for vectors: 31 at most.
 fn to_alignment(byte: *const u8) -> usize {
     byte.align_offset(VECTOR) % VECTOR
 }
 
-/// Masks as many blocks of `N` bytes as there are, and gives what is behind them.
+/// Masks all complete blocks of `N` bytes, and returns the bytes after them.
 #[inline(always)]
 fn apply_blocks<const N: usize>(data: &mut [u8], key: [u8; 4]) -> &mut [u8] {
     let mut blocks = data.chunks_exact_mut(N);
@@ -91,7 +91,7 @@ fn apply_blocks<const N: usize>(data: &mut [u8], key: [u8; 4]) -> &mut [u8] {
     blocks.into_remainder()
 }
 
-/// As [`copy`], for a copy of at least [`LONG`] bytes that begins at `to`.
+/// Like [`copy`], for a copy of at least [`LONG`] bytes that begins at `to`.
 #[cfg(feature = "alloc")]
 #[inline(never)]
 pub(crate) fn copy_long(data: &[u8], key: [u8; 4], to: *const u8, mut put: impl FnMut(&[u8])) {
@@ -105,7 +105,7 @@ pub(crate) fn copy_long(data: &[u8], key: [u8; 4], to: *const u8, mut put: impl 
     copy(rest, key, put);
 }
 
-/// Hands `data`, XORed as by [`apply`], to `put` in blocks.
+/// Passes `data`, XORed as by [`apply`], to `put` in blocks.
 #[inline]
 pub(crate) fn copy(data: &[u8], key: [u8; 4], mut put: impl FnMut(&[u8])) {
     let rest = copy_blocks::<256>(data, key, &mut put);
@@ -120,7 +120,7 @@ pub(crate) fn copy(data: &[u8], key: [u8; 4], mut put: impl FnMut(&[u8])) {
     }
 }
 
-/// As [`apply_blocks`], for a copy.
+/// Like [`apply_blocks`], for a copy.
 #[inline(always)]
 pub(crate) fn copy_blocks<const N: usize>(
     data: &[u8],
@@ -148,7 +148,7 @@ fn mask_words<const N: usize>(block: &mut [u8; N], key: [u8; 4]) {
     }
 }
 
-/// The whole words of `data`, masked, and what is behind them as it was.
+/// Returns the complete words of `data`, masked, and the bytes after them, unchanged.
 #[inline(always)]
 pub(crate) fn words(data: &[u8], key: [u8; 4]) -> (impl Iterator<Item = [u8; 4]>, &[u8]) {
     let words = data.chunks_exact(4);
@@ -156,13 +156,13 @@ pub(crate) fn words(data: &[u8], key: [u8; 4]) -> (impl Iterator<Item = [u8; 4]>
     (words.map(move |word| masked(word.try_into().unwrap_or(&[0; 4]), key)), rest)
 }
 
-/// A word, masked.
+/// Returns the masked word.
 #[inline(always)]
 const fn masked(word: &[u8; 4], key: [u8; 4]) -> [u8; 4] {
     (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes()
 }
 
-/// The key as the byte behind `masked` further bytes meets it.
+/// Returns the key, rotated to fit the byte after `masked` further bytes.
 #[inline]
 pub(crate) const fn rotate(key: [u8; 4], masked: usize) -> [u8; 4] {
     u32::from_be_bytes(key).rotate_left(8 * (masked % 4) as u32).to_be_bytes()
