@@ -1,7 +1,8 @@
-//! UTF-8 as it arrives (§8.1): validated up to its first impossible byte, delivered in whole code points.
+//! UTF-8 as it arrives (§8.1): validated up to the first impossible byte, delivered in complete
+//! code points.
 //!
-//! A piece of text is trimmed by the code point that it cuts, if any, then validated once. The cut
-//! bytes wait in a [`Cut`] until the next piece brings the rest.
+//! If a piece of text ends inside a code point, the bytes of that code point are split off and
+//! stored in a [`Cut`] until the next piece brings the rest. The other bytes are validated once.
 
 use core::str;
 
@@ -23,13 +24,13 @@ pub(crate) struct Impossible;
 impl Cut {
     pub(crate) const EMPTY: Self = Cut { bytes: [0; 3], length: 0 };
 
-    /// How many bytes wait here.
+    /// The number of bytes stored here.
     #[inline]
     pub(crate) const fn len(&self) -> usize {
         self.length as usize
     }
 
-    /// How many bytes the code point still lacks; 0 when none waits.
+    /// The number of bytes that the code point still lacks; 0 if none is stored.
     pub(crate) fn missing(&self) -> usize {
         match self.bytes {
             [lead, ..] if self.length > 0 => width(lead).saturating_sub(self.len()),
@@ -37,7 +38,7 @@ impl Cut {
         }
     }
 
-    /// Keeps a code point that [`split_cut`] has split off.
+    /// Stores a code point that [`split_cut`] has split off.
     pub(crate) fn hold(&mut self, cut: &[u8]) {
         for (to, from) in self.bytes.iter_mut().zip(cut) {
             *to = *from;
@@ -45,8 +46,8 @@ impl Cut {
         self.length = cut.len() as u8;
     }
 
-    /// Takes the next bytes of the code point, no more than are [`missing`](Cut::missing), and
-    /// gives it back when it is whole.
+    /// Takes the next bytes of the code point, at most as many as are [`missing`](Cut::missing),
+    /// and returns the code point once it is complete.
     pub(crate) fn extend(&mut self, next: &[u8]) -> Result<Option<ArrayString<4>>, Impossible> {
         let mut bytes = [0; 4];
         let length = self.len().saturating_add(next.len());
@@ -69,8 +70,8 @@ impl Cut {
     }
 }
 
-/// Splits off the code point that the end of `text` cuts, if it cuts one. Bytes that no code point
-/// can begin with are not split off: they are invalid now.
+/// Splits off an incomplete code point at the end of `text`. Bytes that cannot begin a code point
+/// are not split off, because they are invalid already.
 #[inline]
 pub(crate) fn split_cut(text: &[u8]) -> (&[u8], &[u8]) {
     for behind in 1..=3 {
@@ -86,12 +87,12 @@ pub(crate) fn split_cut(text: &[u8]) -> (&[u8], &[u8]) {
     (text, &[])
 }
 
-/// Whether more bytes can make a code point of these.
+/// Whether more bytes can complete a code point that begins with these.
 fn is_cut(bytes: &[u8]) -> bool {
     str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
-/// `text` as a string, or the length of its valid prefix.
+/// Returns `text` as a string, or the length of its valid prefix.
 #[inline]
 pub(crate) fn validate(text: &[u8]) -> Result<&str, usize> {
     #[cfg(feature = "simd")]
@@ -101,14 +102,14 @@ pub(crate) fn validate(text: &[u8]) -> Result<&str, usize> {
     str::from_utf8(text).map_err(|error| error.valid_up_to())
 }
 
-/// The first `valid` bytes of `text`, which [`validate`] has found to be UTF-8.
+/// Returns the first `valid` bytes of `text`, which [`validate`] has found to be UTF-8.
 #[cold]
 pub(crate) fn prefix(text: &[u8], valid: usize) -> &str {
     text.get(..valid).and_then(|text| validate(text).ok()).unwrap_or_default()
 }
 
-/// `text` as a string if it is found to be one quickly. Short text, for which simdutf8 has no vectors
-/// and core goes byte by byte, is ASCII nearly always.
+/// Returns `text` as a string if a fast check succeeds. Short text is nearly always ASCII, and for
+/// it simdutf8 uses no vectors and core checks byte by byte.
 #[cfg(feature = "simd")]
 #[inline]
 fn quickly(text: &[u8]) -> Option<&str> {
@@ -119,7 +120,7 @@ fn quickly(text: &[u8]) -> Option<&str> {
     }
 }
 
-/// The length of the sequence that `lead` begins; 1 for a byte that begins none.
+/// Returns the length of the sequence that `lead` begins; 1 for a byte that begins none.
 #[inline]
 const fn width(lead: u8) -> usize {
     match lead {
