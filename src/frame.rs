@@ -1,6 +1,6 @@
 //! Frame headers as bytes (§5.2): decoding with every rule that a header alone can break, encoding
-//! in the shortest form. These are pure functions. The state that a header is validated against is
-//! passed in as [`Expected`].
+//! in the shortest form. The functions are pure: the state of the connection is passed as
+//! [`Expected`].
 
 use core::ops::Deref;
 
@@ -23,7 +23,7 @@ pub(crate) const MASK: u8 = 0x80;
 /// The longest header: two bytes, a length of 64 bits, a masking key.
 pub(crate) const MAX_HEADER: usize = 14;
 
-/// What a frame is (§5.2), valued as on the wire.
+/// The opcode of a frame (§5.2), with its value on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Opcode {
@@ -91,7 +91,7 @@ pub(crate) struct Header {
     pub(crate) rsv1: bool,
     pub(crate) opcode: Opcode,
     pub(crate) length: u64,
-    /// All zero, which changes nothing, where the frame is not masked.
+    /// The masking key. It is zero, which changes nothing, if the frame is not masked.
     pub(crate) key: [u8; 4],
 }
 
@@ -113,11 +113,11 @@ pub(crate) struct Expected {
 }
 
 impl Header {
-    /// Decodes the header at the front of `bytes` and returns it with its length, or `None` if more
-    /// bytes have to arrive.
+    /// Decodes the header at the front of `bytes`, and returns it with its length; `None` if it has
+    /// not fully arrived.
     ///
-    /// A header that is split is validated as far as it has arrived, in the order of its bytes, so
-    /// that a fault is found at the same byte however the header arrives.
+    /// A header that has not fully arrived is validated as far as it goes, byte by byte. So a fault
+    /// is found at the same byte, however the header is split.
     pub(crate) fn decode(
         bytes: &[u8],
         expected: Expected,
@@ -190,7 +190,8 @@ impl Header {
         if high < minimum {
             return Err(Violation::LengthNotMinimal);
         }
-        // §10.4: over the limit by declaration, before any payload; a well-formed header only.
+        // §10.4: a message that would exceed the limit is refused by its header, before any
+        // payload. Faults of the header itself come first.
         let room = if rsv1 || expected.compressed {
             // The limit counts inflated bytes, which no header declares. `Inflater` checks them, and
             // `Messages` what it collects, so here only a single frame is checked.
@@ -213,7 +214,7 @@ impl Header {
     }
 }
 
-/// The header of a frame whose length takes 7 or 16 bits. Only that form and MASK are validated.
+/// The header of a frame whose length has 7 or 16 bits. Only the length and MASK were checked.
 pub(crate) struct Short {
     pub(crate) first: u8,
     /// The length of the header.
@@ -224,8 +225,8 @@ pub(crate) struct Short {
 }
 
 impl Short {
-    /// Decodes the header at the front of `bytes`, or returns `None` if it is split, is no such
-    /// header, or has a MASK or a length that breaks a rule. [`Header::decode`] reports which rule.
+    /// Decodes the header at the front of `bytes`; `None` if it has not fully arrived, has a 64-bit
+    /// length, or breaks a rule about MASK or length. [`Header::decode`] finds out which.
     #[inline(always)]
     pub(crate) fn decode(bytes: &[u8], masked: bool) -> Option<Self> {
         let (&[first, second], rest) = bytes.split_first_chunk()?;
@@ -248,16 +249,17 @@ impl Short {
     }
 }
 
-/// How long a compressed frame may be whose message is held to `limit` once it is inflated: what
-/// DEFLATE makes of bytes that do not compress, nine bits of each at most, and some for the blocks.
+/// Returns how long a compressed frame may be if its inflated message may have `limit` bytes.
+/// DEFLATE turns a byte that does not compress into at most nine bits, and adds some for each
+/// block.
 pub(crate) const fn compressed_limit(limit: u64) -> u64 {
     limit.saturating_add(limit / 8).saturating_add(64)
 }
 
-/// The header of a frame to send: 2 to 14 bytes, to be followed by exactly its payload.
+/// The header of a frame to send, to be written right before its payload. It has 2 to 14 bytes.
 ///
-/// Made by [`Connection::frame`](crate::Connection::frame) and
-/// [`Connection::frame_in_place`](crate::Connection::frame_in_place); derefs to the bytes.
+/// Returned by [`Connection::frame`](crate::Connection::frame) and
+/// [`Connection::frame_in_place`](crate::Connection::frame_in_place). It derefs to the bytes.
 ///
 /// The frame counts as sent once its header was made: write the header and its payload in full.
 ///
@@ -290,7 +292,8 @@ impl FrameHeader {
     }
 }
 
-/// Hands the bytes of a header to `put`, in one piece whose length is known where this is inlined.
+/// Passes the bytes of a header to `put`, in one slice whose length is a constant once this is
+/// inlined.
 #[inline(always)]
 pub(crate) fn encode(first: u8, length: usize, key: Option<[u8; 4]>, put: impl FnOnce(&[u8])) {
     let long = length as u64;
@@ -310,7 +313,7 @@ pub(crate) fn encode(first: u8, length: usize, key: Option<[u8; 4]>, put: impl F
 
 impl Clone for FrameHeader {
     fn clone(&self) -> Self {
-        // That of the vector itself would panic if it had more bytes than room.
+        // `ArrayVec`'s own `clone` would link a panic in, for more bytes than there is room for.
         FrameHeader(ArrayVec::try_from(&**self).unwrap_or_default())
     }
 }
