@@ -1,4 +1,4 @@
-//! What [`Connection::receive`](crate::Connection::receive) hands out, and what it is made of.
+//! The events that [`Connection::receive`](crate::Connection::receive) returns, and their parts.
 
 use core::{
     fmt,
@@ -18,9 +18,9 @@ pub(crate) const MAX_CONTROL: usize = 125;
 
 /// Something that the peer sent, borrowed from the caller's input and never from the connection.
 ///
-/// Messages arrive in pieces, as their bytes do; [`Messages`](crate::Messages) joins them. Pieces
-/// of one message come in order, the first and the last are marked, and between them only
-/// control events can stand (§5.4).
+/// Messages come in pieces, as their bytes arrive; [`Messages`](crate::Messages) joins them. The
+/// pieces of a message come in order, and the first and the last are marked. Only control events
+/// can come between them (§5.4).
 ///
 /// ```
 /// use websocket_proto::{Agreed, Config, Connection, Event, Server};
@@ -50,7 +50,7 @@ pub enum Event<'i> {
     Text(Text<'i>),
     /// A piece of a binary message.
     Binary(Binary<'i>),
-    /// A raw piece of a compressed message; only when compression was agreed.
+    /// A raw piece of a compressed message. It comes only if compression was agreed.
     Compressed(Compressed<'i>),
     /// A Ping (§5.5.2). Unless switched off, the Pong that answers it is owed: see
     /// [`transmit`](crate::Connection::transmit).
@@ -93,7 +93,7 @@ pub enum Kind {
 #[doc(alias("payload", "message"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Data<'a> {
-    /// Text. Being a `str`, it never cuts a code point (§5.6).
+    /// Text. Because it is a `str`, it consists of complete code points (§5.6).
     Text(&'a str),
     /// Binary.
     Binary(&'a [u8]),
@@ -152,7 +152,8 @@ impl Position {
     }
 }
 
-/// A piece of a text message: whole code points, never empty unless it is the last one.
+/// A piece of a text message. It consists of complete code points. Only the last piece can be
+/// empty.
 ///
 /// ```
 /// use websocket_proto::{Agreed, Client, Config, Connection, Event};
@@ -178,9 +179,9 @@ pub struct Text<'i> {
 
 #[derive(Debug)]
 pub(crate) enum Repr<'i> {
-    /// Lies in the caller's input.
+    /// Text in the caller's input.
     Slice(&'i str),
-    /// One code point that was cut, by a read or between two frames.
+    /// One code point that was split between two reads or two frames.
     Joined(ArrayString<4>),
 }
 
@@ -231,8 +232,8 @@ impl PartialEq for Text<'_> {
 
 impl Eq for Text<'_> {}
 
-/// A piece of a binary message, unmasked in the caller's input and free to be changed there. Never
-/// empty unless it is the last one.
+/// A piece of a binary message, unmasked in the caller's input. You may change its bytes there.
+/// Only the last piece can be empty.
 ///
 /// ```
 /// use websocket_proto::{Agreed, Config, Connection, Event, Server};
@@ -264,7 +265,7 @@ impl<'i> Binary<'i> {
         self.position.last
     }
 
-    /// The bytes, for as long as the input is lent.
+    /// Returns the bytes, which live as long as the caller's input.
     #[must_use]
     pub const fn into_bytes(self) -> &'i mut [u8] {
         self.data
@@ -330,7 +331,7 @@ pub struct Compressed<'i> {
     pub(crate) data: &'i mut [u8],
     pub(crate) kind: Kind,
     pub(crate) position: Position,
-    /// The message, as the inflater that began with this piece counts them; 0 before.
+    /// The serial number that the inflater gave the message; 0 before an inflater took the piece.
     #[cfg(feature = "alloc")]
     pub(crate) serial: u32,
 }
@@ -346,7 +347,7 @@ impl<'i> Compressed<'i> {
         }
     }
 
-    /// Marks all of it as inflated.
+    /// Marks the whole piece as inflated.
     #[cfg(feature = "alloc")]
     pub(crate) fn empty(&mut self) {
         self.data = &mut [];
@@ -395,7 +396,7 @@ impl PartialEq for Compressed<'_> {
 
 impl Eq for Compressed<'_> {}
 
-/// The payload of a Ping or Pong, by value: at most 125 bytes (§5.5).
+/// The payload of a Ping or a Pong, at most 125 bytes, by value (§5.5).
 ///
 /// ```
 /// use websocket_proto::{ControlPayload, SendError};
@@ -415,11 +416,11 @@ pub struct ControlPayload {
 impl ControlPayload {
     pub(crate) const EMPTY: Self = ControlPayload { bytes: [0; MAX_CONTROL], length: 0 };
 
-    /// Creates a payload, such as one to compare with.
+    /// Creates a payload, for example to compare with.
     ///
     /// # Errors
     ///
-    /// [`SendError::ControlTooLong`] when `bytes` are more than 125.
+    /// [`SendError::ControlTooLong`] if `bytes` has more than 125.
     pub fn new(bytes: &[u8]) -> Result<Self, SendError> {
         if bytes.len() > MAX_CONTROL {
             return Err(SendError::ControlTooLong);
@@ -429,7 +430,7 @@ impl ControlPayload {
         Ok(payload)
     }
 
-    /// Appends as much of `more` as there is room for.
+    /// Appends as much of `more` as fits.
     pub(crate) fn extend(&mut self, more: &[u8]) {
         let room = self.bytes.get_mut(usize::from(self.length)..).unwrap_or_default();
         let added = room.len().min(more.len());
