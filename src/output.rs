@@ -1,15 +1,14 @@
-//! Where outbound bytes go: the caller's storage behind a trait.
+//! Where outbound bytes go: a buffer of the caller's, behind a trait.
 
 use core::{error, fmt};
 
 use crate::mask;
 
-/// Storage for outbound bytes, lent by the caller to every method that sends.
+/// A buffer for outbound bytes, which the caller passes to every method that sends.
 ///
 /// Implemented for `Vec<u8>` (feature `alloc`), for [`SliceOutput`] over a borrowed slice, and for
 /// `BytesMut` (feature `bytes`). Methods that send first [`reserve`](Output::reserve) room for all
-/// that they will write, then [`append`](Output::append) it; when there is no room they write
-/// nothing.
+/// bytes, and then [`append`](Output::append) them. If there is no room, they write nothing.
 ///
 /// If an implementation accepts a reservation that it cannot honour, output is lost; this crate
 /// does not panic.
@@ -42,7 +41,7 @@ pub trait Output {
     ///
     /// # Errors
     ///
-    /// [`Full`] when there is no such room.
+    /// [`Full`] if there is no room.
     fn reserve(&mut self, additional: usize) -> Result<(), Full>;
 
     /// Appends `bytes`, within the room that was reserved. A long payload comes in parts of some
@@ -60,8 +59,8 @@ pub trait Output {
     }
 }
 
-/// The error of an [`Output`] that has no room for what should be written. Methods that send report
-/// it as [`SendError::Full`](crate::SendError::Full), and have written nothing.
+/// The error of an [`Output`] without room for the bytes to write. Methods that send report it as
+/// [`SendError::Full`](crate::SendError::Full), and then wrote nothing.
 ///
 /// ```
 /// use websocket_proto::{Full, Output, SliceOutput};
@@ -114,7 +113,7 @@ impl<'b> SliceOutput<'b> {
         self.memory.get(..self.written).unwrap_or_default()
     }
 
-    /// Discards the appended bytes: the whole slice is room again.
+    /// Discards the appended bytes. The whole slice can then be written again.
     pub const fn clear(&mut self) {
         self.written = 0;
     }
@@ -163,8 +162,8 @@ impl Output for alloc::vec::Vec<u8> {
     }
 }
 
-/// Appends what is masked in blocks. The last one goes over the end of those in front of it, which
-/// takes fewer steps than the bytes behind them in ever smaller blocks.
+/// Appends bytes masked in blocks. The last block overlaps the end of the one before, which takes
+/// fewer steps than ever smaller blocks for the rest.
 #[cfg(feature = "alloc")]
 #[inline(always)]
 fn append_short(out: &mut alloc::vec::Vec<u8>, bytes: &[u8], key: [u8; 4]) {
@@ -191,13 +190,13 @@ fn append_words(out: &mut alloc::vec::Vec<u8>, bytes: &[u8], key: [u8; 4]) {
     mask::copy(rest, key, |block| out.extend_from_slice(block));
 }
 
-/// Whether there is about this much memory, for dependencies that panic or abort where there is
-/// not.
+/// Whether about `bytes` of memory can be allocated. Ask before calling a dependency that panics or
+/// aborts without memory.
 #[cfg(any(feature = "bytes", feature = "deflate"))]
 pub(crate) fn has_memory(bytes: usize) -> bool {
     let mut memory = alloc::vec::Vec::<u8>::new();
     let reserved = memory.try_reserve_exact(bytes).is_ok();
-    // Memory that nothing sees need not be asked for at all.
+    // `black_box` keeps the compiler from removing an allocation that is not used.
     core::hint::black_box(&memory);
     reserved
 }
@@ -206,8 +205,8 @@ pub(crate) fn has_memory(bytes: usize) -> bool {
 impl Output for bytes::BytesMut {
     fn reserve(&mut self, additional: usize) -> Result<(), Full> {
         if additional > self.capacity() - self.len() && !self.try_reclaim(additional) {
-            // `BytesMut` has no reservation that can fail. It doubles its memory, so as much is
-            // asked for first.
+            // `BytesMut` has no reservation that can fail, and it doubles its memory. So this first
+            // checks that as much can be allocated.
             let length = self.len().checked_add(additional).ok_or(Full)?;
             if !has_memory(length.saturating_mul(2)) {
                 return Err(Full);
