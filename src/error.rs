@@ -5,7 +5,8 @@ use core::{error, fmt};
 
 use crate::output::Full;
 
-/// Why a connection failed (§7.1.7), by whose fault it is. `Display` names the fault for a log line.
+/// Why a connection failed (§7.1.7). The variant says whose fault it is, and `Display` names the
+/// fault for a log.
 ///
 /// ```
 /// use websocket_proto::{Agreed, CloseCode, Config, Connection, Event, Failure, Server, Violation};
@@ -76,10 +77,10 @@ pub enum InternalError {
     WrongConnection,
     /// The decompressor makes no progress, or has no memory.
     Codec,
-    /// The driver of an `Endpoint` went on reading although its `wants_read` was false, and more input
-    /// has piled up than is kept, or than there is memory for.
+    /// The driver of an `Endpoint` kept reading although `wants_read` was false. More input was
+    /// passed than the endpoint keeps, or than there is memory for.
     Unread,
-    /// The application's own verdict.
+    /// The application gave up, for a reason of its own.
     Application,
 }
 
@@ -97,10 +98,10 @@ impl fmt::Display for InternalError {
 
 impl error::Error for InternalError {}
 
-/// What the peer did that the protocol or the application forbids (§7.1.7).
+/// A fault of the peer: something that the protocol or the application forbids (§7.1.7).
 ///
 /// Each variant maps to one close code, in [`close_code`](Violation::close_code) and nowhere else.
-/// `Display` names the fault for a log line.
+/// `Display` names the fault for a log.
 ///
 /// ```
 /// use websocket_proto::{CloseCode, Violation};
@@ -133,9 +134,9 @@ pub enum Violation {
     UnexpectedContinuation,
     /// A text or binary frame while a fragmented message is open (§5.4).
     ExpectedContinuation,
-    /// A Close frame whose body is one byte: too short for a code (§5.5.1).
+    /// A Close frame whose body has one byte, which is too short for a code (§5.5.1).
     TruncatedCloseCode,
-    /// A Close frame with a code that may not travel (§7.4).
+    /// A Close frame with a code that must not be sent (§7.4).
     InvalidCloseCode(u16),
     /// A Close frame whose reason is not UTF-8 (§5.5.1, §8.1).
     InvalidCloseReason,
@@ -144,12 +145,12 @@ pub enum Violation {
     /// A message over the configured limit (§10.4).
     #[doc(alias("message size", "max_frame_size", "limit"))]
     MessageTooBig,
-    /// A compressed message that does not inflate (RFC 7692 §7.2.2), or the caller's verdict on a
-    /// payload that does not decode.
+    /// A compressed message that does not inflate (RFC 7692 §7.2.2), or a payload that the
+    /// application cannot decode.
     InvalidPayload,
-    /// The caller's verdict: a kind of data that this endpoint does not take, such as binary.
+    /// Reported by the application: a kind of data that it does not accept, such as binary.
     UnsupportedData,
-    /// The caller's verdict: the message breaks a policy of the application.
+    /// Reported by the application: the message breaks its policy.
     PolicyViolation,
 }
 
@@ -182,10 +183,11 @@ impl fmt::Display for Violation {
 
 impl error::Error for Violation {}
 
-/// Why nothing was sent: the caller's fault, or its output's. Nothing was written, nothing changed.
+/// Why a call sent nothing: a fault of the caller or of its output. Nothing was written, and
+/// nothing changed.
 ///
-/// An application that answers messages meets [`Closing`](SendError::Closing) in the ordinary course
-/// of things, because a message may arrive while the connection is closing:
+/// An application that answers messages gets [`Closing`](SendError::Closing) in normal operation,
+/// because a message may arrive while the connection is closing:
 ///
 /// ```
 /// use websocket_proto::{Agreed, Config, Connection, SendError, Server};
@@ -206,13 +208,14 @@ impl error::Error for Violation {}
 pub enum SendError {
     /// The opening handshake is not done yet.
     NotOpen,
-    /// The connection is closing or closed: this frame may not be sent any more (§5.5.1, §6.1).
+    /// The connection is closing or closed, so this frame must not be sent any more (§5.5.1, §6.1).
     Closing,
-    /// Another message is open: its last fragment has to go first (§5.4).
+    /// Another message is open. Its last fragment has to be sent first (§5.4).
     MessageOpen,
     /// A ping or pong payload of more than 125 bytes (§5.5).
     ControlTooLong,
-    /// A close code that may never be sent (§7.4), or not by a server, as 1010 (§7.4.1).
+    /// A close code that must not be sent: by either side (§7.4), or by a server, which is 1010
+    /// (§7.4.1).
     InvalidCloseCode,
     /// A close reason of more than 123 bytes (§5.5.1).
     ReasonTooLong,
@@ -225,7 +228,7 @@ pub enum SendError {
     /// The compressor failed. The next message starts with an empty window, so that the peer can read
     /// it.
     Codec,
-    /// The output has no room for all that had to be written.
+    /// The output has no room for all bytes of the call.
     #[doc(alias("backpressure", "would block"))]
     Full,
 }
