@@ -22,8 +22,8 @@ use crate::{
 /// connection and, if context takeover was agreed, keeps its window between messages: it compresses
 /// better, but each connection holds the codec's memory.
 ///
-/// The buffer has room for the compressed message at worst, [`bound`](Deflater::bound) bytes of it.
-/// It is there while a message is sent; afterwards up to [`keeping`](Deflater::keeping) bytes
+/// The buffer has room for the largest compressed form of a message: [`bound`](Deflater::bound)
+/// bytes. It exists while a message is sent. Afterwards up to [`keeping`](Deflater::keeping) bytes
 /// remain.
 ///
 /// ```
@@ -55,14 +55,14 @@ pub struct Deflater<C> {
 }
 
 impl<C: Compress> Deflater<C> {
-    /// Creates a deflater for any number of connections, which compresses each message by itself, with
-    /// a window of the size that its connection agreed on.
+    /// Creates a deflater for any number of connections. It compresses each message independently,
+    /// with a window of the size that the connection agreed on.
     pub const fn shared(codec: C) -> Self {
         Deflater::new(codec, false)
     }
 
-    /// Creates a deflater for one connection. Used for two, it would tell each of what the other
-    /// sends.
+    /// Creates a deflater for one connection. If two connections used it, each would reveal to its
+    /// peer what the other sends.
     pub const fn own(codec: C) -> Self {
         Deflater::new(codec, true)
     }
@@ -72,7 +72,7 @@ impl<C: Compress> Deflater<C> {
     }
 
     /// Sets the length from which messages are compressed, in bytes; 64 unless set. Shorter ones
-    /// are sent as they are. It does not apply to fragments.
+    /// are sent as they are. The threshold does not apply to fragments.
     #[must_use]
     pub fn threshold(self, bytes: usize) -> Self {
         Deflater { threshold: bytes, ..self }
@@ -104,9 +104,9 @@ impl<C: Compress> Deflater<C> {
         first: bool,
         last: bool,
     ) -> Result<&[u8], SendError> {
-        // RFC 7692 §7.1.1: a window is taken over only where that was agreed.
-        // The window of a shared deflater is forgotten, also between two fragments, because others
-        // may have compressed in between.
+        // RFC 7692 §7.1.1: the window is kept only if context takeover was agreed. A shared
+        // deflater is reset before each fragment, too, because other connections may have used it
+        // since the last one.
         if !self.own || first && !context.takeover {
             self.ready = false;
         }
@@ -125,7 +125,7 @@ impl<C: Compress> Deflater<C> {
         }
         let length = self.codec.compress(data, &mut self.scratch);
         let payload = length.and_then(|length| self.scratch.get(..length));
-        // RFC 7692 §7.2.1: flushed, so that the peer can read all of it.
+        // RFC 7692 §7.2.1: the compressor was flushed, so that the peer can read all of it.
         match payload.and_then(|payload| Some((payload, payload.strip_suffix(&TAIL)?))) {
             Some((_, message)) if last => Ok(message),
             Some((fragment, _)) => Ok(fragment),
@@ -136,14 +136,14 @@ impl<C: Compress> Deflater<C> {
         }
     }
 
-    /// Gives memory back that a long message took.
+    /// Frees the memory that a long message took.
     fn release(&mut self) {
         if self.scratch.capacity() > self.keep {
             self.scratch = Vec::new();
         }
     }
 
-    /// Compresses a whole message by itself and hands it on.
+    /// Compresses a whole message independently, and passes it to `then`.
     pub(crate) fn compress_alone<T>(
         &mut self,
         window: WindowBits,
@@ -152,7 +152,7 @@ impl<C: Compress> Deflater<C> {
     ) -> Result<T, SendError> {
         let context = Context { takeover: false, window };
         let result = self.compress(context, data, true, true).and_then(then);
-        // The peer of an own one has not seen it.
+        // An own compressor has now seen a message that its peer will not receive.
         self.ready = false;
         self.release();
         result
@@ -168,19 +168,19 @@ impl<C> fmt::Debug for Deflater<C> {
 
 /// Bytes out, compressed (RFC 7692 §7.2.1).
 impl<R: Role> Connection<R> {
-    /// Appends a message in one compressed frame, behind the Pong that may be owed (RFC 7692
+    /// Appends a message in one compressed frame, after the Pong that may be owed (RFC 7692
     /// §7.2.1).
     ///
-    /// It is sent as it is where compression was not agreed, and where it is shorter than the
-    /// [threshold](Deflater::threshold). A message that mixes a secret with what others may choose
-    /// is better sent by [`send_text`](Connection::send_text): its compressed length would tell of
-    /// the secret (RFC 7692 §8).
+    /// The message is sent uncompressed if compression was not agreed, or if the message is shorter
+    /// than the [threshold](Deflater::threshold). Send a message that mixes a secret with what
+    /// others may choose by [`send_text`](Connection::send_text), because the compressed length
+    /// would reveal the secret (RFC 7692 §8).
     ///
     /// # Errors
     ///
-    /// As for [`send_text`](Connection::send_text), and [`SendError::Codec`]. `out` has to have
-    /// room for what the message may become at worst: see [`Deflater::bound`]. Where it has not,
-    /// the codec has not seen the message, and the peer can read what comes next.
+    /// As for [`send_text`](Connection::send_text), and [`SendError::Codec`]. `out` needs room for
+    /// the largest compressed form of the message: see [`Deflater::bound`]. If there is no room,
+    /// the codec has not seen the message, so the peer can read later ones.
     pub fn send_compressed<C: Compress>(
         &mut self,
         data: Data<'_>,
@@ -197,7 +197,7 @@ impl<R: Role> Connection<R> {
         let (role, sender) = self.sending();
         let keys = sender.reserve(Some(bound), role, out)?;
         let payload = deflater.compress(context, plain, true, true);
-        // RFC 7692 §6: RSV1 marks it as compressed.
+        // RFC 7692 §6: RSV1 means that the message is compressed.
         let first = first_byte(true, true, data.kind().into());
         let sent = payload.map(|payload| sender.append(keys, Some(Frame { first, payload }), out));
         deflater.release();
@@ -207,7 +207,7 @@ impl<R: Role> Connection<R> {
     /// Appends one fragment of a compressed message, the last one if `last` (RFC 7692 §7.2.1). The
     /// compressor is flushed, so the peer can read all of it when it arrives.
     ///
-    /// Where compression was not agreed, or the open message is not compressed, this is
+    /// If compression was not agreed, or the open message is not compressed, this is the same as
     /// [`send_fragment`](Connection::send_fragment). A message is compressed in all its fragments
     /// or in none.
     ///
