@@ -1,5 +1,5 @@
-//! What a DEFLATE codec has to do for [`Deflater`](crate::Deflater) and
-//! [`Inflater`](crate::Inflater): the traits that connect them to a library.
+//! The traits by which a DEFLATE library works for [`Deflater`](crate::Deflater) and
+//! [`Inflater`](crate::Inflater).
 
 use alloc::boxed::Box;
 use core::{error, fmt};
@@ -17,7 +17,8 @@ pub(crate) const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xFF, 0xFF];
 
 /// A compressor to raw DEFLATE (RFC 1951), for a [`Deflater`](crate::Deflater).
 ///
-/// `ZlibCompress` of the feature `deflate` is one. Implement this trait to bring another.
+/// `ZlibCompress` (feature `deflate`) implements this trait. Implement it yourself to use another
+/// library.
 ///
 /// ```
 /// use websocket_proto::{Compress, Deflater, WindowBits};
@@ -84,7 +85,8 @@ impl<C: Compress + ?Sized> Compress for Box<C> {
 
 /// A decompressor of raw DEFLATE (RFC 1951), for an [`Inflater`](crate::Inflater).
 ///
-/// `ZlibDecompress` of the feature `deflate` is one. Implement this trait to bring another.
+/// `ZlibDecompress` (feature `deflate`) implements this trait. Implement it yourself to use another
+/// library.
 ///
 /// ```
 /// use websocket_proto::{Decompress, Inflater, Progress};
@@ -137,9 +139,9 @@ pub trait Decompress {
     ///
     /// Not called for a message that [`ended`](Progress::ended) with a final block.
     ///
-    /// The default implementation hands `end` and an empty stored block to
-    /// [`decompress`](Self::decompress). A codec that is inside another block takes them for
-    /// something else, nearly always for data of the message or for an error.
+    /// The default implementation passes `end` and an empty stored block to
+    /// [`decompress`](Self::decompress). A codec that is in the middle of a block reads them as
+    /// something else, nearly always as data of the message or as an error.
     #[must_use]
     fn finish(&mut self, end: &[u8]) -> bool {
         [end, &EMPTY_BLOCK].into_iter().all(|block| {
@@ -208,7 +210,7 @@ impl Progress {
     }
 }
 
-/// Why compressed bytes were not inflated; a codec reports it by [`Progress::with_fault`].
+/// Why compressed bytes were not inflated. A codec reports it with [`Progress::with_fault`].
 ///
 /// ```
 /// use websocket_proto::{Failure, InflateError, Violation};
