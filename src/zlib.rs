@@ -1,4 +1,4 @@
-//! The codec that is built in: DEFLATE by `zlib-rs`.
+//! The built-in codec: DEFLATE by `zlib-rs`.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,7 +16,7 @@ use crate::{
 
 /// The compressor of the crate `zlib-rs`, for a [`Deflater`](crate::Deflater).
 ///
-/// Memory is allocated when there first is something to compress. In KiB, whatever the level:
+/// The compressor allocates on first use. It takes this many KiB, at every level:
 ///
 /// | window bits | memory level 1 | 8 (unless set) | 9 |
 /// |---|---|---|---|
@@ -49,7 +49,8 @@ impl ZlibCompress {
         ZlibCompress { level, memory_level: 8, state: None }
     }
 
-    /// Sets how much memory is used, from 1 to 9; 8 unless set. Values beyond count as those.
+    /// Sets how much memory is used, from 1 to 9; 8 unless set. Values outside this range count as
+    /// the nearest one in it.
     #[must_use]
     pub fn memory_level(self, level: u8) -> Self {
         ZlibCompress { memory_level: level.clamp(1, 9), ..self }
@@ -59,14 +60,15 @@ impl ZlibCompress {
         if !has_memory(512 << 10) {
             return None;
         }
-        // zlib cannot look back 256 bytes at most; repeating the last byte looks back one.
+        // zlib does not support a window of 256 bytes. With its run-length strategy a match refers
+        // to the byte before it, so that it fits any window.
         let (bits, strategy) = match window {
             WindowBits::MIN => (9, Strategy::Rle),
             window => (window.get(), Strategy::Default),
         };
         Some(zlib_rs::Deflate::new_with_config(DeflateConfig {
             level: self.level.into(),
-            // Negative: without the header and the checksum of zlib.
+            // Negative means raw DEFLATE, without the header and the checksum of zlib.
             window_bits: -i32::from(bits),
             mem_level: self.memory_level.into(),
             strategy,
@@ -87,7 +89,7 @@ impl Compress for ZlibCompress {
     }
 
     fn bound(&self, length: usize) -> usize {
-        // Nine bits of each byte, and the ends of blocks, which a low memory level makes many.
+        // Nine bits for each byte, and the ends of blocks. A low memory level makes many blocks.
         length.saturating_add(length / 8).saturating_add(length / 16).saturating_add(64)
     }
 
@@ -109,17 +111,17 @@ impl Compress for ZlibCompress {
             written += usize::try_from(deflate.total_out() - before_out).ok()?;
             input = input.get(consumed..)?;
             if input.is_empty() {
-                // An output that is full may lack the end.
+                // If the output is full, the end may be missing.
                 return (written < output.len()).then_some(written);
             }
         }
     }
 }
 
-/// The decompressor of the crate `zlib-rs`, for an [`Inflater`](crate::Inflater). It reads what was
-/// compressed with any window.
+/// The decompressor of the crate `zlib-rs`, for an [`Inflater`](crate::Inflater). It supports every
+/// window size.
 ///
-/// It allocates 79 KiB when there first is something to inflate.
+/// The decompressor allocates 79 KiB on first use.
 ///
 /// ```
 /// use websocket_proto::{Decompress, Progress, ZlibDecompress};
@@ -138,13 +140,13 @@ pub struct ZlibDecompress {
 
 struct Inflating {
     inflate: zlib_rs::Inflate,
-    /// The window, in a ring: zlib drops its own behind a final block.
+    /// The window, as a ring buffer, because zlib drops its own after a final block.
     history: Vec<u8>,
-    /// Where in the ring the next byte goes.
+    /// The position of the next byte in the ring.
     next: usize,
     /// Whether the input so far ends with a final block.
     ended: bool,
-    /// Whether zlib has seen that it was final, and so lacks the window.
+    /// Whether zlib has noticed that the block was final, and so has no window.
     bare: bool,
 }
 
@@ -177,11 +179,11 @@ impl Inflating {
         (self.ended, self.bare) = (false, false);
     }
 
-    /// Keeps the end of what was inflated.
+    /// Copies the end of the inflated bytes into the ring.
     fn remember(&mut self, output: &[u8]) {
         let size = WindowBits::MAX.bytes();
         let end = output.get(output.len().saturating_sub(size)..).unwrap_or_default();
-        // The ring is filled first, then its oldest bytes are written over.
+        // The ring is filled first. After that, its oldest bytes are overwritten.
         let (fresh, over) = end.split_at(end.len().min(size - self.history.len()));
         self.history.extend_from_slice(fresh);
         let (back, front) = over.split_at(over.len().min(self.history.len() - self.next));
@@ -193,12 +195,13 @@ impl Inflating {
         self.next = (self.next + over.len()) % size;
     }
 
-    /// Goes on behind a final block, with the window that was (RFC 7692 §7.2.3.5).
+    /// Restarts zlib after a final block, with the window from before (RFC 7692 §7.2.3.5).
     fn restart(&mut self) -> Result<(), zlib_rs::InflateError> {
         self.bare = false;
         self.inflate.reset(false);
         let (newer, older) = self.history.split_at(self.next.min(self.history.len()));
-        // In parts, since the peer sets the distance at which a long copy is slow.
+        // The window is copied in parts, because long copies are slow at some distances, and the
+        // peer chooses the distance.
         let mut parts = older.chunks(PART).chain(newer.chunks(PART));
         parts.try_for_each(|part| self.inflate.set_dictionary(part).map(drop))
     }
@@ -244,7 +247,7 @@ impl Decompress for ZlibDecompress {
             if status.is_err() {
                 return progress.with_fault(InflateError::Corrupt);
             }
-            // What ended may have been found to have ended before.
+            // The end of the final block may have been noticed by an earlier call.
             let stuck = taken + made == 0 && !state.ended;
             if progress.consumed >= input.len() || progress.produced >= output.len() || stuck {
                 return progress.with_ended(state.ended);
@@ -259,7 +262,7 @@ impl Decompress for ZlibDecompress {
             return false;
         }
         let (before_in, before_out) = (state.inflate.total_in(), state.inflate.total_out());
-        // Told so, zlib stops behind a block, in front of the byte that was added.
+        // With this flush mode, zlib stops after a block, before the byte that was added.
         let status = state.inflate.decompress(&input, &mut [0], InflateFlush::Block);
         status.is_ok()
             && state.inflate.total_in() - before_in == end.len() as u64
