@@ -1,13 +1,13 @@
-//! Short DEFLATE blocks behind a final one (RFC 1951 §3.2.3).
+//! Short DEFLATE blocks after a final one (RFC 1951 §3.2.3).
 //!
 //! zlib ends its stream at a final block and forgets its window. RFC 7692 §7.2.3.5 lets blocks
 //! follow that refer to this window, so the whole window has to be copied back, which takes some
 //! 600 ns. A final block can be two bytes long, so a peer that sends nothing else would cost 300 ns
 //! a byte.
 //!
-//! A final block differs from another one in that the next block begins with a byte. [`reopen`]
-//! rewrites it into the same block that is not final, with an empty stored block behind it, which
-//! also makes the next block begin with a byte. zlib then keeps its window:
+//! After a final block, the next block begins on a byte boundary. [`reopen`] rewrites it into the
+//! same block that is not final, followed by an empty stored block, which also makes the next block
+//! begin on a byte boundary. zlib then keeps its window:
 //!
 //! ```text
 //! received   1 01 codes padding
@@ -15,15 +15,15 @@
 //! ```
 //!
 //! Two bits have to be found for this. The first bit of the block is found because the block before
-//! it was final, too. The bit behind its last code is found by reading the codes, which is simple
-//! for stored blocks and for fixed codes. A block of dynamic codes is left as it is, because its
-//! twelve bytes and more make up for a copy.
+//! it was final, too. The bit after its last code is found by reading the codes, which is simple
+//! for stored blocks and for fixed codes. A block of dynamic codes is left as it is: such a block
+//! has twelve bytes or more, which is long enough to be worth a copy.
 
 use arrayvec::ArrayVec;
 
 use crate::codec::TAIL;
 
-/// How many bytes of input are read. Longer blocks make up for a copy of the window.
+/// The number of bytes of input that are read. Longer blocks are worth a copy of the window.
 const SHORT: usize = 64;
 
 /// Rewritten blocks, of which none is final.
@@ -35,7 +35,7 @@ pub(crate) struct Reopened {
 }
 
 /// Rewrites the blocks at the beginning of `input` up to the first final one, so that none is final
-/// but the next block still begins with a byte.
+/// and the next block still begins on a byte boundary.
 ///
 /// Returns `None` if there is no final block, if it or a block before it has dynamic codes, if they
 /// are long or not fully received, or unless `room` is more than they inflate to: zlib then reads
@@ -107,7 +107,8 @@ impl Bits<'_> {
     fn fixed(&mut self) -> Option<usize> {
         let mut produced = 0;
         loop {
-            // Seven bits tell a literal, of eight bits or nine, and which of the lengths it is.
+            // Seven bits tell a literal of eight or nine bits from a length, and one length from
+            // another.
             let length = match self.code(7)? {
                 0 => return Some(produced),
                 code @ 1..24 => code - 1,
