@@ -20,7 +20,7 @@ use core::num::{NonZeroU8, TryFromIntError};
 #[non_exhaustive]
 pub struct Agreed {
     /// The parameters of permessage-deflate, if it is in use (RFC 7692). Messages can then be sent
-    /// compressed, and those that are received so arrive as pieces of
+    /// compressed, and compressed messages arrive as pieces of
     /// [`Event::Compressed`](crate::Event::Compressed).
     pub deflate: Option<Deflate>,
 }
@@ -40,11 +40,11 @@ impl Agreed {
     }
 }
 
-/// The parameters of permessage-deflate (RFC 7692 §7.1): what a side wants, and what was agreed.
+/// The parameters of permessage-deflate (RFC 7692 §7.1), as a side wants them or as both agreed.
 ///
-/// They speak of two directions, one for each side that compresses. A compressor that takes its
-/// context over to the next message compresses better, and costs both sides a codec for each
-/// connection; one that does not can be shared by all connections of a thread.
+/// There are parameters for each direction. A compressor with context takeover keeps its window
+/// between messages: it compresses better, but both sides need a codec for each connection. A
+/// compressor without it can be shared by all connections of a thread.
 ///
 /// The default wants no context takeover in either direction, so that an idle connection costs no
 /// more than one without compression. It suits a server; a client offers
@@ -76,11 +76,9 @@ pub struct Deflate {
     pub server_no_context_takeover: bool,
     /// Whether the client begins each message with an empty window (RFC 7692 §7.1.1.2).
     pub client_no_context_takeover: bool,
-    /// The window that the server compresses with (RFC 7692 §7.1.2.1); `None` says nothing: the
-    /// largest.
+    /// The window that the server compresses with (RFC 7692 §7.1.2.1); `None` means the largest.
     pub server_max_window_bits: Option<WindowBits>,
-    /// The window that the client compresses with (RFC 7692 §7.1.2.2); `None` says nothing: the
-    /// largest.
+    /// The window that the client compresses with (RFC 7692 §7.1.2.2); `None` means the largest.
     pub client_max_window_bits: Option<WindowBits>,
 }
 
@@ -119,8 +117,8 @@ impl Deflate {
         },
     ];
 
-    /// No context takeover, and no limit on a window; as an offer it lets the server set one for
-    /// the client.
+    /// Creates parameters without context takeover and without limits on the windows. As an offer,
+    /// they allow the server to limit the client's window.
     #[must_use]
     pub const fn new() -> Self {
         Deflate {
@@ -153,10 +151,10 @@ pub struct WindowBits(NonZeroU8);
 impl WindowBits {
     /// 8: 256 bytes.
     pub const MIN: Self = WindowBits(NonZeroU8::MIN.saturating_add(7));
-    /// 15: 32 KiB, what DEFLATE can use at most.
+    /// 15: 32 KiB, the largest that DEFLATE has.
     pub const MAX: Self = WindowBits(NonZeroU8::MIN.saturating_add(14));
 
-    /// `None` for anything but 8 to 15.
+    /// Creates a window size; `None` if `bits` is not 8 to 15.
     #[must_use]
     pub const fn new(bits: u8) -> Option<Self> {
         match NonZeroU8::new(bits) {
@@ -165,13 +163,13 @@ impl WindowBits {
         }
     }
 
-    /// The number: 8 to 15.
+    /// Returns the number: 8 to 15.
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0.get()
     }
 
-    /// The size in bytes: 256 to 32768.
+    /// Returns the size in bytes: 256 to 32768.
     #[must_use]
     pub const fn bytes(self) -> usize {
         1_usize.wrapping_shl(self.0.get() as u32)
@@ -182,7 +180,7 @@ impl TryFrom<u8> for WindowBits {
     type Error = TryFromIntError;
 
     fn try_from(bits: u8) -> Result<Self, TryFromIntError> {
-        // For a number out of range, 0 gives the error of the standard library.
+        // If the number is out of range, converting 0 gives the standard library's error.
         WindowBits::new(bits).map_or_else(|| NonZeroU8::try_from(0).map(WindowBits), Ok)
     }
 }
