@@ -4,9 +4,8 @@
 //! `String`, because then it needs no second validation: each piece was validated when it arrived.
 //! Text and binary messages share one allocation, which changes its type between messages.
 //!
-//! A binary message may have room behind it that a driver reads into. The room has been initialised,
-//! with zeros or by an earlier message, and belongs to the message only when that
-//! [grows](Storage::grow):
+//! After a binary message there may be room that a driver reads into. The room was initialised with
+//! zeros or by an earlier message. It becomes part of the message with [`grow`](Storage::grow):
 //!
 //! ```text
 //! | the message so far | room          | not initialised |
@@ -56,7 +55,8 @@ impl Storage<'_> {
         }
     }
 
-    /// How many bytes of heap memory may be kept between messages besides the storage's own.
+    /// Returns how many more bytes of heap memory may be kept between messages, besides the
+    /// storage's own.
     #[cfg(feature = "alloc")]
     pub(crate) fn spare(&self) -> usize {
         match self {
@@ -84,8 +84,9 @@ impl Storage<'_> {
         }
     }
 
-    /// Returns memory behind the message, to read more of it into, of at most `most` bytes: those that
-    /// the frame still has. `None` if there is none, or if it is not worth a read of its own.
+    /// Returns memory after the message, to read more of the message into. It has at most `most`
+    /// bytes, which is what the frame has still to come. `None` if there is no room, or too little
+    /// to be worth a separate read.
     #[cfg_attr(not(feature = "alloc"), expect(unused_variables))]
     pub(crate) fn room(&mut self, most: u64, limit: u64) -> Option<&mut [u8]> {
         match self {
@@ -99,7 +100,8 @@ impl Storage<'_> {
         }
     }
 
-    /// Appends the first `more` bytes of the [room](Storage::room), which are unmasked.
+    /// Appends the first `more` bytes of the [room](Storage::room). They have to be unmasked
+    /// already.
     pub(crate) const fn grow(&mut self, more: usize) {
         let length = match self {
             #[cfg(feature = "alloc")]
@@ -111,7 +113,7 @@ impl Storage<'_> {
         *length = length.saturating_add(more);
     }
 
-    /// The joined message, whose pieces had this kind.
+    /// Returns the joined message, whose pieces had this kind.
     pub(crate) fn data(&self, kind: Kind) -> Data<'_> {
         match self {
             #[cfg(feature = "alloc")]
@@ -120,7 +122,8 @@ impl Storage<'_> {
                 let bytes = buffer.get(..*length).unwrap_or_default();
                 match kind {
                     Kind::Binary => Data::Binary(bytes),
-                    // All pieces were text, which the type of a byte buffer cannot say.
+                    // All pieces were valid text, but a byte buffer loses that fact, so it is
+                    // validated again.
                     Kind::Text => Data::Text(utf8::validate(bytes).unwrap_or_default()),
                 }
             }
@@ -136,18 +139,18 @@ pub(crate) struct Heap {
     keep: usize,
 }
 
-/// One allocation, of the type that the latest message had.
+/// One allocation, with the type of the latest message.
 #[cfg(feature = "alloc")]
 enum Memory {
     Text(String),
-    /// The message is the first `length` bytes. Behind them is room to read into.
+    /// The message is the first `length` bytes. The others are room to read into.
     Binary {
         data: Vec<u8>,
         length: usize,
     },
 }
 
-/// How many bytes a read into the heap has at least; at most, it has four times as many.
+/// The least number of bytes of a read into the heap. The greatest is four times as many.
 #[cfg(feature = "alloc")]
 const READ: usize = 16 << 10;
 
@@ -155,7 +158,7 @@ const READ: usize = 16 << 10;
 impl Memory {
     const EMPTY: Self = Memory::Binary { data: Vec::new(), length: 0 };
 
-    /// Takes the type of messages of this kind.
+    /// Converts the memory to the type for messages of this kind.
     #[inline]
     fn turn_into(&mut self, kind: Kind) {
         match (kind, &*self) {
@@ -171,7 +174,8 @@ impl Memory {
                 Memory::Binary { data: text.into_bytes(), length }
             }
             Memory::Binary { mut data, length } => {
-                // There is nothing in it when the first piece of a message takes it over.
+                // The memory is empty here, because it is converted at the first piece of a
+                // message.
                 data.truncate(length);
                 Memory::Text(String::from_utf8(data).unwrap_or_default())
             }
@@ -227,15 +231,16 @@ impl Heap {
                 }
                 *length = data.len();
             }
-            // The memory has the type of the piece.
+            // The memory has the type that fits the piece.
             _ => {}
         }
         Ok(())
     }
 
-    /// Returns room as long as what has arrived of the message, between one and four times [`READ`].
-    /// It is shorter where the memory has less room, so that memory only doubles. A frame of which
-    /// less is to come is received as any other. Asked again, it returns the same.
+    /// Returns room as long as the message so far, but between one and four times [`READ`]. The
+    /// room is shorter if the memory has less, so that memory only doubles. If less than [`READ`]
+    /// of the frame is to come, this returns `None`, and the frame is received like any other.
+    /// Calling it again returns the same room.
     fn room(&mut self, most: u64, limit: u64) -> Option<&mut [u8]> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         if most < READ {
@@ -258,7 +263,7 @@ impl Heap {
         data.get_mut(*length..end)
     }
 
-    /// The message, of which there may have been no piece.
+    /// Returns the message, which may be empty.
     fn data(&self, kind: Kind) -> Data<'_> {
         match (kind, &self.memory) {
             (Kind::Text, Memory::Text(text)) => Data::Text(text),
@@ -271,8 +276,8 @@ impl Heap {
     }
 }
 
-/// Returns what to reserve for `more` bytes after `length`. Capacity doubles, but only up to `limit`,
-/// and only up to `keep` while the message fits there.
+/// Returns how many bytes to reserve for `more` bytes after `length`. Capacity doubles, but only up
+/// to `limit`, and only up to `keep` while the message fits there.
 #[cfg(feature = "alloc")]
 pub(crate) fn growth(
     length: usize,
