@@ -13,10 +13,10 @@ use crate::{
     role::Server,
 };
 
-/// A message that was encoded once, for any number of server connections.
+/// A message to send to many clients, encoded once for any number of server connections.
 ///
 /// A server's frames are not masked (§5.1), so the same bytes serve all peers. A client connection
-/// takes no such message, because it masks each frame with its own key.
+/// cannot send it, because it masks each frame with its own key.
 ///
 /// ```
 /// use websocket_proto::{Agreed, Config, Connection, Data, Prepared, Server};
@@ -34,21 +34,21 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Prepared {
     kind: Kind,
-    /// The window that reads it, if it is compressed.
+    /// The window that is needed to read the message, if it is compressed.
     window: Option<WindowBits>,
     frame: Vec<u8>,
 }
 
 impl Prepared {
-    /// Encodes a message, uncompressed.
+    /// Creates an uncompressed message.
     #[must_use]
     pub fn new(data: Data<'_>) -> Self {
         Prepared::encode(data.kind(), None, data.as_bytes())
     }
 
-    /// Compresses a message once for all connections that can read it: those that have agreed on
-    /// compression without context takeover for the server, and on a window no smaller than
-    /// `window` (RFC 7692 §7.1). A short message is compressed, too. Send the plain message to the
+    /// Creates a compressed message for all connections whose peers can read it. These have agreed
+    /// on compression without context takeover for the server, and on a window no smaller than
+    /// `window` (RFC 7692 §7.1). Short messages are compressed, too. Send the plain message to the
     /// other connections:
     ///
     /// ```
@@ -77,7 +77,7 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// [`SendError::Codec`], and [`SendError::Full`] when there is no memory to compress in.
+    /// [`SendError::Codec`]; [`SendError::Full`] if there is no memory to compress in.
     pub fn compressed<C: Compress>(
         data: Data<'_>,
         window: WindowBits,
@@ -113,12 +113,12 @@ impl Connection<Server> {
     /// # Errors
     ///
     /// As for [`send_text`](Connection::send_text); [`SendError::NotAgreed`] if the message is
-    /// compressed and the peer could not read it, or what comes after it.
+    /// compressed and the peer could not read it, or could not read later messages.
     pub fn prepared<'p>(&self, message: &'p Prepared) -> Result<&'p [u8], SendError> {
         self.check_message()?;
         if let Some(window) = message.window {
-            // RFC 7692 §7.1.1.1: with context takeover it would move the peer's window and not
-            // ours.
+            // RFC 7692 §7.1.1.1: with context takeover the message would change the peer's window,
+            // but not ours.
             let context = Context::agreed(self.agreed(), false);
             if !context.is_some_and(|context| !context.takeover && window <= context.window) {
                 return Err(SendError::NotAgreed);
