@@ -7,7 +7,7 @@ use crate::error::SendError;
 
 /// The side of a connection: [`Server`] or [`Client`], which decides at compile time who masks.
 ///
-/// Use it as a bound for code that serves both sides. Other types cannot implement it.
+/// Use this trait as a bound for code that serves both sides. Other types cannot implement it.
 ///
 /// ```
 /// use websocket_proto::{Connection, Role, State};
@@ -79,7 +79,7 @@ pub struct Client<M>(pub M);
 /// ```
 #[doc(alias("masking", "masking key", "rng", "random", "entropy"))]
 pub trait MaskSource {
-    /// Returns the next key, or `None` when there is no entropy: the frame is then not sent.
+    /// Returns the next key; `None` if there is no entropy, and then the frame is not sent.
     fn mask_key(&mut self) -> Option<[u8; 4]>;
 }
 
@@ -90,8 +90,8 @@ impl<F: FnMut() -> [u8; 4]> MaskSource for F {
     }
 }
 
-// For every `M` in place of `dyn MaskSource` these would overlap with the closures above, because
-// `&mut F` and `Box<F>` are closures themselves when `F` is one.
+// These are only for `dyn MaskSource`. For every `M` they would overlap with the closures above,
+// because `&mut F` and `Box<F>` are closures if `F` is one.
 macro_rules! forward {
     ($($(#[$cfg:meta])? $source:ty,)+) => {$(
         $(#[$cfg])?
@@ -122,7 +122,7 @@ pub(crate) mod sealed {
         /// Whether this is the client, whose frames are masked (§5.1).
         const CLIENT: bool;
 
-        /// The key for the next frame; `None` for the side that does not mask.
+        /// Returns the key for the next frame; `None` on the side that does not mask.
         fn mask_key(&mut self) -> Result<Option<[u8; 4]>, SendError>;
     }
 
@@ -147,7 +147,7 @@ pub(crate) mod sealed {
 
 /// Masking keys from the operating system, drawn 64 at a time so that one costs nanoseconds.
 ///
-/// A new source holds no keys: the first one asks the operating system. The type is not `Clone`,
+/// A new source has no keys, and asks the operating system for the first. The type is not `Clone`,
 /// because two connections would then share keys.
 ///
 /// ```
@@ -163,7 +163,7 @@ pub(crate) mod sealed {
 #[cfg(feature = "random")]
 pub struct SystemMask {
     block: [u8; 256],
-    /// How many bytes at the front of the block are not used yet.
+    /// The number of bytes at the front of the block that are not used yet.
     unused: usize,
 }
 
