@@ -39,18 +39,18 @@ pub enum Message<'m> {
     Text(&'m str),
     /// A binary message.
     Binary(&'m [u8]),
-    /// As [`Event::Ping`](crate::Event::Ping).
+    /// A Ping, like [`Event::Ping`](crate::Event::Ping).
     Ping(ControlPayload),
-    /// As [`Event::Pong`](crate::Event::Pong).
+    /// A Pong, like [`Event::Pong`](crate::Event::Pong).
     Pong(ControlPayload),
-    /// As [`Event::Close`](crate::Event::Close).
+    /// The peer's Close, like [`Event::Close`](crate::Event::Close).
     Close(Option<CloseFrame>),
-    /// As [`Event::Failed`](crate::Event::Failed).
+    /// The failure of the connection, like [`Event::Failed`](crate::Event::Failed).
     Failed(Failure),
 }
 
 impl<'m> Message<'m> {
-    /// The payload of a text or binary message, `None` for every other event.
+    /// Returns the payload of a text or binary message; `None` for every other event.
     ///
     /// ```
     /// use websocket_proto::{Agreed, Config, Connection, Message, SendError, Server};
@@ -129,19 +129,19 @@ pub enum OwnedMessage {
     Text(String),
     /// A binary message.
     Binary(Vec<u8>),
-    /// As [`Event::Ping`](crate::Event::Ping).
+    /// A Ping, like [`Event::Ping`](crate::Event::Ping).
     Ping(ControlPayload),
-    /// As [`Event::Pong`](crate::Event::Pong).
+    /// A Pong, like [`Event::Pong`](crate::Event::Pong).
     Pong(ControlPayload),
-    /// As [`Event::Close`](crate::Event::Close).
+    /// The peer's Close, like [`Event::Close`](crate::Event::Close).
     Close(Option<CloseFrame>),
-    /// As [`Event::Failed`](crate::Event::Failed).
+    /// The failure of the connection, like [`Event::Failed`](crate::Event::Failed).
     Failed(Failure),
 }
 
 #[cfg(feature = "alloc")]
 impl OwnedMessage {
-    /// Lends the message.
+    /// Returns the message as one that borrows from this.
     #[must_use]
     pub fn as_message(&self) -> Message<'_> {
         match self {
