@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Messages<'_> {
-    /// As [`receive_pieces`](Messages::receive_pieces), with an inflater for what is compressed.
+    /// Like [`receive_pieces`](Messages::receive_pieces), with an inflater for compressed messages.
     #[inline(never)]
     pub(super) fn inflate_pieces<'m, 'i: 'm, R: Role, D: Decompress>(
         &'m mut self,
@@ -51,8 +51,8 @@ impl Messages<'_> {
         }
     }
 
-    /// Inflates a compressed piece and stores what comes of it. For a shared inflater, collects it
-    /// until the message is fully received.
+    /// Inflates a compressed piece and stores the result. For a shared inflater, collects it until
+    /// the message is fully received.
     #[inline(never)]
     fn inflate<R: Role, D: Decompress>(
         &mut self,

@@ -2,7 +2,7 @@
 //!
 //! # The modes
 //!
-//! Where a message lies when it is returned depends on how it arrived. [`Messages`] tries the ways
+//! Where the bytes of a returned message are depends on how it arrived. [`Messages`] tries the ways
 //! that copy nothing first:
 //!
 //! 1. **In the input.** The frame is a whole message and was fully received. This is the straight
@@ -65,9 +65,9 @@ use crate::{
     storage::Storage,
 };
 
-/// Joins the pieces of one connection into whole messages.
+/// Joins the pieces of messages that one connection receives into whole messages.
 ///
-/// A message that the input holds completely is handed through without a copy. Others are joined in
+/// A message that the input contains completely is returned without a copy. Others are joined in
 /// memory that is reused: on the heap (`Messages::new`, feature `alloc`), or in a buffer that the
 /// caller lends ([`Messages::lent`]). They can also [stay in the input](Messages::in_place) until
 /// they are complete.
@@ -96,7 +96,7 @@ use crate::{
 /// }
 /// ```
 ///
-/// A type that keeps one on the heap has the field `messages: Messages<'static>`.
+/// To store a value that joins on the heap in a struct, use the type `Messages<'static>`.
 #[doc(alias("stream", "defragment", "reassemble", "continuation", "buffer"))]
 pub struct Messages<'b> {
     storage: Storage<'b>,
@@ -104,11 +104,11 @@ pub struct Messages<'b> {
     #[cfg(feature = "alloc")]
     compressed: Vec<u8>,
     stored: Stored,
-    /// How many bytes a message may have that stays in the input; 0 for none.
+    /// The most bytes of a frame that may stay in the input until it is complete; 0 if none may.
     in_place: u32,
 }
 
-/// What the memory has in it.
+/// The contents of the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stored {
     Nothing,
@@ -121,8 +121,8 @@ enum Stored {
     Complete,
 }
 
-/// What was received, complete. This is small, because it is moved through several layers: the
-/// payload of a control frame is still in the connection.
+/// A complete message or control frame that was received. The value is small, because several
+/// layers move it: the payload of a control frame is still in the connection.
 enum Complete<'i> {
     /// A message in the input.
     InInput(Data<'i>),
@@ -139,7 +139,7 @@ enum Other {
     Failed(Failure),
 }
 
-/// What came of a compressed piece.
+/// The result of inflating a compressed piece.
 #[cfg(feature = "alloc")]
 enum Inflated {
     /// The message is not complete.
@@ -293,14 +293,15 @@ impl<'b> Messages<'b> {
         })
     }
 
-    /// Returns memory to read the next bytes of the stream into, if these belong to a long binary
-    /// message: then they need not be copied any more. Report how many were read with
-    /// [`receive_read`](Messages::receive_read). `None` if the next read goes to any other memory.
+    /// Returns memory to read the next bytes of the stream into, if they belong to a long binary
+    /// message. This saves a copy. Report how many bytes were read with
+    /// [`receive_read`](Messages::receive_read). `None` means that the next read goes to a buffer
+    /// of yours.
     ///
-    /// On the heap, it is offered while the frame has at least 16 KiB to come. It is about as long as
-    /// what the message has already, between 16 and 64 KiB, so that memory grows with what has
-    /// arrived. Of a [lent](Messages::lent) buffer it is all that is free, and is offered for every
-    /// binary frame. In no case is it longer than the rest of the frame.
+    /// On the heap, memory is offered while at least 16 KiB of the frame are still to come. The
+    /// memory is about as long as the message so far, between 16 and 64 KiB, so that it grows with
+    /// what has arrived. In a [lent](Messages::lent) buffer it is all that is free, for every
+    /// binary frame. It is never longer than the rest of the frame.
     ///
     /// ```
     /// # use std::io::{self, Read};
@@ -345,7 +346,7 @@ impl<'b> Messages<'b> {
         if rest == 0 {
             return None;
         }
-        // Behind a header that ended the input, nothing is stored yet but the message before.
+        // If the input ended with the header, the storage still has the message before.
         if self.stored == Stored::Complete {
             self.clear();
         }
@@ -354,7 +355,7 @@ impl<'b> Messages<'b> {
 
     /// Receives the `length` bytes that were read into the front of the
     /// [`read_buffer`](Messages::read_buffer), and returns the message if it is complete with them.
-    /// More bytes than it has count as all of it.
+    /// A greater `length` than the buffer has counts as all of it.
     pub fn receive_read<R: Role>(
         &mut self,
         connection: &mut Connection<R>,
@@ -441,7 +442,8 @@ impl<'b> Messages<'b> {
         }
     }
 
-    /// Takes what the connection has received; `None` if a message is not complete with it.
+    /// Handles what the connection has received, and returns what is complete now; `None` if a
+    /// message is not complete yet.
     fn join<'i, R: Role>(
         &mut self,
         connection: &Connection<R>,
@@ -490,8 +492,8 @@ impl<'b> Messages<'b> {
         Ok(self.advance(kind, position))
     }
 
-    /// Notes that a piece of a message of this kind is stored, and returns the kind if the message is
-    /// now complete.
+    /// Records that a piece of a message of this kind is stored, and returns the kind if the
+    /// message is now complete.
     const fn advance(&mut self, kind: Kind, position: Position) -> Option<Kind> {
         self.stored = if position.last { Stored::Complete } else { Stored::Pieces(kind) };
         if position.last { Some(kind) } else { None }
@@ -526,9 +528,9 @@ impl<'b> Messages<'b> {
         }
     }
 
-    /// Makes the message for a control frame or a failure. An end drops the open message. This is not
-    /// inlined, because every other message would then be moved with as many bytes as a control
-    /// payload has.
+    /// Makes the message for a control frame or a failure. A Close and a failure discard the open
+    /// message. This is not inlined, because then every other message would be moved with as many
+    /// bytes as a control payload has.
     #[inline(never)]
     fn other<R: Role>(
         &mut self,
@@ -551,25 +553,26 @@ impl<'b> Messages<'b> {
         })
     }
 
-    /// Whether nothing is held, of a message that is in progress or was returned.
+    /// Whether nothing is stored: neither a message in progress nor one that was returned.
     #[cfg(feature = "alloc")]
     pub(crate) fn is_empty(&self) -> bool {
         self.stored == Stored::Nothing
     }
 
-    /// Whether the storage has the front of a message.
+    /// Whether the storage has the beginning of a message.
     #[cfg(feature = "alloc")]
     pub(crate) const fn is_joining(&self) -> bool {
         matches!(self.stored, Stored::Pieces(_))
     }
 
-    /// The message that was just returned, if it lies in the storage; `kind` is its kind.
+    /// Returns the message that was returned last, if it is in the storage. `kind` is its kind.
     #[cfg(feature = "alloc")]
     pub(crate) fn joined(&self, kind: Kind) -> Option<Data<'_>> {
         (self.stored == Stored::Complete).then(|| self.storage.data(kind))
     }
 
-    /// Clears a message that was returned by an earlier call. Returns whether nothing is held now.
+    /// Clears a message that was returned by an earlier call. Returns whether nothing is stored
+    /// now.
     #[cold]
     fn clear_complete(&mut self) -> bool {
         if self.stored == Stored::Complete {
@@ -586,7 +589,7 @@ impl<'b> Messages<'b> {
     }
 }
 
-/// Shows sizes, and nothing of a message.
+/// Shows sizes, but no bytes of a message.
 impl fmt::Debug for Messages<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("Messages");
