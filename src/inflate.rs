@@ -2,9 +2,9 @@
 //!
 //! # One machine
 //!
-//! [`Inflater::next_piece`] takes compressed bytes until there is a piece to hand out, and returns
-//! its position. The piece then lies at the front of the buffer, from where it is lent in one of two
-//! ways: [`Inflater::piece`] as a piece, or [`Inflater::data`] as a message, if it is a whole one. The
+//! [`Inflater::next_piece`] takes compressed bytes until there is a piece to return, and returns
+//! its position. The piece is then at the front of the buffer, and is lent in one of two ways:
+//! [`Inflater::piece`] as a piece, or [`Inflater::data`] as a message, if it is a whole one. The
 //! next call discards it:
 //!
 //! ```text
@@ -70,14 +70,14 @@ use crate::{
 /// # Memory
 ///
 /// The buffer holds one piece: 17 KiB at most, less as long as no message inflates to so much. The
-/// window of the codec comes to it. [`Messages`](crate::Messages) joins several pieces in its own
-/// memory, up to [`Config::max_message`](crate::Config::max_message), and takes twice that while the
-/// memory grows.
+/// codec's own memory comes on top. [`Messages`](crate::Messages) joins several pieces in its own
+/// memory, up to [`Config::max_message`](crate::Config::max_message), and takes twice that while
+/// the memory grows.
 ///
 /// A peer that sends compressed data makes this side hold up to a thousand times as much, because
 /// one byte of DEFLATE inflates to more than a thousand. With 16 KiB of an unfinished message it
-/// fills the 16 MiB that are allowed by default. Where many connections have inflaters of their
-/// own, lower that limit, or take [pieces](Inflater::inflate).
+/// fills the 16 MiB that are allowed by default. If many connections have inflaters of their own,
+/// lower that limit, or take [pieces](Inflater::inflate).
 ///
 /// ```
 /// # #[cfg(feature = "deflate")] {
@@ -102,7 +102,7 @@ pub struct Inflater<D> {
     codec: D,
     /// Whether it belongs to one connection.
     own: bool,
-    /// Room for what is inflated, all of it initialised.
+    /// Memory for inflated bytes. All of it is initialised.
     buffer: Vec<u8>,
     /// How many bytes of `buffer` are inflated bytes of the current message.
     filled: usize,
@@ -114,7 +114,7 @@ pub struct Inflater<D> {
     compressed: u64,
     /// The last four compressed bytes that it has taken.
     last_bytes: [u8; 4],
-    /// Whether the codec filled the room that it had, so that it may have more.
+    /// Whether the codec filled its room in the latest call, so that it may have more output.
     has_more: bool,
     /// Whether the compressed bytes taken so far end with a final block.
     at_final_block: bool,
@@ -126,26 +126,28 @@ pub struct Inflater<D> {
     serial: u32,
 }
 
-/// The longest piece: the most bytes that the buffer has room for. A message of 16 KiB, a usual
-/// size, ends inside it: one that filled it would have to be joined, and codecs are slow at the end
-/// of their room.
+/// The longest piece: the most bytes that the buffer has room for. This is more than 16 KiB, a
+/// usual size of messages, because a message that fills the buffer has to be joined, and codecs are
+/// slow at the end of their room.
 const PIECE: usize = 17 << 10;
 
-/// How many bytes the buffer has room for at first, so that short messages take little memory.
+/// The number of bytes that the buffer has room for at first. It is small, so that short messages
+/// take little memory.
 const FIRST_ROOM: usize = PIECE / 4;
 
 impl<D: Decompress> Inflater<D> {
     /// Creates an inflater for one connection, for pieces or whole messages.
     ///
-    /// With context takeover it has to inflate every compressed message to its end: a message that
-    /// is left out is missing in the window, and the next is read wrong. Used for two connections,
-    /// it would show each what the other sends.
+    /// With context takeover, pass it every compressed message to its end. If one is left out, it
+    /// is missing in the window, and later messages are inflated wrongly. If two connections used
+    /// the inflater, each could see what the other receives.
     pub const fn own(codec: D) -> Self {
         Inflater::new(codec, true)
     }
 
-    /// Creates an inflater of whole messages for any number of connections whose peers do not take
-    /// their context over; one whose peer does is failed with [`InternalError::NoInflater`].
+    /// Creates an inflater of whole messages for any number of connections without context
+    /// takeover. A connection whose peer takes its context over is failed with
+    /// [`InternalError::NoInflater`].
     pub const fn shared(codec: D) -> Self {
         Inflater::new(codec, false)
     }
@@ -234,8 +236,9 @@ impl<D: Decompress> Inflater<D> {
         connection: &Connection<R>,
         input: &mut Compressed<'_>,
     ) -> Result<Option<Position>, Failure> {
-        // A piece that was taken whole is asked for again, to hear `None`. Nothing of it is left
-        // unless the codec has more, or a fault waits, of this very message.
+        // The caller passes a piece again after it was taken completely, until this returns `None`.
+        // There is more output only if the codec has some, or an error waits, and if it is of this
+        // message.
         let is_taken = input.data.is_empty() && !input.position.last;
         let is_idle = self.fault.is_none() && !self.has_more;
         if is_taken && (is_idle || input.serial != self.serial) {
@@ -260,13 +263,13 @@ impl<D: Decompress> Inflater<D> {
                 input.empty();
             }
             last &= self.fault.is_none();
-            // Where the buffer can grow, there is no piece before it has grown.
+            // A buffer that can grow is grown before a piece is returned.
             if !drained && self.buffer.len() < PIECE {
                 continue;
             }
             self.handed_out = match input.kind {
-                // §5.6: a message ends with a whole code point. A split one is validated with the
-                // rest, before which it then stands in the buffer.
+                // §5.6: a message ends with a whole code point. A split code point stays in the
+                // buffer, and is validated together with its rest.
                 Kind::Text if !last => utf8::split_cut(self.contents()).0.len(),
                 _ => self.filled,
             };
@@ -319,7 +322,7 @@ impl<D: Decompress> Inflater<D> {
         }
     }
 
-    /// Whether it takes pieces of a message.
+    /// Whether the inflater is an own one, which takes pieces of a message.
     pub(crate) const fn is_own(&self) -> bool {
         self.own
     }
@@ -349,7 +352,7 @@ impl<D: Decompress> Inflater<D> {
         if self.compressed == offset { Ok(()) } else { Err(InternalError::WrongConnection.into()) }
     }
 
-    /// Makes ready for a new message, of which nothing was inflated.
+    /// Resets everything that belongs to one message, and counts a new one.
     fn begin(&mut self) {
         (self.filled, self.handed_out) = (0, 0);
         (self.discarded, self.compressed) = (0, 0);
@@ -359,13 +362,14 @@ impl<D: Decompress> Inflater<D> {
         self.serial = self.serial.wrapping_add(1).max(1);
     }
 
-    /// Reports the error whose turn has come. Nothing comes after it.
+    /// Returns the stored error, if there is one. No output comes after it.
     fn check_fault(&mut self) -> Result<(), Failure> {
         self.has_more &= self.fault.is_none();
         self.fault.take().map_or(Ok(()), Err)
     }
 
-    /// Moves what was not handed out, a split code point, to the front of the buffer.
+    /// Discards the bytes that were handed out, and moves the others, a split code point, to the
+    /// front of the buffer.
     fn discard_handed_out(&mut self) {
         if let Some(held) = self.buffer.get_mut(..self.filled) {
             held.copy_within(self.handed_out.min(held.len()).., 0);
@@ -375,7 +379,8 @@ impl<D: Decompress> Inflater<D> {
         self.handed_out = 0;
     }
 
-    /// Grows a buffer that is full, up to the longest piece and no further than the message may.
+    /// Grows the buffer if it is full: up to the longest piece, and no further than the message
+    /// limit.
     fn make_room(&mut self, limit: u64) -> Result<(), Failure> {
         let length = self.buffer.len();
         if self.filled < length || length >= PIECE {
@@ -389,14 +394,15 @@ impl<D: Decompress> Inflater<D> {
         Ok(())
     }
 
-    /// Inflates some of `input` into the room after what is there. Returns how many bytes were taken,
-    /// and whether to ask no more for this input: all of it was taken and the codec holds nothing
-    /// back, or there is a fault.
+    /// Inflates some of `input` into the free part of the buffer. Returns how many bytes were
+    /// taken, and whether this input is finished: either all of it was taken and the codec has no
+    /// more output, or there is an error.
     fn step(&mut self, input: &[u8], limit: u64) -> (usize, bool) {
         if input.is_empty() && !self.has_more {
             return (0, true);
         }
-        // §10.4: a bomb stops here. One byte over the limit is enough to know.
+        // §10.4: a decompression bomb is stopped here. One byte over the limit is enough to detect
+        // it.
         let allowed = limit.saturating_sub(self.inflated()).saturating_add(1);
         let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
         let most = room.len().min(usize::try_from(allowed).unwrap_or(usize::MAX));
@@ -413,7 +419,7 @@ impl<D: Decompress> Inflater<D> {
         } else if let Some(fault) = fault {
             self.fault = Some(fault.into());
         } else if consumed == 0 && produced == 0 && !drained {
-            // A codec that does nothing and is not done will never be.
+            // A codec that makes no progress now never will.
             self.fault = Some(InternalError::Codec.into());
         }
         self.compressed = self.compressed.saturating_add(consumed as u64);
@@ -431,8 +437,9 @@ impl<D: Decompress> Inflater<D> {
         if self.compressed == 0 || self.at_final_block || self.fault.is_some() {
             return;
         }
-        // RFC 7692 §7.2.2: what the sender has left out, unless it did not. A message that leaves
-        // it out ends with the type of a stored block, so its last byte is never FF.
+        // RFC 7692 §7.2.2: append the four bytes that the sender left out, unless it sent them. A
+        // message without them ends with the header of a stored block, so its last byte is never
+        // FF.
         let end = if self.last_bytes == TAIL { &EMPTY_BLOCK[..] } else { &TAIL };
         if !self.codec.finish(end) {
             self.fault = Some(Violation::InvalidPayload.into());
@@ -443,7 +450,7 @@ impl<D: Decompress> Inflater<D> {
         self.buffer.get(..self.filled).unwrap_or_default()
     }
 
-    /// How long the message is so far.
+    /// Returns the inflated length of the message so far.
     const fn inflated(&self) -> u64 {
         self.discarded.saturating_add(self.filled as u64)
     }
