@@ -27,9 +27,10 @@ impl<R: Role> Receiver<R> {
     /// Leaves a single-frame message in `input` if it fits in `capacity` bytes but has not fully
     /// arrived. Returns whether it does, and then remembers how many bytes were there.
     ///
-    /// What has arrived is unmasked, because it is still in the nearest cache. That needs no memory:
-    /// the header stays in the input too. When the message is complete, its header is taken off, and
-    /// [`receive`](Receiver::receive) finds a payload that is not masked.
+    /// The bytes that have arrived are unmasked at once, while they are in the processor's cache.
+    /// The header stays in the input, too, so nothing else has to be remembered. When the message
+    /// is complete, its header is taken off, and [`receive`](Receiver::receive) gets a payload that
+    /// is not masked.
     #[inline(never)]
     pub(crate) fn leave(&mut self, input: &mut &mut [u8], capacity: u32) -> bool {
         // An empty input does not show what was left.
@@ -85,7 +86,8 @@ impl<R: Role> Receiver<R> {
         seen as usize
     }
 
-    /// Masks again what [`leave`](Receiver::leave) has unmasked, because another call receives it.
+    /// Masks again the bytes that [`leave`](Receiver::leave) has unmasked. This is needed if the
+    /// caller continues with a call that does not know about them.
     #[cold]
     pub(super) fn mask_seen(&mut self, input: &mut [u8]) {
         let seen = self.take_seen();

@@ -12,7 +12,7 @@
 //! # Where input may be split
 //!
 //! A read can end after any byte, and all that arrived is taken, so that the caller's buffer is
-//! free. What cannot be delivered yet is kept in the receiver, in the place that fits it:
+//! free. What cannot be delivered yet is kept in the receiver, in one of two fields:
 //!
 //! ```text
 //!   input  ┌────────┬─────────────────────────┬────────┬──────────┬─
@@ -34,11 +34,11 @@
 //! Events come in the order of their bytes, however those were split:
 //!
 //! - Text before an invalid byte is delivered, and the error by the next call
-//!   ([`Stage::InvalidText`]). Otherwise a split in front of the byte would deliver more than one
-//!   after it.
+//!   ([`Stage::InvalidText`]). Otherwise a split before the invalid byte would deliver more text
+//!   than a split after it.
 //! - A fault in a header is reported when the frame before it was delivered.
 //! - After a fault or a Close nothing is read. The [`Connection`](crate::Connection) decides that
-//!   with [`Receiver::stop`], because it also fails for reasons of the caller.
+//!   with [`Receiver::stop`], because a connection can also fail for reasons of the caller.
 //!
 //! # The masking key
 //!
@@ -74,13 +74,12 @@ pub(crate) struct Receiver<R> {
     stage: Stage,
     /// Payload bytes of the current frame that have not arrived.
     remaining: u64,
-    /// The bytes received of a split header, or of the payload of a control frame. Outside these two
-    /// stages, the payload of the control frame that was reported last, until
-    /// [`take_control`](Receiver::take_control) takes it.
+    /// The received bytes of a split header or of a control payload. After a control frame was
+    /// reported, its payload, until [`take_control`](Receiver::take_control) takes it.
     carry: ControlPayload,
     /// The bytes received of a split code point, which the next piece of text completes.
     partial: utf8::Cut,
-    /// The message of which more fragments follow.
+    /// The fragmented message that is open: more fragments follow.
     open: Option<Open>,
     /// Payload bytes of the current message that were delivered in pieces.
     delivered: u64,
@@ -125,8 +124,8 @@ pub(crate) enum Whole<'i> {
     Invalid(&'i str),
 }
 
-/// What the next bytes are. The value is small, because every layer moves it: the payload of a
-/// control frame, 125 bytes, stays in the [`Receiver`] until it is taken.
+/// The meaning of the next bytes. The value is small, because every layer moves it: a control
+/// payload, up to 125 bytes, stays in the [`Receiver`] until it is taken.
 pub(crate) enum Received<'i> {
     /// A piece of a text message.
     Text {
@@ -247,7 +246,7 @@ impl<R: Role> Receiver<R> {
         }
     }
 
-    /// The payload of the control frame that was just reported.
+    /// Returns the payload of the control frame that was just reported.
     pub(crate) const fn control(&self) -> &ControlPayload {
         &self.carry
     }
@@ -287,8 +286,8 @@ impl<R: Role> Receiver<R> {
         })
     }
 
-    /// Whether the straight path takes the frame with this header. Its parts are apart, because a
-    /// `Short` that is handed on costs 29 instructions.
+    /// Whether the straight path takes the frame with this header. The fields are separate
+    /// arguments, because passing a `Short` costs 29 instructions.
     #[inline(always)]
     const fn is_whole(&self, first: u8, header: usize, length: usize, input: &[u8]) -> bool {
         matches!(first, WHOLE_TEXT | WHOLE_BINARY)
@@ -360,7 +359,7 @@ impl<R: Role> Receiver<R> {
         }
     }
 
-    /// The next header, or `None` when the input ends before it does.
+    /// Returns the next header; `None` if the input ends before it does.
     fn header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
         let expected = self.expected();
         if self.carry.is_empty()
@@ -382,8 +381,8 @@ impl<R: Role> Receiver<R> {
 
     /// What the next header is validated against.
     fn expected(&self) -> Expected {
-        // What has arrived was delivered or is part of a split code point. Where no message is open,
-        // `delivered` is that of the last one.
+        // What has arrived was delivered or is part of a split code point. If no message is open,
+        // `delivered` belongs to the last one.
         let arrived = self.delivered.saturating_add(self.partial.len() as u64);
         Expected {
             mask: Self::MASKED,
@@ -406,8 +405,8 @@ impl<R: Role> Receiver<R> {
             Opcode::Text => Kind::Text,
             Opcode::Binary | Opcode::Continuation => Kind::Binary,
         };
-        // §5.4: a continuation has the kind of the first fragment. Where no message is open, there is
-        // no continuation: `Header::decode` refuses it.
+        // §5.4: a continuation has the kind of the first fragment. If no message is open, there is
+        // no continuation, because `Header::decode` refuses it.
         let message = self.open.unwrap_or_else(|| {
             self.delivered = 0;
             Open { kind, compressed: rsv1 }
@@ -417,7 +416,7 @@ impl<R: Role> Receiver<R> {
         self.stage = Stage::Data(DataFrame { message, key });
     }
 
-    /// Takes up to `most` payload bytes of the current frame, and unmasks nothing.
+    /// Takes up to `most` payload bytes of the current frame. They are still masked.
     fn payload<'i>(&mut self, most: usize, input: &mut &'i mut [u8]) -> &'i mut [u8] {
         let payload = take(input, most.min(usize::try_from(self.remaining).unwrap_or(usize::MAX)));
         self.remaining = self.remaining.saturating_sub(payload.len() as u64);
@@ -457,10 +456,10 @@ impl<R: Role> Receiver<R> {
         self.text(data, last)
     }
 
-    /// A piece of text that begins with a whole code point.
+    /// Returns a piece of text that begins with a complete code point.
     fn text<'i>(&mut self, data: &'i [u8], last: bool) -> Option<Received<'i>> {
-        // §8.1: UTF-8 is checked early, as text arrives. §5.6: a message ends with a whole code
-        // point, so one that is split is checked with its rest.
+        // §8.1: UTF-8 is checked early, as text arrives. §5.6: a message ends with a complete code
+        // point. A split one is checked together with its rest.
         let (whole, partial) = if last { (data, [].as_slice()) } else { utf8::split_cut(data) };
         let (text, last) = match utf8::validate(whole) {
             Ok(text) => (text, last),
@@ -475,7 +474,7 @@ impl<R: Role> Receiver<R> {
         Some(Received::Text { text, position })
     }
 
-    /// The rest of a split code point, or more of it.
+    /// Completes a split code point, or adds more bytes to it.
     fn joined_text<'i>(&mut self, rest: &[u8], last: bool) -> Option<Received<'i>> {
         match self.partial.extend(rest) {
             Ok(Some(text)) => {
