@@ -14,8 +14,7 @@ pub(crate) struct Sender {
     way: Way,
 }
 
-/// What is in the way of a message in one frame. Sending most messages looks at this and nothing
-/// else.
+/// What prevents sending a message in one frame. Most sends check only this.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Free,
@@ -48,8 +47,8 @@ impl Pong {
     }
 }
 
-/// The masking keys of frames that will be appended. Only [`Sender::reserve`] makes them, so to
-/// have them means that there is room for the frames.
+/// The masking keys of frames that will be appended. Only [`Sender::reserve`] creates them, so they
+/// prove that there is room for the frames.
 pub(crate) struct Keys {
     pong: Option<[u8; 4]>,
     frame: Option<[u8; 4]>,
@@ -109,7 +108,7 @@ fn append_long(payload: &[u8], out: &mut (impl Output + ?Sized)) {
     payload.chunks(PART).for_each(|part| out.append(part));
 }
 
-/// Returns the bytes on the wire of a frame with a payload of `length`.
+/// Returns how many bytes a frame with a payload of `length` has on the wire.
 #[inline]
 const fn size<R: Role>(length: usize) -> usize {
     let header = match length {
@@ -127,14 +126,14 @@ impl Sender {
         Sender { pong, way: Way::Free }
     }
 
-    /// Sets the way, unless an open message or our Close is in it, by whether a Pong is owed.
+    /// Updates `way` by whether a Pong is owed. An open message or our Close takes precedence.
     const fn settle(&mut self) {
         if matches!(self.way, Way::Free | Way::Pong) {
             self.way = if self.owes_pong() { Way::Pong } else { Way::Free };
         }
     }
 
-    /// Whether nothing is in the way of a message in one frame: data may be sent, no other message is
+    /// Whether a message in one frame can be sent directly: data may be sent, no other message is
     /// open, and no Pong is owed.
     #[inline]
     pub(crate) const fn is_ready(&self) -> bool {
