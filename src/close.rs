@@ -9,9 +9,9 @@ use crate::error::{Failure, SendError, Violation};
 /// The longest reason: a control payload less the two bytes of the code (§5.5).
 const MAX_REASON: usize = 123;
 
-/// A close code that may travel in a Close frame (§7.4): 1000 to 1003, 1007 to 1014, 3000 to 4999.
+/// A close code that may be sent in a Close frame (§7.4): 1000 to 1003, 1007 to 1014, 3000 to 4999.
 ///
-/// The numbers that may not travel, 1005, 1006 and 1015, cannot be made into one; they are reported
+/// The numbers 1005, 1006 and 1015 must not be sent, so they are no `CloseCode`. They are reported
 /// by [`Closure::code`](crate::Closure::code).
 ///
 /// ```
