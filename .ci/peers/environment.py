@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import websockets
 from websockets.asyncio.client import connect
 
-from raw import BAD_FRAME, HEAD, LONG, PART, Tcp
+from raw import BAD_FRAME, CLOSE, HEAD, LONG, PART, Tcp
 
 CHECKS = 0
 ECHO = b"\x81\x7e" + LONG[2:4] + LONG[8:]
@@ -119,6 +119,16 @@ def broken_rules(port):
     check("a bad frame is answered", after_the_end(peer).endswith(b"\x88\x02\x03\xea"))
 
 
+def ends_its_side(port):
+    """The server ends its side at once. It would drop the transport after 5 seconds (§7.1.1)."""
+    peer = Tcp(port)
+    peer.open()
+    peer.socket.settimeout(4)
+    peer.write(CLOSE)
+    check("the server ends its side first", after_the_end(peer).endswith(CLOSE[:1] + b"\x02" + CLOSE[-2:]))
+    peer.fin()
+
+
 def ends_in_a_message(port):
     peer = Tcp(port)
     peer.open()
@@ -171,7 +181,7 @@ async def run(url, connections, process):
     await messages(url)
     await closes(url)
     port = urlsplit(url).port
-    for plain in (bytes_one_by_one, broken_rules, ends_in_a_message, backpressure):
+    for plain in (bytes_one_by_one, broken_rules, ends_its_side, ends_in_a_message, backpressure):
         plain(port)
     await many(url, connections, process)
     await messages(url)
