@@ -10,7 +10,7 @@ use crate::{
     inflate::Inflater,
 };
 
-/// How endpoints compress messages (RFC 7692): with codecs of their own or with shared ones.
+/// The compression of endpoints (RFC 7692): with codecs of their own or with shared ones.
 ///
 /// A codec of zlib takes 79 KiB to inflate and 134 to 372 KiB to compress. With
 /// [`own`](Compression::own) codecs each open connection has both, and messages can refer to
@@ -71,8 +71,9 @@ impl Compression {
         Compression { deflate, threshold: 64, shared: false, codecs }
     }
 
-    /// Creates the setting for codecs that are leased from `stock` for one message each. Nothing is
-    /// agreed to that would need more: there is no context takeover in either direction.
+    /// Creates the setting for codecs that are leased from `stock` for one message each. Context
+    /// takeover is never agreed to, in either direction, because it needs a codec for each
+    /// connection.
     pub fn shared(stock: impl Stock + Clone + Send + Sync + 'static) -> Self {
         Compression {
             deflate: Deflate::new(),
@@ -89,7 +90,7 @@ impl Compression {
         Compression { threshold: bytes, ..self }
     }
 
-    /// What a client offers.
+    /// Returns the offers that a client makes.
     pub(super) fn offers(&self) -> [Deflate; 2] {
         let no_context_takeover = self.shared || !self.deflate.server_no_context_takeover;
         let other = Deflate {
@@ -102,7 +103,8 @@ impl Compression {
 
     /// Whether there are codecs for what was agreed.
     pub(super) const fn serves(&self, agreed: Deflate, client: bool) -> bool {
-        // RFC 7692 §7.1.1: what a shared codec has inflated last is not what this peer refers to.
+        // RFC 7692 §7.1.1: with context takeover the peer refers to earlier messages, which a
+        // shared codec has not kept.
         !self.shared
             || if client {
                 agreed.server_no_context_takeover
@@ -143,7 +145,7 @@ pub(super) type Codec = Inflater<AnyDecompress>;
 /// A compressor of any type.
 pub(super) type AnyCompress = Box<dyn Compress + Send>;
 
-/// Where the codecs of an endpoint come from.
+/// Creates the codecs of an endpoint.
 pub(super) trait Codecs: Send + Sync {
     fn inflater(&self) -> Codec;
     fn deflater(&self, keep: usize) -> Deflater<AnyCompress>;
@@ -178,10 +180,10 @@ where
 
 /// A stock of codecs that endpoints share, for [`Compression::shared`].
 ///
-/// `ZlibStock` (features `std` and `deflate`) is one. Implement this trait to bring other codecs,
-/// or a lock that works without `std`, such as a critical section. Hold the lock only to take a
-/// codec out and to put it back. A codec works outside of the stock, so no endpoint waits for
-/// another.
+/// `ZlibStock` (features `std` and `deflate`) implements this trait. Implement it yourself to use
+/// other codecs, or a lock that works without `std`, such as a critical section. Hold the lock only
+/// to take a codec out and to put it back. A codec works outside of the stock, so no endpoint waits
+/// for another.
 ///
 /// ```
 /// # #[cfg(feature = "deflate")] {
@@ -288,7 +290,7 @@ impl<S: Stock> Drop for LeasedDecompress<S> {
     }
 }
 
-/// Has a codec from its creation until it is dropped.
+/// Holds a codec from the stock from its creation until it is dropped.
 struct LeasedCompress<S: Stock> {
     stock: S,
     codec: Option<S::Compress>,
