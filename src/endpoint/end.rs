@@ -15,12 +15,12 @@ use crate::{
 };
 
 impl<R: Role> Sender<R> {
-    /// What is known of the end.
+    /// Returns the facts about the end.
     pub(super) fn report(&mut self) -> &mut Report {
         self.report.get_or_insert_with(|| boxed(Report::default()))
     }
 
-    /// The head broke a rule: a server answers, a client has nothing to say.
+    /// Ends the handshake because the head broke a rule. A server answers, a client does not.
     pub(super) fn fail_opening(&mut self, error: HandshakeError) {
         let cause = Cause::Handshake(error);
         if !R::CLIENT && error.respond(&mut self.out).is_ok() {
@@ -30,13 +30,13 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// A response that refuses is in the output, and nothing follows it.
+    /// Ends the handshake with the refusal that is in the output.
     pub(super) fn refuse(&mut self, cause: Cause) {
         self.phase = Phase::Answered;
         self.report().cause = Some(cause);
     }
 
-    /// There will be no connection, and there is nothing to be written.
+    /// Ends the handshake without a response.
     pub(super) fn never_open(&mut self, cause: Cause) {
         self.report().cause = Some(cause);
         self.abort();
@@ -86,7 +86,7 @@ impl<R: Role> Sender<R> {
         self.settle();
     }
 
-    /// What to do with the transport now.
+    /// Returns what to do with the transport now.
     ///
     /// While output waits this is [`Continue`](NextStep::Continue): write it, and read if that is
     /// [wanted](super::Endpoint::wants_read). [`ShutdownWrite`](NextStep::ShutdownWrite) is
@@ -133,8 +133,8 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// How the endpoint ended; `None` while there is a connection or one may still open. There is an
-    /// ending once the [next step](Sender::next_step) is to drop the transport.
+    /// Returns how the endpoint ended; `None` while there is a connection or one may still open.
+    /// There is an ending once the [next step](Sender::next_step) is to drop the transport.
     #[must_use]
     #[doc(alias = "closure")]
     pub fn ending(&self) -> Option<Ending> {
@@ -145,7 +145,7 @@ impl<R: Role> Sender<R> {
             Phase::Answered | Phase::Draining | Phase::Ended => Closure::never_opened(),
         };
         let report = self.report.as_deref();
-        // What is sent as an answer, or for a failure, has no reason.
+        // The answer to the peer's Close and the Close for a failure have no reason.
         let code = closure.sent.and_then(CloseCode::new);
         let sent = report.and_then(|report| report.sent);
         let sent = code.map(|code| match sent {

@@ -9,7 +9,7 @@ use crate::{
     handshake::HandshakeError,
 };
 
-/// What is known of the end. It is kept on the heap, because it exists only once the end has begun.
+/// The facts about the end. They are on the heap, because they exist only once the end has begun.
 #[derive(Default)]
 pub(super) struct Report {
     pub(super) received: Option<CloseFrame>,
@@ -20,8 +20,8 @@ pub(super) struct Report {
 /// Why a connection did not open, or which time limit ended it.
 ///
 /// A limit can come together with a Close or a failure: it called for our Close, and then the peer
-/// answered or broke a rule. A limit that passes after the peer's Close or a failure is no cause,
-/// because it says only that the transport did not end in time.
+/// answered or broke a rule. A limit that passes after the peer's Close or a failure is not
+/// reported, because it means only that the transport did not end in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
