@@ -1,4 +1,4 @@
-//! What an endpoint keeps inside, and only for a while: a head, the rest of a read, an event.
+//! The temporary contents of an endpoint: a head, the rest of a read, an event.
 
 use alloc::{boxed::Box, vec::Vec};
 
@@ -10,16 +10,17 @@ use crate::{
     message::OwnedMessage,
 };
 
-/// Exists until the handshake is done, and while there is something that could not be handed out
-/// yet. An idle endpoint has none.
+/// The temporary contents of an endpoint. They exist until the handshake is done, and while there
+/// is input or an event that could not be returned yet. An idle endpoint has none.
 #[derive(Default)]
 pub(super) struct Inside {
     pub(super) opening: Option<Opening>,
     pub(super) kept: Kept,
     pub(super) found: Option<Found>,
-    /// How many bytes were read into the memory of a message, and wait in front of what is kept.
+    /// The number of bytes that were read into the memory of a message and not received yet. They
+    /// come before those in `kept`.
     pub(super) read: usize,
-    /// More was read than may wait. The connection fails once `found` was handed out.
+    /// Whether more was read than may wait. The connection fails once `found` was returned.
     pub(super) overfull: bool,
 }
 
@@ -27,9 +28,9 @@ pub(super) struct Inside {
 pub(super) enum Found {
     Opening(Announcement),
     Message(OwnedMessage),
-    /// A message of this kind that lies where it was joined.
+    /// A message of this kind, in the memory where it was joined.
     Joined(Kind),
-    /// The message was lent by `receive`. The next call forgets it.
+    /// A message that `receive` has lent. The next call discards it.
     Lent(OwnedMessage),
 }
 

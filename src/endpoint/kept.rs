@@ -24,7 +24,7 @@ impl Kept {
         self.start == self.end
     }
 
-    /// How many bytes wait.
+    /// The number of bytes that wait.
     pub(super) const fn len(&self) -> usize {
         self.end.saturating_sub(self.start)
     }
@@ -43,7 +43,7 @@ impl Kept {
         Ok(())
     }
 
-    /// Returns room for `length` bytes behind what waits, or no room if there is no memory.
+    /// Returns room for `length` bytes after those that wait; an empty slice if there is no memory.
     pub(super) fn room(&mut self, length: usize) -> &mut [u8] {
         let most = self.end.saturating_add(length);
         if most > self.bytes.len() && self.bytes.try_reserve(most - self.bytes.len()).is_ok() {
@@ -54,18 +54,18 @@ impl Kept {
         room.get_mut(..length).unwrap_or_default()
     }
 
-    /// Notes that so many bytes of the room were filled.
+    /// Records that so many bytes of the room were filled.
     pub(super) fn filled(&mut self, length: usize) {
         self.end = self.end.saturating_add(length).min(self.bytes.len());
     }
 
-    /// What was received, and what waits.
+    /// Returns the bytes that were received and those that wait.
     pub(super) fn split(&mut self) -> (&mut [u8], &mut [u8]) {
         let bytes = self.bytes.get_mut(..self.end).unwrap_or_default();
         bytes.split_at_mut_checked(self.start).unwrap_or_default()
     }
 
-    /// Forgets the head, or what was received.
+    /// Discards the head, or the bytes that were received.
     pub(super) fn reclaim(&mut self) {
         self.bytes.truncate(self.end);
         reclaim(&mut self.bytes, &mut self.start);
@@ -73,8 +73,8 @@ impl Kept {
     }
 }
 
-/// Moves what lies behind the first `start` bytes to the front, if that costs less than those bytes
-/// did: so moving costs no more than writing.
+/// Moves the bytes after the first `start` to the front, if this costs less than writing those
+/// `start` bytes did. So all moves together cost no more than the writes.
 pub(super) fn reclaim(bytes: &mut Vec<u8>, start: &mut usize) {
     let (front, rest) = bytes.split_at_mut_checked(*start).unwrap_or_default();
     if rest.len() > front.len() {
