@@ -7,22 +7,22 @@ use std::io::{self, ErrorKind};
 use super::Endpoint;
 use crate::role::Role;
 
-/// For blocking and for non-blocking streams, and for the reader and the writer of a TLS
-/// connection. A stream may give or take nothing now, also after a time limit of its own. Any other
-/// error is an [`abort`](Endpoint::abort). So a driver only looks at the
-/// [next step](Endpoint::next_step).
+/// Reading and writing for streams of the standard library: blocking or not, and the reader and
+/// writer of a TLS connection. Errors that mean "try again", and time limits of the stream, are
+/// ignored. Any other error is an [`abort`](Endpoint::abort). So a driver only checks the [next
+/// step](Endpoint::next_step).
 impl<R: Role> Endpoint<R> {
     /// Reads once into `buffer`, if that is [wanted](Endpoint::wants_read), and returns what was
-    /// read: the input of [`receive`](Endpoint::receive). At the end of the stream, also if that
-    /// misses the end of TLS, it calls [`receive_eof`](Endpoint::receive_eof).
+    /// read: the input of [`receive`](Endpoint::receive). At the end of the stream, even if TLS did
+    /// not end properly, this calls [`receive_eof`](Endpoint::receive_eof).
     ///
     /// The rest of a long binary message is read into [its own memory](Endpoint::message_buffer)
     /// instead. Then the returned input is empty, too, and has to be received before the next read.
     /// The stream has nothing more to give for now only if a read is still
     /// [wanted](Endpoint::wants_read) after an empty one.
     ///
-    /// It returns at once if no read is wanted. A blocking driver that answers a request later has to
-    /// wait for that by itself.
+    /// This returns at once if no read is wanted. A blocking driver that answers a request later
+    /// has to wait by other means.
     ///
     /// The [guide](crate::guide#driving-an-endpoint) has a whole turn of an event loop.
     ///
@@ -67,8 +67,8 @@ impl<R: Role> Endpoint<R> {
     }
 
     /// Writes once from the [output](Endpoint::output), if there is any, flushes the stream in any
-    /// case, and reports what has left as [`written`](Endpoint::written). What a stream took and
-    /// cannot flush yet, as with TLS, still [waits](Endpoint::wants_write).
+    /// case, and reports the flushed bytes as [`written`](Endpoint::written). Bytes that a stream
+    /// took and cannot flush yet, as with TLS, still [wait](Endpoint::wants_write).
     ///
     /// Returns whether to call [`receive`](Endpoint::receive) again, with an empty input, and then
     /// this: because the stream took something, or because it broke.
@@ -98,8 +98,7 @@ impl<R: Role> Endpoint<R> {
     }
 }
 
-/// Makes a call, again if a signal has interrupted it. `None` says that there is nothing to be had
-/// now.
+/// Calls `call` until no signal interrupts it. `None` means that the stream is not ready now.
 fn attempt<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
     loop {
         match call() {
