@@ -226,33 +226,33 @@ pub struct Endpoint<R> {
     sender: Sender<R>,
 }
 
-/// What received messages borrow.
+/// The half of an endpoint that received messages borrow from.
 struct Inbox {
     messages: Messages<'static>,
-    /// The endpoint's own, or one that is leased until the next call.
+    /// The endpoint's own inflater, or one that is leased until the next call.
     inflater: Option<Box<Codec>>,
     inside: Option<Box<Inside>>,
 }
 
-/// How far an endpoint is.
+/// The phase of an endpoint's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// A head is waited for.
+    /// The head of the handshake has not fully arrived.
     Head,
     /// A request waits for the application.
     Deciding,
-    /// There is a connection, which knows the rest.
+    /// The connection exists, and its state says the rest.
     Open,
     /// A response that refuses is in the output.
     Answered,
-    /// The response was written: only the end of the client's stream is waited for.
+    /// The refusal was written, and only the end of the client's stream is awaited.
     Draining,
-    /// There never was a connection, and never will be.
+    /// The handshake failed, so there is no connection.
     Ended,
 }
 
-/// Moves a value to the heap. Without memory for it the process ends, as with every `Box`; what is
-/// as long as a peer likes is reserved in ways that can fail.
+/// Moves a value to the heap. Without memory the process aborts, as with every `Box`. This is used
+/// for small values only: memory whose size a peer decides is reserved in ways that can fail.
 #[inline(never)]
 fn boxed<T>(value: T) -> Box<T> {
     Box::new(value)
@@ -314,7 +314,7 @@ forward! { Server, [], "\n\n# Errors\n\nAs there.":
 }
 
 impl<R: Role> Endpoint<R> {
-    /// The same as [`Sender::output`].
+    /// Returns the bytes to be written next. The same as [`Sender::output`].
     #[inline]
     #[must_use]
     pub fn output(&self) -> &[u8] {
@@ -328,19 +328,20 @@ impl<R: Role> Endpoint<R> {
         self.sender.waiting() > 0
     }
 
-    /// The same as [`Sender::take_output`].
+    /// Takes the output in a buffer of its own, for io_uring for example. The same as
+    /// [`Sender::take_output`].
     #[must_use]
     pub fn take_output(&mut self, spare: Vec<u8>) -> Vec<u8> {
         self.sender.take_output(spare)
     }
 
-    /// The same as [`Sender::deadline`].
+    /// Returns the time until which to wait at most. The same as [`Sender::deadline`].
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         self.sender.deadline()
     }
 
-    /// The same as [`Sender::can_send`].
+    /// Returns whether a message can be sent now. The same as [`Sender::can_send`].
     ///
     /// # Errors
     ///
@@ -349,7 +350,7 @@ impl<R: Role> Endpoint<R> {
         self.sender.can_send()
     }
 
-    /// The same as [`Sender::ending`].
+    /// Returns how the endpoint ended. The same as [`Sender::ending`].
     #[must_use]
     pub fn ending(&self) -> Option<Ending> {
         self.sender.ending()
