@@ -40,7 +40,7 @@ pub(super) enum Opening {
     Client(ClientOpening),
 }
 
-/// A client's handshake, which owns what it has to remember of its offer.
+/// A client's handshake, which owns the parts of its offer that the response is checked against.
 pub(super) struct ClientOpening {
     pub(super) handshake: ClientHandshake<'static>,
     pub(super) subprotocols: Box<[Box<str>]>,
@@ -60,7 +60,7 @@ impl ClientOpening {
     }
 }
 
-/// What came of a head, which lies at the front of what is kept.
+/// The result of a head. The head is at the front of the bytes that are kept.
 #[derive(Clone, Copy)]
 pub(super) enum Announcement {
     Request,

@@ -65,7 +65,7 @@ impl Endpoint<Server> {
         let (Phase::Deciding, Some(Opening::Server(handshake))) = (sender.phase, opening) else {
             return None;
         };
-        // The head was validated before, so that this only finds its parts again.
+        // The head was validated before, so this only finds its parts again.
         let (mut head, _) = kept.split();
         let request = handshake.receive(&mut head).ok()??;
         Some(Waiting { request, inflater: &mut inbox.inflater, sender })
@@ -136,9 +136,9 @@ impl fmt::Debug for Waiting<'_> {
 
 impl Sender<Server> {
     /// Replaces the response that refuses a request by one with this HTTP status between 200 and
-    /// 599, header lines and body. Call it when a request is reported that has
-    /// [failed](Incoming::HandshakeFailed): a browser may want a page, a load balancer a sign of
-    /// life.
+    /// 599, header lines and body. Call this when a [failed](Incoming::HandshakeFailed) request is
+    /// reported, for example to send a page to a browser or to answer a load balancer's health
+    /// check.
     ///
     /// ```
     /// use websocket_proto::endpoint::{Endpoint, Incoming, Options};
@@ -277,7 +277,7 @@ impl Inside {
             sender.fail_opening(error);
             Some(Announcement::Failed(error))
         });
-        // A head that has not ended has been searched.
+        // If the head is incomplete, all bytes were searched, and none waits.
         sender.holding = self.holds(sender.phase);
         if sender.eof && sender.phase == Phase::Head {
             sender.abort();
@@ -291,7 +291,7 @@ impl Inside {
         inflater: &mut Option<Box<Codec>>,
         input: &[u8],
     ) -> Result<Option<Announcement>, HandshakeError> {
-        // No memory for a head is a limit on its length, too.
+        // If there is no memory for the head, it counts as too long.
         self.kept.push(input).map_err(|_| HandshakeError::HeadTooLarge)?;
         let (_, mut rest) = self.kept.split();
         let announcement = match &mut self.opening {
@@ -305,7 +305,7 @@ impl Inside {
             Some(Opening::Client(handshake)) => {
                 match handshake.receive(&mut rest)? {
                     None => return Ok(None),
-                    // What was agreed is what the codecs were offered for.
+                    // This cannot fail, because the offer was made for the codecs.
                     Some(Response::Accepted(response)) => {
                         let _ = sender.open(response.agreed(), inflater);
                     }
@@ -322,12 +322,12 @@ impl Inside {
         Ok(Some(announcement))
     }
 
-    /// The event for what came of the head.
+    /// Returns the event for the result of the head.
     pub(super) fn announce(&mut self, announcement: Announcement) -> Incoming<'_> {
         let (mut head, rest) = self.kept.split();
         match (announcement, &mut self.opening) {
             (Announcement::Failed(error), _) => Incoming::HandshakeFailed(error),
-            // The head was validated before, so that this only finds its parts again.
+            // The head was validated before, so this only finds its parts again.
             (Announcement::Response, Some(Opening::Client(handshake))) => {
                 match handshake.receive(&mut head) {
                     Ok(Some(Response::Accepted(response))) => Incoming::Opened(response),
