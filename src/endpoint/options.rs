@@ -1,7 +1,7 @@
 //! The settings of endpoints.
 
-// Counting references takes an atomic compare-and-swap. Where the target has none, each endpoint
-// has a copy of the settings.
+// Reference counting needs an atomic compare-and-swap. On targets without it, each endpoint has a
+// copy of the settings.
 #[cfg(not(target_has_atomic = "ptr"))]
 use alloc::boxed::Box as Shared;
 #[cfg(target_has_atomic = "ptr")]
@@ -36,7 +36,7 @@ pub struct Options(pub(super) Shared<Settings>);
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) config: Config,
-    /// A template, of which only the limits count.
+    /// A template. Only its limits are used.
     pub(super) deadlines: Deadlines,
     pub(super) max_head: usize,
     pub(super) high_water: usize,
