@@ -18,7 +18,7 @@ use crate::{
 
 /// Something that an [`Endpoint`](super::Endpoint) received.
 ///
-/// It borrows the input or the endpoint, and needs no dropping, so that an arm of a `match` can
+/// An event borrows the input or the endpoint. It has no destructor, so an arm of a `match` can
 /// call the endpoint again.
 #[derive(Debug)]
 #[doc(alias("event", "message"))]
@@ -56,7 +56,7 @@ pub enum Incoming<'m> {
     Failed(Failure),
 }
 
-// What is dropped at the end of a `match` would keep the endpoint borrowed until there.
+// A value with a destructor would keep the endpoint borrowed until the end of a `match`.
 const _: () = assert!(!mem::needs_drop::<Incoming<'static>>());
 
 impl<'m> Incoming<'m> {
@@ -85,8 +85,8 @@ impl<'m> Incoming<'m> {
         }
     }
 
-    /// A copy that borrows nothing, unless there is no memory for it; `None` for what comes of a
-    /// head.
+    /// Returns a copy that borrows nothing, or an error without memory; `None` for events of the
+    /// handshake.
     pub(super) fn try_into_found(self) -> Result<Option<Found>, TryReserveError> {
         Ok(Some(Found::Message(match self {
             Incoming::Text(text) => {

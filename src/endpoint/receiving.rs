@@ -1,4 +1,4 @@
-//! Input into events.
+//! The receiving half: input becomes events.
 
 use alloc::boxed::Box;
 use core::mem;
@@ -21,7 +21,7 @@ use crate::{
     role::Role,
 };
 
-/// How many bytes a read buffer has.
+/// The size of a read buffer in bytes.
 const READ: usize = 16 << 10;
 
 impl<R: Role> Endpoint<R> {
@@ -47,7 +47,7 @@ impl<R: Role> Endpoint<R> {
             match inbox.messages.receive_whole(&mut sender.connection, input) {
                 Some(Data::Text(text)) => return Some((Incoming::Text(text), sender)),
                 Some(Data::Binary(data)) => return Some((Incoming::Binary(data), sender)),
-                // The last call of a turn usually has nothing to do.
+                // Usually the last call of a turn has an empty input and nothing to do.
                 None if is_empty && inbox.messages.is_empty() => return None,
                 None => {}
             }
@@ -158,7 +158,7 @@ impl<R: Role> Endpoint<R> {
     /// # Ok::<(), io::Error>(())
     /// ```
     pub fn read_buffer(&mut self) -> &mut [u8] {
-        // The borrow checker refuses to return what `message_buffer` has found.
+        // The borrow checker refuses to return the result of `message_buffer` here.
         if self.message_buffer().is_some() {
             return self.message_buffer().unwrap_or_default();
         }
@@ -172,14 +172,15 @@ impl<R: Role> Endpoint<R> {
     }
 
     /// Returns the memory of a long binary message to read more of it into, if the next bytes are
-    /// that. They need not be copied then. `None` if the next read goes to a buffer of the driver's.
+    /// that. This saves a copy. `None` means that the next read goes to a buffer of the driver's.
     ///
     /// Report with [`filled`](Endpoint::filled) how much was read, and then call
     /// [`receive`](Endpoint::receive) with an empty input. [`read_from`](Endpoint::read_from) does
     /// all but that, and [`read_buffer`](Endpoint::read_buffer) returns this memory first.
     ///
-    /// It is offered while the frame has at least 16 KiB to come. It is about as long as what the
-    /// message has already, between 16 and 64 KiB, and never longer than the rest of the frame.
+    /// The memory is offered while at least 16 KiB of the frame are still to come. It is about as
+    /// long as the message so far, between 16 and 64 KiB, and never longer than the rest of the
+    /// frame.
     ///
     /// ```
     /// # use std::io::{self, Read};
@@ -229,7 +230,7 @@ impl<R: Role> Endpoint<R> {
 
     /// Reports that `length` bytes were read into the front of the
     /// [`read_buffer`](Endpoint::read_buffer) or the [`message_buffer`](Endpoint::message_buffer).
-    /// More than it has count as all of it.
+    /// A greater `length` than the buffer has counts as all of it.
     pub fn filled(&mut self, length: usize) {
         if let Some(memory) = self.message_buffer() {
             let length = length.min(memory.len());
@@ -281,7 +282,7 @@ impl Inbox {
         }
     }
 
-    /// The next message, out of what is kept or else of the input.
+    /// Returns the next message, from the bytes that are kept or else from the input.
     fn receive_message<'m, 'i: 'm, R: Role>(
         &'m mut self,
         sender: &mut Sender<R>,
@@ -395,7 +396,8 @@ impl Inbox {
             _ => {
                 let joins = self.messages.is_joining();
                 match self.receive_otherwise(sender, input) {
-                    // A message that was begun before ends where it is joined, and can stay there.
+                    // A message that was begun before is complete in the memory where it was
+                    // joined, and can stay there.
                     Some(Incoming::Text(_)) if joins => Some(Found::Joined(Kind::Text)),
                     Some(Incoming::Binary(_)) if joins => Some(Found::Joined(Kind::Binary)),
                     incoming => match incoming.map(Incoming::try_into_found) {
@@ -421,10 +423,11 @@ impl Inbox {
         })
     }
 
-    /// Whether what [`ready`](Endpoint::ready) has found has to wait for room in the output.
+    /// Whether the event that [`ready`](Endpoint::ready) has found has to wait for room in the
+    /// output.
     fn is_held_back<R: Role>(&self, sender: &Sender<R>) -> bool {
         let Some(inside) = &self.inside else { return false };
-        // What needs no answer from the application does not wait.
+        // Events that need no answer from the application do not wait.
         let is_data = matches!(
             inside.found,
             Some(
@@ -434,7 +437,7 @@ impl Inbox {
         is_data && sender.is_blocked() && !inside.overfull
     }
 
-    /// Hands out what [`ready`](Endpoint::ready) has found.
+    /// Returns the event that [`ready`](Endpoint::ready) has found.
     fn lend<R: Role>(
         &mut self,
         sender: &mut Sender<R>,
@@ -458,7 +461,7 @@ impl Inbox {
         }
     }
 
-    /// Frees what the call before has lent, and what is not needed any more.
+    /// Discards what the previous call has lent, and frees memory that is not needed any more.
     pub(super) fn clear<R: Role>(&mut self, sender: &mut Sender<R>) {
         if sender.leases() {
             self.inflater = None;
@@ -515,7 +518,7 @@ impl Inside {
             && (self.overfull || self.read > 0 || !self.kept.is_empty())
     }
 
-    /// Gives the connection up, but not before the message that was found was handed out.
+    /// Gives the connection up, once the message that was found was returned.
     fn overflow<R: Role>(&mut self, sender: &mut Sender<R>) {
         match self.found {
             Some(Found::Message(_) | Found::Joined(_)) => {
@@ -540,7 +543,7 @@ impl Inside {
     }
 }
 
-/// The one call into the core that receives.
+/// Receives the next message from the core. No other function calls the core to receive.
 fn next<'m, 'i: 'm, R: Role>(
     messages: &'m mut Messages<'static>,
     inflater: &'m mut Option<Box<Codec>>,
