@@ -1,4 +1,4 @@
-//! Messages into output, and how much of it may wait.
+//! The sending half: messages become output, of which a limited amount may wait.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::mem;
@@ -25,8 +25,8 @@ use crate::{
     role::{Role, Server},
 };
 
-/// The half of an [`Endpoint`](super::Endpoint) that sends: all of it that received messages do not
-/// borrow.
+/// The half of an [`Endpoint`](super::Endpoint) that sends. Received messages do not borrow from
+/// it.
 ///
 /// [`Endpoint::receive`](super::Endpoint::receive) lends it with each event, and the endpoint has
 /// the same methods. What is sent is appended to the [output](Sender::output).
@@ -66,32 +66,34 @@ use crate::{
 pub struct Sender<R> {
     pub(super) connection: Connection<R>,
     pub(super) phase: Phase,
-    /// Nothing unusual is going on: the connection is open and was not compressed, nothing is held
-    /// back, and no end of stream was reported. Then a call looks at nothing but the connection and
-    /// the output. [`refresh`](Sender::refresh) sets it; whatever makes it untrue clears it.
+    /// Whether nothing unusual is going on: the connection is open and not compressed, nothing is
+    /// held back, and no end of stream was reported. A call then checks only the connection and the
+    /// output. [`refresh`](Sender::refresh) sets it; whatever makes it untrue clears it.
     pub(super) plain: bool,
-    /// More output waits than the high-water mark allows, or did and has not reached the low one.
+    /// Whether more output waits than the high-water mark allows, or did and has not fallen to the
+    /// low one since.
     pub(super) full: bool,
-    /// Input that was read waits inside.
+    /// Whether input that was read waits inside.
     pub(super) holding: bool,
-    /// There is an [`Inside`](super::inside::Inside), which is to be freed by a call that receives.
+    /// Whether there is an [`Inside`](super::inside::Inside), which a call that receives has to
+    /// free.
     pub(super) cluttered: bool,
-    /// The end of the peer's stream was reported.
+    /// Whether the end of the peer's stream was reported.
     pub(super) eof: bool,
-    /// The transport broke, and nothing more can be written. The connection ends once what was read
-    /// before is received.
+    /// Whether the transport broke, so that nothing more can be written. The connection ends once
+    /// all input from before was received.
     pub(super) broken: bool,
-    /// Memory is to be freed, because the connection is idle.
+    /// Whether to free memory, because the connection is idle.
     pub(super) idle: bool,
-    /// What was not handed out or not written yet, behind `written` bytes that were.
+    /// The output. Its first `written` bytes were written or handed out already.
     pub(super) out: Vec<u8>,
     pub(super) written: usize,
-    /// How many bytes were handed out in a buffer and are not written yet.
+    /// The number of bytes that were handed out in a buffer and are not written yet.
     pub(super) handed_out: usize,
-    /// How long `out` may become before too much waits: the high-water mark, and what of `out` was
-    /// written, less what was handed out.
+    /// The length of `out` above which too much output waits: the high-water mark plus `written`,
+    /// less `handed_out`.
     pub(super) most: usize,
-    /// The endpoint's own, if it has one.
+    /// The endpoint's own deflater, if it has one.
     pub(super) deflater: Option<Box<Deflater<AnyCompress>>>,
     pub(super) settings: Options,
     pub(super) clock: Option<Clock>,
@@ -127,7 +129,7 @@ impl<R: Role> Sender<R> {
         &self.settings.0
     }
 
-    /// The handshake is done, and this was agreed.
+    /// Opens the connection with what the handshake agreed.
     pub(super) fn open(
         &mut self,
         agreed: Agreed,
@@ -164,12 +166,12 @@ impl<R: Role> Sender<R> {
         self.compression().is_some_and(|compression| compression.shared)
     }
 
-    /// An inflater for the time of one call, if compression is in use.
+    /// Returns an inflater for one call, if compression is in use.
     pub(super) fn lease(&self) -> Option<Box<Codec>> {
         self.compression().map(|compression| boxed(compression.codecs.inflater()))
     }
 
-    /// Notes what a message means for the connection, and appends the answer that is owed.
+    /// Records what a message means for the connection, and appends the answer that is owed.
     #[inline(never)]
     pub(super) fn note<'m>(&mut self, message: Message<'m>) -> Message<'m> {
         match &message {
@@ -190,7 +192,7 @@ impl<R: Role> Sender<R> {
                     self.connection.abort();
                 }
             } else if self.connection.wants_transmit() {
-                // What cannot be appended now is tried again after the next event, write or tick.
+                // If there is no room now, this is tried again after the next event, write or tick.
                 let _ = self.connection.transmit(&mut self.out);
                 self.measure();
             }
@@ -202,7 +204,7 @@ impl<R: Role> Sender<R> {
         self.refresh();
     }
 
-    /// How many bytes of output wait.
+    /// Returns how many bytes of output wait.
     #[inline]
     pub(super) fn waiting(&self) -> usize {
         self.out.len().saturating_sub(self.written).saturating_add(self.handed_out)
@@ -216,7 +218,7 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// Notes that there is something inside.
+    /// Records that there is an `Inside`.
     pub(super) const fn clutter(&mut self) {
         (self.cluttered, self.plain) = (true, false);
     }
@@ -248,7 +250,7 @@ impl<R: Role> Sender<R> {
         if self.connection.state() == State::Open { Ok(()) } else { Err(SendError::Closing) }
     }
 
-    /// Whether something can be sent, as far as the connection does not know.
+    /// Checks the conditions for sending that the connection does not know of.
     fn check(&self) -> Result<(), SendError> {
         match self.phase {
             Phase::Head | Phase::Deciding => Err(SendError::NotOpen),
@@ -256,7 +258,7 @@ impl<R: Role> Sender<R> {
             Phase::Open if self.full && self.connection.state() == State::Open => {
                 Err(SendError::Full)
             }
-            // The connection knows the rest.
+            // The connection checks the rest.
             Phase::Open => Ok(()),
             Phase::Answered | Phase::Draining | Phase::Ended => Err(SendError::Closing),
         }
@@ -427,7 +429,7 @@ impl<R: Role> Sender<R> {
         if !(self.plain && nothing_before && count >= self.out.len()) {
             return self.written_otherwise(count);
         }
-        // All of it at once, as nearly always.
+        // Nearly always, all of it is written at once.
         let taken = self.out.len();
         self.empty();
         if let Some(clock) = &mut self.clock {
@@ -450,7 +452,7 @@ impl<R: Role> Sender<R> {
         self.settle();
     }
 
-    /// Notes that a stream holds `count` bytes of the output, but may not have passed them on.
+    /// Records that a stream has taken `count` bytes of the output, but may not have flushed them.
     #[cfg(feature = "std")]
     pub(super) fn hand_out(&mut self, count: usize) {
         let count = count.min(self.output().len());
@@ -515,13 +517,13 @@ impl<R: Role> Sender<R> {
         spare
     }
 
-    /// Notes how long `out` may become, whenever some of it was written or handed out.
+    /// Updates `most`. Called whenever some output was written or handed out.
     pub(super) fn mark(&mut self) {
         let most = self.settings.0.high_water.saturating_add(self.written);
         self.most = most.saturating_sub(self.handed_out);
     }
 
-    /// Shows the hook that so much of the output leaves.
+    /// Passes the next `length` bytes of output to the trace.
     fn trace_sent(&mut self, length: usize) {
         let Sender { out, written, trace: Some(trace), phase: Phase::Open, .. } = self else {
             return;
@@ -530,8 +532,8 @@ impl<R: Role> Sender<R> {
         trace.sending(output.get(..length).unwrap_or(output));
     }
 
-    /// Whether no messages are received now. Behind the last event all input is discarded, so that
-    /// there is nothing to wait for.
+    /// Whether no messages are received now. After the last event all input is discarded, so there
+    /// is nothing to wait for.
     pub(super) fn is_blocked(&self) -> bool {
         let full = self.full && self.connection.next_step() == NextStep::Continue;
         full || self.phase == Phase::Deciding
@@ -554,7 +556,7 @@ impl Sender<Server> {
     /// # Errors
     ///
     /// As for [`text`](Sender::text); [`SendError::NotAgreed`] if the message is compressed and the
-    /// peer could not read it, or what comes after it.
+    /// peer could not read it, or could not read later messages.
     #[doc(alias("broadcast", "publish"))]
     pub fn prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
         self.check()?;
