@@ -11,12 +11,12 @@ use crate::{
     role::Role,
 };
 
-/// A first tick that comes this long after the deadline shows that the program was suspended.
+/// If the first tick after a deadline comes this late, the program was suspended.
 const SUSPENDED: Duration = Duration::from_secs(20);
 
 impl<R: Role> Endpoint<R> {
-    /// Tells the time, and does what is due: once in each turn of the driver's loop, and at
-    /// [`deadline`](Endpoint::deadline) at the latest. `now` is the time since any origin that
+    /// Sets the time, and does what is due. Call this once in each turn of the driver's loop, and
+    /// at [`deadline`](Endpoint::deadline) at the latest. `now` is the time since any origin that
     /// stays the same. Without this call there are no time limits.
     ///
     /// A silent peer is sent a Ping. One that exceeds a [`Limit`] is told so before it is dropped:
@@ -29,8 +29,8 @@ impl<R: Role> Endpoint<R> {
     /// a tick that comes more than 20 s late, the message in progress and the output that waits have
     /// all their time again. So a program that pauses reading pauses its ticks, too.
     ///
-    /// Only a tick begins a limit: until the next one, `deadline` is now. Tick behind `receive` and
-    /// in front of `output` to save that turn.
+    /// Only a tick begins a limit. Until the next tick, `deadline` is now. Tick after `receive` and
+    /// before `output` to save a turn.
     ///
     /// ```
     /// use core::time::Duration;
@@ -62,8 +62,8 @@ impl<R: Role> Endpoint<R> {
 }
 
 impl<R: Role> Sender<R> {
-    /// Tells the time, and does what is due: see [`Endpoint::tick`]. Use it where the sender is
-    /// lent, for example while it waits for room.
+    /// Sets the time, and does what is due: see [`Endpoint::tick`]. Use this while only the sender
+    /// is available, for example while it waits for room.
     pub fn tick(&mut self, now: Duration) {
         let (waiting, is_blocked) = (self.waiting(), self.is_blocked());
         let clock = self.clock.get_or_insert_with(|| Clock {
@@ -79,7 +79,7 @@ impl<R: Role> Sender<R> {
         if next.is_some_and(|(at, _)| at.saturating_add(SUSPENDED) < clock.now) {
             clock.deadlines.suspended(clock.now);
         }
-        // Without a report, output that waited at the tick before is taken for blocked.
+        // If nothing was reported, output that waited at the previous tick counts as blocked.
         if let Some(waits) = clock.waits.take().or(clock.waited.then_some(waiting > 0)) {
             let taken = mem::take(&mut clock.taken) as usize;
             clock.deadlines.written(clock.now, taken, waits.into());
@@ -97,7 +97,7 @@ impl<R: Role> Sender<R> {
             Phase::Answered | Phase::Draining => clock.deadlines.closing(clock.now),
             Phase::Ended => return,
         }
-        // Once the transport broke, nothing is waited for.
+        // After the transport broke, there is nothing to wait for.
         let due = !self.broken && clock.deadlines.next().is_some_and(|(at, _)| at <= clock.now);
         if mem::replace(&mut clock.overdue, due) && due {
             clock.overdue = false;
@@ -148,10 +148,10 @@ impl<R: Role> Sender<R> {
         }
     }
 
-    /// When to [`tick`](Sender::tick) again at the latest: the time of the latest tick if that has
-    /// to be at once, `None` if nothing is waited for or the time was never told: that says nothing of
-    /// the [next step](Sender::next_step). The deadline can move earlier with every other call, so ask
-    /// in each turn.
+    /// Returns when to [`tick`](Sender::tick) again at the latest. This is the time of the latest
+    /// tick if you have to tick at once. `None` means that no limit runs, or that `tick` was never
+    /// called; it does not mean that the [next step](Sender::next_step) is to drop the transport.
+    /// The deadline can move earlier with every other call, so ask in each turn.
     #[must_use]
     #[doc(alias("timeout", "timer"))]
     pub fn deadline(&self) -> Option<Duration> {
