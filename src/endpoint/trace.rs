@@ -1,4 +1,4 @@
-//! A look at each frame, for logs.
+//! A hook that sees each frame, for logs.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -49,25 +49,26 @@ impl fmt::Display for Frame {
     }
 }
 
-/// Both directions, and who looks at them.
+/// The hook, and the position in each direction.
 pub(super) struct Trace {
     hook: Box<dyn FnMut(Frame) + Send>,
     sent: Walker,
     received: Walker,
-    /// How many bytes at the end of the input were looked at, but not received yet.
+    /// The number of bytes at the end of the input that were walked through, but not received yet.
     ahead: usize,
 }
 
-/// Where in a direction the next byte stands.
+/// The position in the frames of one direction.
 #[derive(Default)]
 struct Walker {
-    /// Bytes that belong to no header.
+    /// The number of bytes to skip, because they belong to no header.
     skip: u64,
     header: ArrayVec<u8, MAX_HEADER>,
 }
 
 impl Walker {
-    /// Looks at the next bytes of its direction. It checks nothing: the connection does.
+    /// Walks through the next bytes of its direction. Nothing is validated here: the connection
+    /// does that.
     fn walk(&mut self, mut bytes: &[u8], sent: bool, hook: &mut dyn FnMut(Frame)) {
         loop {
             let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
@@ -75,7 +76,7 @@ impl Walker {
             bytes = bytes.get(skipped..).unwrap_or_default();
             let Some((&byte, rest)) = bytes.split_first() else { return };
             bytes = rest;
-            // There is room: a header that has all of its bytes is taken.
+            // There is room, because a complete header is removed at once.
             let _ = self.header.try_push(byte);
             if let Some(frame) = decode(&self.header, sent) {
                 self.header.clear();
@@ -86,7 +87,7 @@ impl Walker {
     }
 }
 
-/// The frame with this header, once all of it is there.
+/// Returns the frame with this header; `None` until the header is complete.
 fn decode(header: &[u8], sent: bool) -> Option<Frame> {
     let (&[first, second], rest) = header.split_first_chunk()?;
     let masked = second & 0x80 != 0;
@@ -103,14 +104,14 @@ fn decode(header: &[u8], sent: bool) -> Option<Frame> {
 }
 
 impl Trace {
-    /// Looks at what was not looked at before of `input`, which is about to be received.
+    /// Walks through the bytes of `input` that were not seen before. They are about to be received.
     pub(super) fn before_receiving(&mut self, input: &[u8]) {
         let new = input.len().saturating_sub(self.ahead);
         let new = input.get(input.len().saturating_sub(new)..).unwrap_or_default();
         self.received.walk(new, false, &mut self.hook);
     }
 
-    /// So much of the input is left.
+    /// Records that `left` bytes of the input are left.
     pub(super) const fn after_receiving(&mut self, left: usize) {
         self.ahead = left;
     }
@@ -120,12 +121,13 @@ impl Trace {
         self.received.skip = self.received.skip.saturating_sub(payload as u64);
     }
 
-    /// Looks at output that leaves.
+    /// Walks through output that is written or handed out.
     pub(super) fn sending(&mut self, output: &[u8]) {
         self.sent.walk(output, true, &mut self.hook);
     }
 
-    /// The connection is open, and this much of the output is not frames but the handshake.
+    /// Records that the connection is open, and that the next `handshake` bytes of output are not
+    /// frames.
     pub(super) const fn opened(&mut self, handshake: usize) {
         self.sent.skip = handshake as u64;
     }
