@@ -27,12 +27,12 @@ use crate::{
     role::Role,
 };
 
-/// How many received bytes of a message allow it a second more.
+/// The number of received bytes of a message that allow it one more second.
 const MESSAGE_RATE: u64 = 4 << 10;
-/// How many bytes a second the peer has to take of output that waits.
+/// The number of bytes that the peer has to take per second while output waits.
 const OUTPUT_RATE: u128 = 1 << 10;
 
-/// The time limits of a connection, watched from outside of it.
+/// The time limits of a connection: when to send a Ping, to close and to drop.
 ///
 /// In each turn of the loop, call [`enforce`](Deadlines::enforce) after everything that was read
 /// has been received, and write what it appends. Then wait no longer than [`next`](Deadlines::next)
@@ -73,10 +73,9 @@ const OUTPUT_RATE: u128 = 1 << 10;
 /// - **Read and write first.** A program that was suspended finds its deadlines passed while the
 ///   peer's bytes lie unread in the transport. Read and receive all of them, and try to write what
 ///   waits, before you call [`enforce`](Deadlines::enforce) or [`expired`](Deadlines::expired). A
-///   peer from which you do not read looks silent and slow. While its own output waits, call
-///   [`unread`](Deadlines::unread) in each turn. If you stop reading for another reason, call
-///   [`resumed`](Deadlines::resumed) when you go on, or lift [`Limit::Idle`] and
-///   [`Limit::Message`], as a relay does.
+///   peer from which you do not read looks silent and slow. While its own output waits that is
+///   allowed for. If you stop reading for another reason, call [`resumed`](Deadlines::resumed) when
+///   you go on, or lift [`Limit::Idle`] and [`Limit::Message`], as a relay does.
 /// - **Report every write.** [`written`](Deadlines::written) tells a peer that reads slowly from
 ///   one that is gone. It counts only bytes that had to wait, because a transport buffers bytes for
 ///   a peer that is gone too. If you report a blocked write, also report the one that ends the
@@ -155,7 +154,7 @@ struct Limits {
     close: Option<Duration>,
 }
 
-/// What is waited for, and since when.
+/// The event that is awaited, and since when.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     Handshake {
@@ -183,7 +182,7 @@ enum Phase {
 /// A message in progress.
 #[derive(Clone, Copy, Debug)]
 struct InProgress {
-    /// Which one it is: see [`Connection::in_progress`].
+    /// The number of the message: see [`Connection::in_progress`].
     number: u16,
     since: Duration,
     received: u64,
@@ -194,7 +193,8 @@ struct InProgress {
 struct Waiting {
     /// When the period began.
     since: Duration,
-    /// How many bytes the transport took in the period. Enough of them begin the next one.
+    /// The number of bytes that the transport took in the period. When they are enough, the next
+    /// period begins.
     taken: usize,
 }
 
@@ -232,8 +232,8 @@ pub enum Limit {
     /// A message that has begun has to end: within 60 s unless set, and a second more for each 4
     /// KiB of it that was received. A single frame or header that has begun counts as one, too.
     ///
-    /// Without this limit, one byte every 19 s holds a connection for ever. Lift it where messages
-    /// stream for hours.
+    /// Without this limit, one byte every 19 s holds a connection for ever. Lift this limit if
+    /// messages stream for hours.
     Message,
     /// The peer has to take output that waits at 1 KiB a second at least, on average over this
     /// time: 60 s unless set.
@@ -286,7 +286,7 @@ impl Limit {
     }
 }
 
-/// Writes what it means that the limit was exceeded.
+/// Writes what happened when the limit was exceeded.
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
@@ -409,7 +409,7 @@ impl Deadlines {
     ///
     /// Any received byte is a sign of life, also within a message that takes long.
     pub fn update<R: Role>(&mut self, now: Duration, connection: &Connection<R>) {
-        // The count wraps, but not to the same value between two turns of a loop.
+        // The count wraps, but it cannot reach the same value again within one turn of a loop.
         let alive = connection.received() != self.received;
         self.received = connection.received();
         // Each Ping has its own token, so a late Pong that answers an earlier one does not match.
@@ -419,7 +419,8 @@ impl Deadlines {
             self.round_trip = Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)));
             self.pinged = None;
         }
-        // The time of a message that was in progress before goes on, that of another begins.
+        // If the same message is still in progress, its time goes on. For another message, the time
+        // begins.
         self.message = connection.in_progress().map(|(number, received)| {
             let same = self.message.filter(|message| message.number == number);
             InProgress { number, since: same.map_or(now, |message| message.since), received }
@@ -429,7 +430,7 @@ impl Deadlines {
         let drained = self.waiting.is_none() || connection.is_aborted();
         self.phase = match (connection.state(), self.phase) {
             (State::Closed, _) if drained => Phase::Closed,
-            // Nothing that is received begins this limit again. The connection is still open if the
+            // Received bytes do not begin this limit again. The connection is still open if the
             // driver did not send the Close that was due.
             (_, phase @ Phase::Close { .. }) => phase,
             (State::Closing | State::Closed, _) => Phase::Close { since: now },
@@ -440,7 +441,7 @@ impl Deadlines {
 
     /// Reports that reading goes on after a pause that this side made, for example because the
     /// application was busy. The time of the message in progress starts again: see
-    /// [`Limit::Message`]. Without this call a peer is blamed for the pause.
+    /// [`Limit::Message`]. Without this call the pause counts against the peer.
     ///
     /// ```
     /// use core::time::Duration;
@@ -471,9 +472,9 @@ impl Deadlines {
     ///
     /// Output that waits has to drain: see [`Limit::Output`]. Bytes taken of output that had to
     /// wait are a sign of life as good as a received byte, because the peer reads. They also put
-    /// off the end of closing, so that a Close behind much output is not cut off while that is
-    /// read. While output waits, no message is too slow, because a driver does well not to read
-    /// then.
+    /// off the end of closing, so that a Close after much output is not cut off while the peer
+    /// reads that output. While output waits, no message is too slow, because a driver should not
+    /// read then.
     ///
     /// ```
     /// use core::time::Duration;
@@ -562,7 +563,7 @@ impl Deadlines {
         }
     }
 
-    /// The same limits, for a transport that was opened `now`.
+    /// Returns the same limits, for a transport that was opened `now`.
     #[cfg(feature = "alloc")]
     pub(crate) const fn restarted(&self, now: Duration) -> Self {
         let mut deadlines = Deadlines::new(now);
@@ -570,7 +571,7 @@ impl Deadlines {
         deadlines
     }
 
-    /// Reports that the program did nothing for long. What takes long has its time again.
+    /// Reports that the program was suspended for long. Limits that run begin again.
     #[cfg(feature = "alloc")]
     pub(crate) const fn suspended(&mut self, now: Duration) {
         self.resumed(now);
@@ -579,31 +580,10 @@ impl Deadlines {
         }
     }
 
-    /// Reports that nothing is read now, because output waits. Call it in each turn before
-    /// [`enforce`](Deadlines::enforce), after [`written`](Deadlines::written) has reported that
-    /// output waits.
-    ///
-    /// A peer from which nothing is read can only show that it is alive by taking output. So while
-    /// output waits, [`Limit::Idle`] and [`Limit::Pong`] begin again with each call, and
-    /// [`Limit::Output`] limits how long the peer may take. If that limit is lifted, or if no output
-    /// waits, the call has no effect.
-    ///
-    /// ```
-    /// use core::time::Duration;
-    /// use websocket_proto::{Agreed, Config, Connection, Deadlines, Limit, Server};
-    ///
-    /// let seconds = Duration::from_secs;
-    /// let connection = Connection::new(Server, &Config::new(), Agreed::new());
-    /// let mut deadlines = Deadlines::new(seconds(0));
-    /// deadlines.update(seconds(0), &connection);
-    /// deadlines.written(seconds(1), 0, 500); // blocked, and the driver reads nothing meanwhile
-    /// deadlines.unread(seconds(20));
-    /// assert_eq!(deadlines.next(), Some((seconds(40), Limit::Idle)));
-    /// deadlines.unread(seconds(45));
-    /// assert_eq!(deadlines.next(), Some((seconds(61), Limit::Output)));
-    /// ```
-    #[doc(alias = "backpressure")]
-    pub const fn unread(&mut self, now: Duration) {
+    /// Reports that nothing is read now, because too much output waits. The peer can then only show
+    /// that it is alive by taking output, which [`Limit::Output`] checks.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn unread(&mut self, now: Duration) {
         if let (Phase::Idle { .. } | Phase::Pong { .. }, Some(_), Some(_)) =
             (self.phase, self.waiting, self.limits.output)
         {
@@ -627,7 +607,7 @@ impl Deadlines {
         self.waiting.is_some()
     }
 
-    /// Whether an update would begin a limit, or end that of a Pong.
+    /// Whether an update would begin a limit, or end the limit for a Pong.
     #[cfg(feature = "alloc")]
     pub(crate) fn is_behind<R: Role>(&self, connection: &Connection<R>) -> bool {
         let number = |message: InProgress| message.number;
@@ -679,7 +659,7 @@ impl Deadlines {
         }
     }
 
-    /// Returns what is to be done `now`; `None` if no deadline has passed.
+    /// Returns the action that is due `now`; `None` if no deadline has passed.
     /// [`enforce`](Deadlines::enforce) does it.
     ///
     /// [`Overdue::Ping`] and [`Overdue::Close`] are reported once, [`Overdue::Abort`] until the
@@ -711,8 +691,8 @@ impl Deadlines {
     /// Returns how long the latest answered Ping took, from [`expired`](Deadlines::expired) to
     /// [`update`](Deadlines::update); `None` before the first answer.
     ///
-    /// A peer can forge it, because it can foresee the payload of a Ping and send the Pong in
-    /// advance. Do not decide on it whom to trust.
+    /// A peer can forge this value, because it can predict the payload of a Ping and send the Pong
+    /// in advance. Do not base trust on it.
     #[must_use]
     pub const fn round_trip(&self) -> Option<Duration> {
         self.round_trip
