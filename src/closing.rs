@@ -28,8 +28,8 @@ use core::fmt;
 
 use crate::{close::CloseCode, error::Failure};
 
-/// How far the connection is (§7.1). Before the opening handshake is done there is no
-/// [`Connection`](crate::Connection).
+/// The state of a connection (§7.1): open, closing or closed. Before the opening handshake is done
+/// there is no [`Connection`](crate::Connection).
 ///
 /// ```
 /// use websocket_proto::{Agreed, Config, Connection, Server, State};
@@ -52,8 +52,8 @@ pub enum State {
     Closed,
 }
 
-/// What the driver does once [`wants_transmit`](crate::Connection::wants_transmit) is false and all
-/// output was written.
+/// The next action of the driver, once [`wants_transmit`](crate::Connection::wants_transmit) is
+/// false and all output was written.
 ///
 /// The value is level-triggered: it stays the same until the state changes. If separate tasks read
 /// and write, wake the writer whenever it changes, even if nothing is owed. For example, when the
@@ -87,8 +87,9 @@ pub enum NextStep {
     /// With a `Connection`, then call [`write_ended`](crate::Connection::write_ended). With an
     /// `Endpoint` there is nothing to call.
     ///
-    /// Ignore an error of ending it: the connection has not ended. Do not end it again, because
-    /// each `shutdown` wakes an edge-triggered epoll, and the loop would spin until the deadline.
+    /// Ignore an error when you end it, because the connection has not ended. Do not end it again,
+    /// because each `shutdown` wakes an edge-triggered epoll, and the loop would spin until the
+    /// deadline.
     ShutdownWrite,
     /// Read and discard bytes until the end of stream, within a deadline (§7.1.1). A client takes this
     /// step to wait for the server, and a server after it has ended its writing side.
@@ -99,8 +100,8 @@ pub enum NextStep {
 
 /// How the connection ended (§7.1.4 to §7.1.6).
 ///
-/// A closure prints as one line for a log. It lacks the peer's reason, which
-/// [`Event::Close`](crate::Event::Close) has, and a deadline that has passed, which
+/// A closure prints as one line for a log. It does not have the peer's reason, which
+/// [`Event::Close`](crate::Event::Close) has, nor a deadline that has passed, which
 /// [`Deadlines::enforce`](crate::Deadlines::enforce) returns.
 ///
 /// ```
@@ -143,12 +144,13 @@ impl Closure {
     pub const NO_STATUS: u16 = 1005;
     /// 1006: the connection ended without the peer's Close. Never sent.
     pub const ABNORMAL: u16 = 1006;
-    /// 1015: TLS failed. Never sent, and never set here: to this crate such a transport is one
-    /// that broke. It is a name for applications that report it.
+    /// 1015: TLS failed. Never sent, and never set by this crate, for which such a transport has
+    /// just broken. The constant is for applications that report TLS failures.
     pub const TLS_HANDSHAKE: u16 = 1015;
 
     /// Returns the closure of a connection whose opening handshake failed or was refused: 1006, not
-    /// clean, begun by neither side (§7.1.5). Use it where a program reports all ends alike.
+    /// clean, begun by neither side (§7.1.5). Use this in programs that report every end as a
+    /// closure.
     #[must_use]
     pub const fn never_opened() -> Self {
         Closure {
@@ -209,7 +211,8 @@ pub enum Initiator {
 #[derive(Debug)]
 pub(crate) struct ClosingHandshake {
     ours: OurClose,
-    /// The peer's Close, with its code if it has one. The receiver stops with it, so it comes once.
+    /// The peer's Close, with its code if it has one. The receiver stops then, so there is at most
+    /// one.
     theirs: Option<Option<CloseCode>>,
     /// Set when `ours` first became due, and never changed.
     initiator: Option<Initiator>,
@@ -239,7 +242,7 @@ enum Transport {
     Eof {
         tried: bool,
     },
-    /// The caller gave it up. Nothing leads out of this.
+    /// The caller gave the transport up. This is final.
     Aborted,
 }
 
@@ -355,7 +358,7 @@ impl ClosingHandshake {
         if self.has_ended() {
             State::Closed
         } else if matches!(self.ours, OurClose::NotDue) {
-            // The peer's Close and every failure make ours due, so they need no look here.
+            // The peer's Close and every failure make ours due, so they need not be checked here.
             State::Open
         } else {
             State::Closing
@@ -371,7 +374,7 @@ impl ClosingHandshake {
             return NextStep::Continue;
         }
         match self.transport {
-            // §7.1.1: the server ends the stream first, so that it is the one to hold TIME_WAIT.
+            // §7.1.1: the server ends the stream first, so that TIME_WAIT stays with the server.
             Transport::Up if !client => NextStep::ShutdownWrite,
             _ => NextStep::AwaitEof,
         }
