@@ -1,4 +1,4 @@
-//! How to build on this crate: a guide, with no code of its own.
+//! A guide to building on this crate. The module has no code.
 //!
 //! An [`Endpoint`](crate::endpoint::Endpoint) is one side of a WebSocket, server or client. Read
 //! the first chapter, and then what you need:
@@ -39,11 +39,12 @@
 //!
 //! Over a stream of the standard library, [`read_from`](crate::endpoint::Endpoint::read_from) and
 //! [`write_to`](crate::endpoint::Endpoint::write_to) make the reads, the writes and their reports.
-//! Over others, each thing that the transport says is one call. Bytes are `receive`. The end of its
-//! stream is [`receive_eof`](crate::endpoint::Endpoint::receive_eof), once `receive` has taken the
-//! bytes before it. An error is [`abort`](crate::endpoint::Endpoint::abort), unless it only says to
-//! try again: then nothing happened, and a write reports `written(0)`. `abort` discards the output.
-//! First pass what was read before to `receive`.
+//! Over other transports, call one method for each result of the transport. Pass bytes to
+//! `receive`. At the end of the stream, call
+//! [`receive_eof`](crate::endpoint::Endpoint::receive_eof), once `receive` has taken the bytes
+//! before it. After an error, call [`abort`](crate::endpoint::Endpoint::abort). An error that only
+//! means "try again" changes nothing; after a write, report it as `written(0)`. `abort` discards
+//! the output. First pass what was read before to `receive`.
 //!
 //! This is one turn of a loop over non-blocking sockets, with epoll, `mio` or `polling`. Call it
 //! first when the connection is new. Call it again when the socket is readable or writable, when the
@@ -191,17 +192,18 @@
 //! Sleep until the time of `set.first()`. Then take each entry whose time has come by `pop_first`,
 //! and make a turn of its connection. When you drop a connection, remove its entry.
 //!
-//! With `mio` or another edge-triggered poller, register for reading and writing once. Such a poller
-//! wakes you only for what is new. So after `Some(true)` make another turn before you wait, but first
-//! let other connections have theirs. With a level-triggered poller, `Some(true)` can be ignored.
-//! Wait for reading while `wants_read` is true, and for writing while `wants_write` is.
+//! With `mio` or another edge-triggered poller, register for reading and writing once. Such a
+//! poller wakes you only when something new has happened. So after `Some(true)` make another turn
+//! before you wait, but first let other connections have theirs. With a level-triggered poller,
+//! `Some(true)` can be ignored. Wait for reading while `wants_read` is true, and for writing while
+//! `wants_write` is.
 //!
 //! **TLS.** A TLS stream keeps what it has encrypted, and what it has decrypted. So after
 //! `Some(true)` make another turn with every poller. While `wants_write` is true, wait for what the
 //! TLS stream wants: during its handshake, that can be to read. Offer `http/1.1` by ALPN, because a
 //! server that chooses `h2` expects HTTP/2. A stream that ends without close_notify, which rustls
-//! reports as `UnexpectedEof`, is an end of stream: `receive_eof`, not `abort`. Whether something is
-//! missing at the end shows by the peer's Close.
+//! reports as `UnexpectedEof`, is an end of stream: `receive_eof`, not `abort`. The peer's Close
+//! shows whether something is missing at the end.
 //!
 //! With rustls over blocking sockets, move the bytes of TLS yourself (`read_tls`,
 //! `process_new_packets`, `write_tls`), and give `read_from` and `write_to` its `reader()` and
@@ -209,19 +211,19 @@
 //! not bound it, and it does not read while a write waits. An error of TLS, such as a certificate
 //! that is not trusted, comes from `process_new_packets`: to the endpoint it is an `abort`.
 //!
-//! **When only writing broke**, the peer's Close may still wait in the socket. The turn above does
-//! not look for it. To know its code, stop writing, and discard the output by
+//! **If only writing broke**, the peer's Close may still be in the socket. The turn above does not
+//! read it. To know its code, stop writing, and discard the output by
 //! `ws.written(ws.output().len())`, so that no events are held back. Then read and receive until a
 //! read ends, fails or would block, and call `abort`.
 //!
 //! The README has the shortest whole driver, over blocking sockets. The [module
 //! `endpoint`](crate::endpoint#a-whole-conversation) shows a conversation step by step.
 //!
-//! **Events borrow.** A text is lent until the next call, out of your buffer if it lies whole in
-//! it. The `sender` that comes with an event is the endpoint's sending half, so that you can answer
-//! while you look at the event. Copy what you want to keep. A message for a queue or another task
-//! is an [`OwnedMessage`](crate::OwnedMessage), which also lends the [`Data`](crate::Data) that
-//! `send` and `Prepared` take:
+//! **Events borrow.** A text is lent until the next call. It is in your buffer if the whole message
+//! is there. The `sender` that comes with an event is the endpoint's sending half, so that you can
+//! answer while you hold the event. Copy what you want to keep. A message for a queue or another
+//! task is an [`OwnedMessage`](crate::OwnedMessage), which also lends the [`Data`](crate::Data)
+//! that `send` and `Prepared` take:
 //!
 //! ```
 //! use websocket_proto::endpoint::Incoming;
@@ -418,7 +420,7 @@
 //! With permessage-deflate (RFC 7692) JSON shrinks to between a half and a quarter. It takes the
 //! processor some ten times longer to receive, and a hundred times longer to send, than without.
 //! Compression is off until [`Options::compression`](crate::endpoint::Options::compression) turns
-//! it on, and is used if the peer agrees. Messages come out the same way, compressed or not. There
+//! it on, and is used if the peer agrees. Received messages look the same, compressed or not. There
 //! are two kinds of [`Compression`](crate::endpoint::Compression):
 //!
 //! | | [`shared`](crate::endpoint::Compression::shared) | [`own`](crate::endpoint::Compression::own) |
@@ -443,9 +445,9 @@
 //! already, and for [secrets](#security).
 //!
 //! **A bomb** stops at [`Config::max_message`](crate::Config::max_message), because the limit
-//! counts what a message inflates to. Set it so that you can afford it for every connection: with
-//! own codecs a peer can fill 16 MiB by sending 16 KiB of a message that it never ends, until
-//! [`Limit::Message`](crate::Limit::Message) ends it.
+//! counts what a message inflates to. Choose a limit that you can afford for every connection,
+//! because with own codecs a peer can fill 16 MiB by sending 16 KiB of a message that it never
+//! ends, until [`Limit::Message`](crate::Limit::Message) ends it.
 //!
 //! **Safari 15** (macOS 12, iOS 15) ignores `client_no_context_takeover`. Its messages refer to
 //! earlier ones even if it agreed that they do not, so with shared codecs its second compressed
@@ -474,8 +476,8 @@
 //! output waits, and begins again with each byte that is taken.
 //!
 //! A deadline acts at the second `tick` that finds it passed, and in between `deadline` is now. So
-//! a program that was suspended first reads the bytes that wait in the socket, and does not take a
-//! peer for silent that is not. Lift `Limit::Message` if messages stream for hours.
+//! a program that was suspended first reads the bytes that wait in the socket, and does not mistake
+//! a peer that has sent bytes for a silent one. Lift `Limit::Message` if messages stream for hours.
 //!
 //! # Closing
 //!
@@ -507,8 +509,8 @@
 //! tokio. The rest of this chapter is for other runtimes, and for wrappers of your own. There are
 //! two shapes.
 //!
-//! **Lending**: `next` returns an event that borrows the wrapper. A loop that returns what
-//! `receive` lends and reads on otherwise is refused by the borrow checker, so ask
+//! **Lending**: `next` returns an event that borrows the wrapper. The borrow checker refuses a loop
+//! that returns the event of `receive` or reads on, so ask
 //! [`ready`](crate::endpoint::Endpoint::ready) first. It says whether the next `receive` has an
 //! event:
 //!
@@ -852,16 +854,16 @@
 //! # Ok::<(), SendError>(())
 //! ```
 //!
-//! Then make a turn of each, because its output or its next step has changed. Where messages come in
-//! faster than turns are made, `Full` also says that nothing was written in between. So first write,
-//! and try again as long as the socket takes something:
-//! `while ws.prepared(&message) == Err(SendError::Full) && ws.write_to(&mut stream) {}`.
+//! Then make a turn of each, because its output or its next step has changed. If messages arrive
+//! faster than turns are made, `Full` can also mean that nothing was written in between. So first
+//! write, and try again as long as the socket takes something: `while ws.prepared(&message) ==
+//! Err(SendError::Full) && ws.write_to(&mut stream) {}`.
 //!
 //! `Full` lasts until no more than the lower water mark waits. To skip a slow peer for a few
 //! messages instead of ending it, ignore the error and set both marks alike:
 //! `.water_marks(1 << 20, 1 << 20)`.
 //!
-//! Between threads, keep the message behind an `Arc`. With many large messages the copies count.
+//! Between threads, keep the message behind an `Arc`. For many large messages the copies take time.
 //! Below the endpoint, a connection's queue can hold the `Arc` itself: see `examples/broadcast.rs`.
 //!
 //! # Reconnecting and shutting down
@@ -937,16 +939,17 @@
 //! browsers can send any Origin: it protects users from pages, not servers from programs.
 //!
 //! **Masking** (§10.3) keeps a script from choosing the bytes that cross the network, which could
-//! poison caches of proxies that take them for HTTP. It depends on keys that the script cannot
-//! foresee, a fresh one for each frame: never a counter or a constant outside of tests.
+//! poison the caches of proxies that mistake them for HTTP. This depends on keys that the script
+//! cannot predict, with a fresh key for each frame. Never use a counter or a constant outside of
+//! tests.
 //!
-//! **TLS** protects against everybody on the way; masking does not. Use `wss`.
+//! **TLS** protects against everyone between the peers. Masking does not. Use `wss`.
 //!
 //! **The peer's text** in close reasons and messages is the peer's: log it escaped, and do not show
 //! a close reason to users.
 //!
-//! **Compression and secrets.** Where compressed messages mix a secret with text that an attacker
-//! chooses, their length tells about the secret. Send such messages by
+//! **Compression and secrets.** If compressed messages mix a secret with text that an attacker
+//! chooses, their length reveals the secret. Send such messages by
 //! [`send_uncompressed`](crate::endpoint::Sender::send_uncompressed). With context takeover that
 //! holds for all messages of a connection together.
 //!
@@ -1197,26 +1200,26 @@
 //! # assert_eq!(step, Ok(NextStep::Continue));
 //! ```
 //!
-//! The end of the stream is [`receive_eof`](crate::Connection::receive_eof), told as soon as it is
-//! seen, once or at each read, with `transmit` after it: a Close that is owed can still be sent. A
-//! transport that broke is [`abort`](crate::Connection::abort), and so is a write that failed,
-//! because what was appended to `out` counts as written.
+//! The end of the stream is [`receive_eof`](crate::Connection::receive_eof), called as soon as it
+//! is seen, once or at each read. Call `transmit` after it, because a Close that is owed can still
+//! be sent. A transport that broke is [`abort`](crate::Connection::abort), and so is a write that
+//! failed, because what was appended to `out` counts as written.
 //!
-//! **Backpressure** is yours here, since the buffers are. Bound the output that waits for a peer,
-//! and stop reading from that peer only while the bound is exceeded. A Ping from a peer that does
-//! not read costs nothing: only the answer to the latest is owed, and only once.
+//! **Backpressure** is up to you here, because you own the buffers. Bound the output that waits for
+//! a peer, and stop reading from that peer only while the bound is exceeded. A Ping from a peer
+//! that does not read costs nothing: only the answer to the latest is owed, and only once.
 //!
 //! **Two tasks.** Put the connection and its output under one lock. Hold the lock for the length of
-//! a call and never across an `await`. The writer takes the whole output away and writes it without
-//! the lock, so frames leave in the order of the calls.
+//! a call and never across an `await`. The writer takes the whole output and writes it without the
+//! lock, so frames leave in the order of the calls.
 //!
 //! ## Pieces, messages, and where they lie
 //!
-//! [`Connection::receive`](crate::Connection::receive) hands out pieces as they arrive, of messages
+//! [`Connection::receive`](crate::Connection::receive) returns pieces as they arrive, of messages
 //! of any size, in constant memory: for files, parsers, and relays such as `examples/proxy.rs`.
 //! [`Messages`](crate::Messages) joins them; use one per connection.
 //!
-//! Since nothing stays in the input, one read buffer serves all connections, and a message that
+//! Because nothing stays in the input, one read buffer serves all connections, and a message that
 //! arrives in several reads is joined by a second copy. If connections are few or messages are
 //! long, a buffer for each connection saves that copy: with
 //! [`Messages::in_place`](crate::Messages::in_place) a message stays there until it is complete,
@@ -1251,16 +1254,16 @@
 //! A server says by [`AcceptOptions::deflate`](crate::handshake::AcceptOptions::deflate), and a
 //! client by [`Offer::deflate`](crate::handshake::Offer::deflate) with
 //! [`Deflate::OFFERS`](crate::Deflate::OFFERS), that it wants compression. What they agreed on is
-//! in [`Agreed`](crate::Agreed) and goes into the connection, which from then on hands out
-//! compressed messages as [`Event::Compressed`](crate::Event::Compressed).
+//! in [`Agreed`](crate::Agreed) and goes into the connection, which from then on returns compressed
+//! messages as [`Event::Compressed`](crate::Event::Compressed).
 //!
 //! **Choose the codecs by what was agreed**, not by what was wanted. Without context takeover,
 //! which is what [`Deflate::new`](crate::Deflate::new) asks for, one `Inflater::shared` and one
 //! `Deflater::shared` serve all connections of a thread. With it, each connection needs an
 //! `Inflater::own`, a `Deflater::own`, or both, each direction as it was agreed. A server can
 //! demand that neither side takes its context over. A client cannot, because some servers insist on
-//! it. `ZlibCompress` has a table of what a codec takes. Buffers come to it: up to 17 KiB to
-//! inflate, and up to 64 KiB that are kept between messages to compress.
+//! it. `ZlibCompress` has a table of a codec's memory. In addition there are buffers: up to 17 KiB
+//! to inflate, and up to 64 KiB that are kept between messages to compress.
 //!
 //! **While a message is inflated**, `Messages` holds it: up to
 //! [`Config::max_message`](crate::Config::max_message), and twice that while memory grows. Or take
@@ -1312,11 +1315,11 @@
 //!
 //! ## Frames that are not copied
 //!
-//! [`Prepared`](crate::Prepared) hands the same bytes to any number of server connections. Keep
+//! [`Prepared`](crate::Prepared) gives the same bytes to any number of server connections. Keep
 //! them behind an `Arc` in each connection's queue, as `examples/broadcast.rs` does.
-//! [`Connection::frame`](crate::Connection::frame) appends a header alone, for a payload that you
-//! write from where it lies. [`frame_in_place`](crate::Connection::frame_in_place) masks a client's
-//! payload where it lies.
+//! [`Connection::frame`](crate::Connection::frame) returns a header alone, for a payload that you
+//! write from its own memory. [`frame_in_place`](crate::Connection::frame_in_place) masks a
+//! client's payload in its own memory.
 
 #![cfg_attr(
     not(feature = "alloc"),
