@@ -10,10 +10,10 @@
 [`Offer`] and [`Target`]."
 )]
 //!
-//! **A head has to lie in one piece.** Until `receive` has returned it, the caller keeps all bytes
+//! **A head has to be in one slice.** Until `receive` has returned it, the caller keeps all bytes
 //! that arrived and appends to them; the buffer may move in between. A buffer as long as the limit
-//! on a head ([`max_head`](ServerHandshake::max_head), 16 KiB unless set) never has to grow. It is
-//! needed for no longer than that: a connection takes its input in pieces of any size.
+//! on a head ([`max_head`](ServerHandshake::max_head), 16 KiB unless set) never has to grow. The
+//! buffer is needed only until then, because a connection takes its input in pieces of any size.
 //!
 //! # A server
 //!
@@ -110,10 +110,10 @@
 //!
 //! # Behind another HTTP stack
 //!
-//! Where something else speaks HTTP, the same rules are kept on what it has parsed; header fields
-//! come in as it holds them ([`Fields`]). Over HTTP/2 and HTTP/3 a 200 takes the place of
-//! the 101, no key is needed, and one stream takes the place of the transport; its bytes are the
-//! same.
+//! If another HTTP stack reads the request, the same rules are applied to the parts that it has
+//! parsed. Header fields are passed as that stack stores them ([`Fields`]). Over HTTP/2 and HTTP/3
+//! the response is a 200 instead of a 101, no key is needed, and the transport is one stream. The
+//! bytes of the WebSocket are the same.
 //!
 //! | | HTTP/1.1, bytes | HTTP/1.1, parts | HTTP/2 and HTTP/3, parts |
 //! |---|---|---|---|
@@ -123,16 +123,15 @@
 //! | is made | [`ClientHandshake::start`] | [`ClientRequest::upgrade`] | [`ClientRequest::connect`] |
 //! | the response comes | [`ClientHandshake::receive`] | [`ClientRequest::validate`] | [`ClientRequest::validate`] |
 //!
-//! On a stream, [`NextStep::ShutdownWrite`](crate::NextStep::ShutdownWrite) stands for END_STREAM
-//! (a FIN in HTTP/3), and so does [`Drop`](crate::NextStep::Drop) after a clean close; `Drop` after
-//! anything else is a RST_STREAM with CANCEL (H3_REQUEST_CANCELLED). What the peer does in the same
-//! words is [`receive_eof`](crate::Connection::receive_eof) and
+//! On a stream, [`NextStep::ShutdownWrite`](crate::NextStep::ShutdownWrite) means END_STREAM (a FIN
+//! in HTTP/3), and so does [`Drop`](crate::NextStep::Drop) after a clean close. `Drop` after any
+//! other end means RST_STREAM with CANCEL (H3_REQUEST_CANCELLED). If the peer sends END_STREAM,
+//! call [`receive_eof`](crate::Connection::receive_eof). If it resets the stream, call
 //! [`abort`](crate::Connection::abort). The examples `hyper` and `h2` of the crate
-//! `websocket-proto-tokio` show all of it.
-//! For stacks on the crate `http`, such as those two, the feature `http` converts whole requests
-//! and responses: `Request::from_parts`, `AcceptResponse::into_response`,
-//! `HandshakeError::into_response`, `ClientRequest::to_request` and
-//! `ClientRequest::validate_response`.
+//! `websocket-proto-tokio` show all of it. For stacks on the crate `http`, such as those two, the
+//! feature `http` converts whole requests and responses: `Request::from_parts`,
+//! `AcceptResponse::into_response`, `HandshakeError::into_response`, `ClientRequest::to_request`
+//! and `ClientRequest::validate_response`.
 //!
 //! ```
 //! use websocket_proto::handshake::{AcceptOptions, HeadError, PseudoHeaders, Request};
@@ -166,15 +165,15 @@
 //!
 //! # Security
 //!
-//! - The peer is a stranger: whatever [`Request`] shows may be forged by a client that is not a
-//!   browser. In a browser it is the page that is the stranger, and the Origin header is what gives
-//!   it away: see [`Request::is_same_origin`].
-//! - Heads are read strictly. Where programs on the way disagree about a line's end, or about the
-//!   length of a body, one request hides in another; so bare CR and LF, folded lines, a space in
-//!   front of a colon, and any declared body are refused. How strictly another stack has read what
-//!   it hands over is up to that stack.
-//! - What the caller adds is checked as strictly: no value starts a line of its own, and no header
-//!   overrides one of the handshake.
+//! - Do not trust the peer. A client that is not a browser can forge everything in a [`Request`]. A
+//!   browser sends true headers, but for a page that may be hostile. The Origin header names that
+//!   page: see [`Request::is_same_origin`].
+//! - Heads are read strictly. If two programs disagree about the end of a line or the length of a
+//!   body, one request can hide in another. So bare CR and LF, folded lines, a space before a
+//!   colon, and any declared body are refused. If another stack parsed the head, its own strictness
+//!   decides.
+//! - Headers that the caller adds are checked as strictly. No value can start another line, and no
+//!   header can override one of the handshake.
 //! - A deadline on the handshake is the caller's, because this module knows no time:
 //!   [`Deadlines`](crate::Deadlines#before-there-is-a-connection) has one.
 
