@@ -33,9 +33,9 @@ use crate::{agreed::Agreed, output::Output};
 /// [rejected](super::reject).
 ///
 /// A [`ServerHandshake`](super::ServerHandshake) makes it from bytes; [`upgrade`](Request::upgrade)
-/// and [`connect`](Request::connect) make it from what another HTTP stack has parsed, `H` being the
-/// header fields as that stack holds them. Everything in it comes from a peer that can send what it
-/// likes (§10.1).
+/// and [`connect`](Request::connect) make it from what another HTTP stack has parsed, where `H` is
+/// the header fields as that stack stores them. Everything in a request comes from an untrusted
+/// peer (§10.1).
 #[doc(alias = "upgrade")]
 #[derive(Clone, Debug)]
 pub struct Request<'h, H = Headers<'h>> {
@@ -92,7 +92,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     ///
     /// The server has to have announced
     /// [`ENABLE_CONNECT_PROTOCOL`](super::ENABLE_CONNECT_PROTOCOL). It serves the WebSocket on this
-    /// stream itself and opens no other connection, whatever `:authority` says.
+    /// stream itself. It does not connect to `:authority`, as it would for a plain CONNECT.
     ///
     /// A Sec-WebSocket-Key is not checked (RFC 8441 §5). Gateways such as HAProxy and Envoy leave
     /// it in the request of a client of HTTP/1.1, so a well-formed key is answered with a
@@ -151,9 +151,9 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// there, and its host and port are those of [`host`](Request::host).
     ///
     /// A browser lets any page open a connection to any server and sends the user's cookies along.
-    /// A server that knows its users by cookies, and does not look at Origin, hands their sessions
-    /// to every page that they visit: cross-site WebSocket hijacking. Unless it is meant for
-    /// strangers, it refuses foreign origins (§10.2):
+    /// If a server identifies users by cookies and does not check Origin, every page that they
+    /// visit can use their sessions. This is cross-site WebSocket hijacking. Unless a server is
+    /// meant for all pages, it refuses foreign origins (§10.2):
     ///
     /// ```
     /// use websocket_proto::Agreed;
@@ -169,11 +169,11 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
     /// # let _ = decide;
     /// ```
     ///
-    /// The example lets clients pass that send no Origin, which no browser does. The scheme is not
-    /// compared, and a port that is not written is the one of the origin's scheme, since behind a
-    /// TLS terminator the server cannot tell its own. Host is the client's word: compare it with
-    /// the names that the server is meant to have, or a name that an attacker points at its address
-    /// (DNS rebinding) is the same origin as itself.
+    /// The example accepts clients that send no Origin, which no browser does. The scheme is not
+    /// compared, because behind a TLS terminator the server does not know its own. A missing port
+    /// is the default of the origin's scheme. Host is chosen by the client, so compare it with the
+    /// names that the server is meant to have. Otherwise an attacker can point a name of their own
+    /// at its address (DNS rebinding), and that name then equals its own origin.
     ///
     /// Behind a proxy this may be false for every page, because nginx and Apache by default replace
     /// Host by the name of the backend. List the allowed origins instead, with
@@ -315,8 +315,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
         options: &AcceptOptions<'_>,
         out: &mut (impl Output + ?Sized),
     ) -> Result<Agreed, HeadError> {
-        // RFC 8441 §5: what opens the stream of a CONNECT is no 101, and not written in these
-        // bytes.
+        // RFC 8441 §5: the response to a CONNECT is no 101, and is not written as HTTP/1.1.
         if self.form == Form::Connect {
             return Err(HeadError::NotUpgrade);
         }
@@ -555,8 +554,8 @@ pub(super) fn parse_version(text: &[u8]) -> Option<u8> {
     }
 }
 
-/// Whether `text` has the characters of an Origin. Its parts are not checked here: those who
-/// compare an origin parse it.
+/// Whether `text` has the characters of an Origin. Its parts are not checked here, because
+/// `is_same_origin` and `is_origin_in` parse it.
 pub(super) fn is_origin(text: &[u8]) -> bool {
     // RFC 6454 §7.1: `null`, or origins with a space between them.
     !text.is_empty() && text.iter().all(|&byte| byte == b' ' || byte.is_ascii_graphic())
