@@ -1,5 +1,5 @@
-//! Header fields, whichever HTTP stack parsed them: how they come in, which of them the handshake
-//! knows, and what the lines of one say together (RFC 9110 §5).
+//! Header fields, whichever HTTP stack parsed them: how they are passed, which of them the
+//! handshake knows, and how several lines of one field combine (RFC 9110 §5).
 //!
 //! Requests and responses read their fields in two steps. First each line is recorded in a
 //! [`Single`] or a [`List`], which keeps only what the rules need. Recording never fails. Then the
@@ -12,10 +12,10 @@ use super::{
 
 /// The header fields of a request or a response: pairs of a name and a value, whoever parsed them.
 ///
-/// [`Headers`](super::Headers), which this crate parsed itself, are such fields. So is everything
-/// else that gives pairs of references and is `Clone`, since it is asked more than once: a
-/// `&HeaderMap` of the crate `http` or a reference to a map of the standard library as it is, other
-/// collections by way of `iter` and `map`:
+/// [`Headers`](super::Headers), which this crate parsed itself, are such fields. So is every
+/// iterable of pairs of references that is `Clone`, which is needed because the fields are read
+/// more than once: a `&HeaderMap` of the crate `http` or a reference to a map of the standard
+/// library, or another collection through `iter` and `map`:
 ///
 /// ```
 /// use websocket_proto::handshake::{HandshakeError, Request};
@@ -77,7 +77,7 @@ where
     }
 }
 
-/// How the handshake is made.
+/// The form of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Form {
     /// An Upgrade of HTTP/1.1 (§4).
@@ -189,7 +189,7 @@ pub(super) fn is_protected(name: &str) -> bool {
         || prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
 }
 
-/// Whether HTTP/2 and HTTP/3 can carry a field of this name, leaving aside whose it is.
+/// Whether a field of this name is well formed for HTTP/2 and HTTP/3: a token in lower case.
 pub(super) fn is_lower_token(name: &str) -> bool {
     is_token(name.as_bytes()) && !name.bytes().any(|byte| byte.is_ascii_uppercase())
 }
@@ -201,7 +201,7 @@ pub(super) fn validate_lines<'h>(headers: impl Fields<'h>) -> Result<(), Handsha
         let allowed = match Field::of(name.as_bytes()) {
             // RFC 8441 §5, RFC 9113 §8.2.2: no Connection, no Upgrade, nothing else of HTTP/1.1.
             Some(field) if field.is_of_connection() => false,
-            // RFC 9113 §8.2.2: of TE there is one value left.
+            // RFC 9113 §8.2.2: the only value of TE that is allowed is `trailers`.
             Some(Field::Te) => value.eq_ignore_ascii_case(b"trailers"),
             _ => true,
         };
