@@ -1,5 +1,4 @@
-//! The view of a block of header lines, and what its parts consist of: tokens and lists (RFC 9110
-//! §5).
+//! A view of a block of header lines, and the grammar of its parts: tokens and lists (RFC 9110 §5).
 
 use core::{fmt, iter::FusedIterator, str};
 
