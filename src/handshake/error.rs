@@ -118,8 +118,8 @@ impl HandshakeError {
     /// Returns the HTTP status that answers the fault, over HTTP/1.1. Over HTTP/2 and HTTP/3 it is
     /// the [`connect_status`](HandshakeError::connect_status).
     ///
-    /// For the faults that only a response can have it is 502, what a gateway would tell its own
-    /// client.
+    /// For the faults that only a response can have, the status is 502, which a gateway would send
+    /// to its own client.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -338,7 +338,7 @@ pub enum TargetError {
     NonAscii,
     /// The URI begins with none of `ws://`, `wss://`, `http://` and `https://`.
     Scheme,
-    /// It carries a user name or a password, which §3 has no place for.
+    /// It has a user name or a password, which §3 does not allow.
     UserInfo,
     /// The host is empty, or neither a name nor an address (RFC 3986 §3.2.2).
     Host,
