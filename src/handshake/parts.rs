@@ -20,7 +20,7 @@ use super::{
 };
 
 impl<'h> Request<'h, &'h HeaderMap> {
-    /// Creates a request from what a stack on the crate `http` received. Its version decides which
+    /// Creates a request from what a stack on the crate `http` received. The version decides which
     /// kind it has to be: an Upgrade of HTTP/1.1, or an extended CONNECT of HTTP/2 or HTTP/3. Needs
     /// the feature `http`.
     ///
@@ -61,7 +61,7 @@ impl<'h> Request<'h, &'h HeaderMap> {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`] names the rule that the request breaks. The server answers with its
+    /// [`HandshakeError`] says which rule the request breaks. The server answers with its
     /// [`into_response`](HandshakeError::into_response), or takes the request for plain HTTP.
     pub fn from_parts(parts: &'h Parts, protocol: Option<&'h str>) -> Result<Self, HandshakeError> {
         let Parts { method, uri, headers, .. } = parts;
