@@ -7,11 +7,11 @@ use base64::{
     engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD_NO_PAD},
 };
 
-/// What the key is hashed together with (§1.3).
+/// The GUID that is appended to the key before hashing (§1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// The sample key that §4.1 prints has bits set in its padding (erratum 3150), so peers send such
-/// keys. They are read; none is written.
+/// keys. Such keys are accepted, but never sent.
 const TOLERANT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
