@@ -164,6 +164,7 @@ impl Violation {
 /// assert_eq!(frame.to_string(), r#"4001 "bye\n""#);
 /// # Ok::<(), websocket_proto::SendError>(())
 /// ```
+#[doc(alias("close reason", "reason", "code"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CloseFrame {
     code: CloseCode,

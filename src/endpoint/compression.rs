@@ -26,7 +26,7 @@ use crate::{
 /// # let _ = ws;
 /// # }
 /// ```
-#[doc(alias("permessage-deflate", "deflate", "zlib"))]
+#[doc(alias("permessage-deflate", "deflate", "gzip", "zlib"))]
 pub struct Compression {
     pub(super) deflate: Deflate,
     pub(super) threshold: usize,

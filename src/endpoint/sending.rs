@@ -62,7 +62,7 @@ use crate::{
 /// assert_eq!(ws.output(), b"\x81\x02hi");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[doc(alias("sink", "write"))]
+#[doc(alias("sink", "split", "write"))]
 pub struct Sender<R> {
     pub(super) connection: Connection<R>,
     pub(super) phase: Phase,

@@ -43,7 +43,7 @@ impl<'a> AcceptOptions<'a> {
     /// Sets the subprotocol, which is one of those that the client offered:
     /// [`choose_subprotocol`](super::Request::choose_subprotocol) finds it.
     #[must_use]
-    #[doc(alias = "Sec-WebSocket-Protocol")]
+    #[doc(alias("Sec-WebSocket-Protocol", "protocol"))]
     pub const fn subprotocol(mut self, name: &'a str) -> Self {
         self.subprotocol = Some(name);
         self

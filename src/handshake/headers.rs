@@ -7,6 +7,7 @@ use core::{fmt, iter::FusedIterator, str};
 /// This is a view of the caller's buffer, so copying it copies two words. Names compare without
 /// regard to ASCII case (RFC 9110 §5.1). Values are bytes without the whitespace around them.
 /// Fields that this crate does not know are kept as they came.
+#[doc(alias("header", "HeaderMap", "cookie"))]
 #[derive(Clone, Copy)]
 pub struct Headers<'h> {
     block: &'h [u8],

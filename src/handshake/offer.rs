@@ -60,6 +60,7 @@ impl<'o> Offer<'o> {
 
     /// Sets the subprotocols, most preferred first. A server may choose one or none.
     #[must_use]
+    #[doc(alias("Sec-WebSocket-Protocol", "protocol"))]
     pub const fn subprotocols(mut self, names: &'o [&'o str]) -> Self {
         self.subprotocols = names;
         self
