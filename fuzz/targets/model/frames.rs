@@ -1,16 +1,11 @@
-//! The same frames into tungstenite, one after the other: the same messages, and the same failure
-//! in the same frame. It fails nowhere that we do not. Where we fail and it goes on, waits, or gives
-//! another reason, the frame has what one of the rules below says, and up to it all is the same.
-#![no_main]
+//! Frames, mostly what a correct peer would send, and what this crate and tungstenite make of them.
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
+#![allow(dead_code, reason = "each target uses a part of it")]
 
 use std::io::{self, Read, Write};
 
+use crate::common::{Keys, mask_with};
 use arbitrary::Arbitrary;
-use common::{Keys, mask_with};
-use libfuzzer_sys::fuzz_target;
 use tungstenite::Error;
 use tungstenite::error::ProtocolError;
 use tungstenite::protocol::{self, CloseFrame, WebSocketConfig, WebSocketContext};
@@ -18,32 +13,33 @@ use websocket_proto::{
     Agreed, Client, Config, Connection, Failure, Message, Messages, Role, Server, Violation,
 };
 
-const LIMIT: usize = 300;
+/// The longest message, in bytes.
+pub const LIMIT: usize = 300;
 
 /// What tungstenite makes of a Close whose code it refuses: no failure, but a Close of its own.
-const REPLACED: &str = "close 1002 Protocol violation";
+pub const REPLACED: &str = "close 1002 Protocol violation";
 
 #[derive(Arbitrary, Clone, Debug)]
-struct Frame<'a> {
-    first: u8,
+pub struct Frame<'a> {
+    pub first: u8,
     /// How the length is written.
-    form: u8,
+    pub form: u8,
     /// How much longer it claims to be, if this is the last frame and it is less than 16.
-    more: u8,
-    payload: &'a [u8],
+    pub more: u8,
+    pub payload: &'a [u8],
 }
 
 impl Frame<'_> {
-    fn is_short(&self) -> bool {
+    pub fn is_short(&self) -> bool {
         matches!(self.more, 1..16)
     }
 
-    fn declared(&self) -> usize {
+    pub fn declared(&self) -> usize {
         self.payload.len() + if self.is_short() { usize::from(self.more) } else { 0 }
     }
 
     /// Bytes of the length behind the first two, and how many would do.
-    fn length_bytes(&self) -> (usize, usize) {
+    pub fn length_bytes(&self) -> (usize, usize) {
         match (self.declared(), self.form) {
             (0..=125, 8..) => (0, 0),
             (0..=125, 4..) => (2, 0),
@@ -54,7 +50,7 @@ impl Frame<'_> {
         }
     }
 
-    fn has_top_bit(&self) -> bool {
+    pub fn has_top_bit(&self) -> bool {
         self.length_bytes().0 == 8 && self.form == 0
     }
 
@@ -73,51 +69,6 @@ impl Frame<'_> {
         }
         frame.extend(self.payload);
         if masked { mask_with(&frame, [1, 2, 3, 4]) } else { frame }
-    }
-
-    /// Whether tungstenite has no such rule, or keeps it otherwise, and the frame breaks it.
-    fn is_unknown(&self, violation: Violation) -> bool {
-        let (bytes, enough) = self.length_bytes();
-        match violation {
-            // §5.2: the shortest form. It takes a length in any.
-            Violation::LengthNotMinimal => bytes > enough,
-            // §5.5: 125 bytes at most, so no longer form. It looks at the number, not at the form.
-            Violation::ControlTooLong => self.declared() <= 125 && bytes > 0,
-            // §5.2: the top bit is 0. To it the length is a number, and one over its limit.
-            Violation::LengthOverflow => self.has_top_bit(),
-            // §7.4: a code that may not be sent. See `REPLACED`.
-            Violation::InvalidCloseCode(code) => {
-                matches!(code, 0..=999 | 1004..=1006 | 1015..=2999 | 5000..)
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether both may fail at this frame, we for `ours` and tungstenite for `theirs`: it has more
-    /// than one fault, and we tell the one that comes first in it (§7.1.7: at once).
-    fn has_both(&self, ours: Violation, theirs: Violation) -> bool {
-        use Violation::*;
-        let first = matches!(
-            ours,
-            ReservedBit | FragmentedControl | UnexpectedContinuation | ExpectedContinuation
-        );
-        let second = matches!(ours, UnmaskedFrame | MaskedFrame | ControlTooLong);
-        match theirs {
-            _ if ours == theirs => true,
-            // Of that it tells nothing, but what it finds behind the header, or of its length.
-            MessageTooBig | ControlTooLong | InvalidUtf8 | InvalidCloseReason
-            | TruncatedCloseCode
-                if self.is_unknown(ours) =>
-            {
-                true
-            }
-            // It looks at the length of a frame first, if not at the opcode,
-            MessageTooBig => (self.declared() > LIMIT || self.has_top_bit()) && (first || second),
-            // then at the mask of a client, the bits, the mask of a server, and the rest.
-            UnmaskedFrame => first,
-            MaskedFrame => first && ours != ReservedBit,
-            _ => false,
-        }
     }
 
     /// What tungstenite says of this frame, in our words.
@@ -144,9 +95,9 @@ impl Frame<'_> {
 }
 
 /// What came of the frames: messages, and at which frame they ended in failure, and why.
-type Seen = (Vec<String>, Option<(usize, Violation)>);
+pub type Seen = (Vec<String>, Option<(usize, Violation)>);
 
-fn ours<R: Role>(role: R, frames: &[Frame<'_>], masked: bool) -> Seen {
+pub fn ours<R: Role>(role: R, frames: &[Frame<'_>], masked: bool) -> Seen {
     let config = Config::new().max_message(LIMIT as u64);
     let mut connection = Connection::new(role, &config, Agreed::new());
     let (mut messages, mut seen) = (Messages::new(), Vec::new());
@@ -190,7 +141,7 @@ impl Write for Wire {
     }
 }
 
-fn theirs(role: protocol::Role, frames: &[Frame<'_>], masked: bool) -> Seen {
+pub fn theirs(role: protocol::Role, frames: &[Frame<'_>], masked: bool) -> Seen {
     let config =
         WebSocketConfig::default().max_message_size(Some(LIMIT)).max_frame_size(Some(LIMIT));
     let mut context = WebSocketContext::new(role, Some(config));
@@ -221,48 +172,19 @@ fn theirs(role: protocol::Role, frames: &[Frame<'_>], masked: bool) -> Seen {
     (seen, None)
 }
 
-/// Compares what came of the frames here with what comes of them there.
-fn compare(frames: &[Frame<'_>], ours: &Seen, run: &dyn Fn(&[Frame<'_>]) -> Seen) {
-    let theirs = run(frames);
-    let Some((at, violation)) = ours.1 else {
-        let mut messages = ours.0.clone();
-        // 1014 is in the registry of IANA, and unknown to it.
-        if let Some(last) = messages.last_mut().filter(|last| last.starts_with("close 1014 ")) {
-            *last = REPLACED.to_owned();
-        }
-        return assert_eq!((&messages, None), (&theirs.0, theirs.1));
-    };
-    let frame = &frames[at];
-    let after = theirs.0.strip_prefix(&*ours.0).expect("the same messages up to the failure");
-    let excused = match theirs.1 {
-        Some((their, reason)) if their == at => {
-            after.is_empty() && frame.has_both(violation, reason)
-        }
-        Some((their, _)) if their < at => false,
-        // It judges a frame when all of it is there, but for the opcode and the limit of one.
-        None if frame.is_short() && after.is_empty() => match violation {
-            Violation::ReservedOpcode | Violation::LengthOverflow => false,
-            Violation::MessageTooBig if frame.declared() > LIMIT => false,
-            // So it has to find the same once it is there.
-            _ => {
-                let payload = [frame.payload, &[b'a'; 15][..frame.more.into()]].concat();
-                let whole = Frame { payload: &payload, more: 0, ..*frame };
-                return compare(&[&frames[..at], &[whole]].concat(), ours, run);
-            }
-        },
-        _ if !frame.is_unknown(violation) => false,
-        None if matches!(violation, Violation::InvalidCloseCode(_)) => after == [REPLACED],
-        _ => matches!(violation, Violation::LengthNotMinimal | Violation::ControlTooLong),
-    };
-    assert!(excused, "{ours:?} {theirs:?}");
+/// What came of the frames with each implementation, in both roles.
+pub fn both(
+    masked: bool,
+    frames: &[Frame<'_>],
+    check: impl Fn(&Seen, &dyn Fn(&[Frame<'_>]) -> Seen),
+) {
+    let server = ours(Server, frames, masked);
+    check(&server, &|frames| theirs(protocol::Role::Server, frames, masked));
+    let client = ours(Client(Keys::default()), frames, masked);
+    check(&client, &|frames| theirs(protocol::Role::Client, frames, masked));
 }
 
-fuzz_target!(|input: (bool, Vec<Frame<'_>>)| {
-    let (masked, mut frames) = input;
-    // Behind a frame that is short there is nothing.
+/// Behind a frame that is short there is nothing.
+pub fn only_the_last_is_short(frames: &mut [Frame<'_>]) {
     frames.iter_mut().rev().skip(1).for_each(|frame| frame.more = 0);
-    let server = ours(Server, &frames, masked);
-    compare(&frames, &server, &|frames| theirs(protocol::Role::Server, frames, masked));
-    let client = ours(Client(Keys::default()), &frames, masked);
-    compare(&frames, &client, &|frames| theirs(protocol::Role::Client, frames, masked));
-});
+}

@@ -1,12 +1,7 @@
-//! Any calls on a connected pair, over a wire that cuts and delays: each side receives what the other
-//! sent before its Close, nothing else, in this order, and of the Pongs that answer its Pings the latest
-//! at least; a call that fails has a reason to, writes nothing, and leaves what the connection tells of
-//! itself. Once all has arrived, and neither side was cut off, both are open, or both end cleanly with
-//! the code that the other one sent.
-#![no_main]
+//! A connected pair, over a wire that cuts and delays, and the model of what each side sent. Any
+//! calls are made on it; the targets `pair_*` say what has to hold.
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
+#![allow(dead_code, reason = "each target uses a part of it")]
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,17 +10,17 @@ use std::{
     str,
 };
 
+use crate::common::Keys;
 use arbitrary::Arbitrary;
-use common::Keys;
-use libfuzzer_sys::fuzz_target;
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Config, Connection, Data, Deflate, Deflater, Inflater,
-    Initiator, Kind, MaskSource, Message, Messages, NextStep, Prepared, Role, SendError, Server,
-    SliceOutput, State, WindowBits, ZlibCompress, ZlibDecompress,
+    Kind, MaskSource, Message, Messages, NextStep, Prepared, Role, SendError, Server, SliceOutput,
+    State, WindowBits, ZlibCompress, ZlibDecompress,
 };
 
+/// A call on one side, or on what lies between them.
 #[derive(Arbitrary, Clone, Debug)]
-enum Call<'a> {
+pub enum Call<'a> {
     Text(&'a str),
     Binary(&'a [u8]),
     Fragment(&'a str, bool),
@@ -45,7 +40,7 @@ enum Call<'a> {
 }
 
 /// A source of so many keys.
-struct Few(Keys, Rc<Cell<usize>>);
+pub struct Few(Keys, Rc<Cell<usize>>);
 
 impl MaskSource for Few {
     fn mask_key(&mut self) -> Option<[u8; 4]> {
@@ -54,7 +49,7 @@ impl MaskSource for Few {
     }
 }
 
-trait OwnFrame {
+pub trait OwnFrame {
     fn own_frame(
         &mut self,
         kind: Kind,
@@ -123,20 +118,58 @@ impl Codecs {
     }
 }
 
-struct Side<'b, R> {
-    connection: Connection<R>,
+/// What a connection says of itself.
+pub type Told = (State, NextStep, bool);
+
+/// A message or a Ping: its kind and its payload.
+pub type Item = (&'static str, Vec<u8>);
+
+/// What a target watches while a pair runs. The model itself asserts nothing of the connections.
+pub trait Watch {
+    /// A call returned `result`, and appended `length` bytes.
+    fn called(&mut self, _: &Called<'_>) {}
+
+    /// What is owed was to be sent.
+    fn transmitted(&mut self, _: &Called<'_>) {}
+
+    /// A side received an item; `sent` is the next that the other side sent.
+    fn received(&mut self, _sent: Option<Item>, _received: Item) {}
+
+    /// A side received a Pong; `sent` is the next that the other side sent or owed.
+    fn pong(&mut self, _sent: Option<Vec<u8>>, _received: &[u8]) {}
+
+    /// A side received a Close, while so many items of the other side are on the way.
+    fn closed(&mut self, _left: usize) {}
+}
+
+/// A call and what came of it.
+pub struct Called<'a> {
+    /// `None` is a call of `transmit`.
+    pub call: Option<&'a Call<'a>>,
+    pub result: Result<(), SendError>,
+    pub length: usize,
+    pub before: Told,
+    pub after: Told,
+    /// Whether a message was open before.
+    pub open: bool,
+    /// How many masking keys there were before, and are now.
+    pub keys: (usize, usize),
+}
+
+pub struct Side<'b, R> {
+    pub connection: Connection<R>,
     messages: Messages<'b>,
     /// Its own, or also those of the other side.
     codecs: Rc<RefCell<Codecs>>,
     /// How many masking keys it has; a server needs none.
     keys: Rc<Cell<usize>>,
     /// Sent, and on the way to the other side.
-    wire: VecDeque<u8>,
+    pub wire: VecDeque<u8>,
     /// What the other side has to receive, and the message that is open.
-    expected: VecDeque<(&'static str, Vec<u8>)>,
+    pub expected: VecDeque<Item>,
     open: Option<Vec<u8>>,
     /// The Pongs that it sends, or owes: that is at most the last one.
-    pongs: VecDeque<Vec<u8>>,
+    pub pongs: VecDeque<Vec<u8>>,
 }
 
 impl<'b, R: Role> Side<'b, R>
@@ -162,13 +195,13 @@ where
         }
     }
 
-    fn told(&self) -> (State, NextStep, bool) {
+    pub fn told(&self) -> Told {
         let connection = &self.connection;
         (connection.state(), connection.next_step(), connection.wants_transmit())
     }
 
-    fn call(&mut self, call: &Call<'_>) {
-        let (before, dry) = (self.told(), self.keys.get() == 0);
+    fn call(&mut self, call: &Call<'_>, watch: &mut dyn Watch) {
+        let (before, keys, was_open) = (self.told(), self.keys.get(), self.open.is_some());
         let Side { connection, expected, open, pongs, .. } = self;
         let (deflater, mut out) = (&mut self.codecs.borrow_mut().deflater, Vec::new());
         let (text, binary) = (|text| Data::Text(text), |data| Data::Binary(data));
@@ -236,45 +269,37 @@ where
                 expected.push_back((show(data.kind()), open.take().unwrap_or_default()));
             }
         }
-        if let Err(error) = result {
-            assert!(out.is_empty());
-            assert_eq!(before, self.told());
-            assert!(match (error, call) {
-                (SendError::NoMaskKey, _) => self.keys.get() == 0,
-                (SendError::Full, call) => matches!(call, Call::NoRoom(..)),
-                (SendError::InvalidUtf8, Call::Frame(data, true, _)) =>
-                    str::from_utf8(data).is_err(),
-                (SendError::ControlTooLong, Call::Ping(payload) | Call::Pong(payload)) =>
-                    payload.len() > 125,
-                (SendError::InvalidCloseCode, Call::Close(code, _)) => *code == 1010,
-                (SendError::MessageOpen, _) => before.0 == State::Open && self.open.is_some(),
-                (SendError::Closing, _) => before.0 != State::Open,
-                _ => false,
-            });
-        }
-        assert!(!dry || out.is_empty(), "a frame without a key");
+        watch.called(&Called {
+            call: Some(call),
+            result,
+            length: out.len(),
+            before,
+            after: self.told(),
+            open: was_open,
+            keys: (keys, self.keys.get()),
+        });
         self.wire.extend(out);
     }
 
     /// Sends what is owed, as far as there are keys.
-    fn transmit(&mut self) {
-        let (before, dry) = (self.told(), self.keys.get() == 0);
+    fn transmit(&mut self, watch: &mut dyn Watch) {
+        let (before, keys) = (self.told(), self.keys.get());
         let mut out = Vec::new();
-        match self.connection.transmit(&mut out) {
-            Ok(()) => {
-                assert!(!self.connection.wants_transmit());
-                assert!(!dry || out.is_empty(), "a frame without a key");
-            }
-            error => {
-                assert_eq!((error, self.keys.get()), (Err(SendError::NoMaskKey), 0));
-                assert_eq!((before, out.len()), (self.told(), 0));
-            }
-        }
+        let result = self.connection.transmit(&mut out);
+        watch.transmitted(&Called {
+            call: None,
+            result,
+            length: out.len(),
+            before,
+            after: self.told(),
+            open: self.open.is_some(),
+            keys: (keys, self.keys.get()),
+        });
         self.wire.extend(out);
     }
 
     /// Brings some bytes from the other side, which may not be read any more.
-    fn deliver<P>(&mut self, other: &mut Side<'_, P>, count: usize) {
+    fn deliver<P>(&mut self, other: &mut Side<'_, P>, count: usize, watch: &mut dyn Watch) {
         let count = count.min(other.wire.len());
         let mut bytes: Vec<u8> = other.wire.drain(..count).collect();
         let mut input = &mut bytes[..];
@@ -296,21 +321,21 @@ where
                         ("ping", payload.to_vec())
                     }
                     Some(Message::Pong(payload)) => {
-                        assert_eq!(other.pongs.pop_front().as_deref(), Some(&*payload));
+                        watch.pong(other.pongs.pop_front(), &payload);
                         continue;
                     }
                     Some(Message::Close(_)) => {
-                        assert!(other.expected.is_empty());
-                        self.transmit();
+                        watch.closed(other.expected.len());
+                        self.transmit(watch);
                         continue;
                     }
                     Some(other) => panic!("{other:?}"),
                 };
-            assert_eq!(other.expected.pop_front(), Some(received));
-            self.transmit();
+            watch.received(other.expected.pop_front(), received);
+            self.transmit(watch);
         }
         assert!(input.is_empty());
-        self.transmit();
+        self.transmit(watch);
     }
 
     fn eof<P>(&mut self, other: &Side<'_, P>) {
@@ -327,8 +352,22 @@ const fn show(kind: Kind) -> &'static str {
     }
 }
 
-fuzz_target!(|input: (u16, Vec<(bool, Call<'_>)>)| {
-    let (flags, calls) = input;
+/// A pair after some calls, once everything has arrived.
+pub struct End<'a, 'b> {
+    pub server: &'a mut Side<'b, Server>,
+    pub client: &'a mut Side<'b, Client<Few>>,
+    /// Whether a side was aborted, or told that the stream ended, before everything had arrived.
+    pub cut_off: bool,
+}
+
+/// Makes `calls`, each on the server where its flag is set, delivers everything, and hands the pair
+/// to `then`.
+pub fn run(
+    flags: u16,
+    calls: &[(bool, Call<'_>)],
+    watch: &mut dyn Watch,
+    then: impl FnOnce(End<'_, '_>),
+) {
     let bits = |bits: u16| WindowBits::new(8 + (bits % 8) as u8);
     let deflate = Deflate {
         server_no_context_takeover: flags & 2 != 0,
@@ -348,53 +387,34 @@ fuzz_target!(|input: (u16, Vec<(bool, Call<'_>)>)| {
     let lent = Messages::lent(&mut memory);
     let mut client = Side::new(source, Rc::clone(&keys), agreed, lent, other);
     let prepared = Prepared::new(Data::Text("to all"));
-    for (to_server, call) in &calls {
+    for (to_server, call) in calls {
         match (to_server, call) {
-            (true, Call::Deliver(count)) => server.deliver(&mut client, usize::from(*count)),
-            (false, Call::Deliver(count)) => client.deliver(&mut server, usize::from(*count)),
+            (true, Call::Deliver(count)) => server.deliver(&mut client, usize::from(*count), watch),
+            (false, Call::Deliver(count)) => {
+                client.deliver(&mut server, usize::from(*count), watch)
+            }
             (_, Call::Keys(count)) => {
                 keys.set(if *count < 128 { usize::from(count % 4) } else { usize::MAX });
             }
             (true, Call::Eof) => server.eof(&client),
             (false, Call::Eof) => client.eof(&server),
             (true, call) => {
-                server.call(call);
+                server.call(call, watch);
                 if let Ok(frame) = server.connection.prepared(&prepared) {
                     server.wire.extend(frame);
                     server.expected.push_back(("text", b"to all".to_vec()));
                 }
             }
-            (false, call) => client.call(call),
+            (false, call) => client.call(call, watch),
         }
     }
     // Everything arrives in the end.
     keys.set(usize::MAX);
     for _ in 0..4 {
-        server.deliver(&mut client, usize::MAX);
-        client.deliver(&mut server, usize::MAX);
+        server.deliver(&mut client, usize::MAX, watch);
+        client.deliver(&mut server, usize::MAX, watch);
     }
     assert!(server.wire.is_empty() && client.wire.is_empty());
     let cut_off = calls.iter().any(|(_, call)| matches!(call, Call::Eof | Call::Abort));
-    let told = (server.told(), client.told());
-    let open = (State::Open, NextStep::Continue, false);
-    if !cut_off || told == (open, open) {
-        assert!(server.expected.is_empty() && client.expected.is_empty());
-    }
-    if told == (open, open) {
-        assert!(server.pongs.is_empty() && client.pongs.is_empty());
-    }
-    if !cut_off && told != (open, open) {
-        let server_ends = (State::Closing, NextStep::ShutdownWrite, false);
-        assert_eq!(told, (server_ends, (State::Closing, NextStep::AwaitEof, false)));
-        server.connection.write_ended();
-        assert_eq!(server.connection.next_step(), NextStep::AwaitEof);
-        client.connection.receive_eof();
-        assert_eq!(client.connection.next_step(), NextStep::Drop);
-        server.connection.receive_eof();
-        assert_eq!(server.connection.next_step(), NextStep::Drop);
-        let ends = (server.connection.closure().unwrap(), client.connection.closure().unwrap());
-        assert!(ends.0.clean && ends.1.clean);
-        assert_eq!((ends.0.sent, ends.1.sent), (Some(ends.1.code), Some(ends.0.code)));
-        assert!([ends.0, ends.1].iter().any(|end| end.initiator == Some(Initiator::Local)));
-    }
-});
+    then(End { server: &mut server, client: &mut client, cut_off });
+}
