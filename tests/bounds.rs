@@ -148,8 +148,9 @@ fn an_idle_connection_has_no_heap() {
     assert_eq!(times, 0);
 }
 
+/// Covers T12.
 #[test]
-fn r6455_10_4_c_t12_a_million_empty_continuations_cost_nothing() {
+fn r6455_10_4_c_a_million_empty_continuations_cost_nothing() {
     let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
     let mut messages = Messages::new();
     let frames = mask(&[0x00, 0x00]).repeat(1000);

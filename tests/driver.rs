@@ -89,8 +89,9 @@ fn r6455_4_1_a_a_connection_starts_open_without_a_handshake() {
     assert_eq!(receive(&mut connection, "81 02 68 69", false), 1);
 }
 
+/// Covers R6455-4.1-d.
 #[test]
-fn r6455_4_1_c_r6455_4_1_d_an_attempt_lasts_as_long_as_its_handshake_value() {
+fn r6455_4_1_c_an_attempt_lasts_as_long_as_its_handshake_value() {
     // A pool counts the values it holds, by host and port: each is one attempt, and no other state
     // exists. They can be held anywhere, also by another thread.
     fn held<T: Send + Sync>(_: &T) {}
@@ -173,8 +174,9 @@ fn r6455_4_2_2_b_a_request_can_be_challenged_or_redirected() {
     });
 }
 
+/// Covers R6455-10.2-a.
 #[test]
-fn r6455_4_2_2_c_r6455_10_2_a_a_foreign_origin_is_seen_and_refused_with_403() {
+fn r6455_4_2_2_c_a_foreign_origin_is_seen_and_refused_with_403() {
     for (origin, same) in [("http://example.com", true), ("https://evil.example", false)] {
         with_request(&format!("Origin: {origin}\r\n"), |request| {
             assert_eq!(request.origin(), Some(origin));
@@ -236,8 +238,9 @@ fn r6455_5_5_1_d_the_peers_reason_is_in_the_event_and_in_no_message_of_an_error(
     assert!(!format!("{:?}", connection.closure()).contains("secret"));
 }
 
+/// Covers R6455-5.5.1-i.
 #[test]
-fn r6455_5_5_1_h_r6455_5_5_1_i_after_both_closes_a_server_ends_the_transport_at_once() {
+fn r6455_5_5_1_h_after_both_closes_a_server_ends_the_transport_at_once() {
     let mut connection = server();
     receive(&mut connection, "88 00", true);
     assert_eq!(connection.next_step(), NextStep::Continue);
@@ -245,8 +248,9 @@ fn r6455_5_5_1_h_r6455_5_5_1_i_after_both_closes_a_server_ends_the_transport_at_
     assert_eq!(connection.next_step(), NextStep::ShutdownWrite);
 }
 
+/// Covers R6455-5.5.1-j.
 #[test]
-fn r6455_5_5_1_h_r6455_5_5_1_j_after_both_closes_a_client_waits_and_may_give_up() {
+fn r6455_5_5_1_h_after_both_closes_a_client_waits_and_may_give_up() {
     let mut connection = client();
     receive(&mut connection, "88 00", false);
     connection.transmit(&mut Vec::new()).unwrap();

@@ -158,8 +158,9 @@ fn count(seed: u64, heads: &[&str], verdict: impl Fn(&[u8], usize, usize) -> Ver
     counts
 }
 
+/// Covers T43.
 #[test]
-fn t42_t43_a_request_is_the_same_to_both_paths() {
+fn t42_a_request_is_the_same_to_both_paths() {
     let counts = count(0x9E37_79B9_7F4A_7C15, &REQUESTS, |bytes, limit, lines| match lines {
         0 => heads::request::<7>(bytes, limit),
         1 => heads::request::<10>(bytes, limit),

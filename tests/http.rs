@@ -38,8 +38,9 @@ fn fault(parts: &request::Parts, protocol: Option<&str>) -> Option<HandshakeErro
     Request::from_parts(parts, protocol).err()
 }
 
+/// Covers R6455-4.2.2-j.
 #[test]
-fn r6455_4_2_1_a_r6455_4_2_2_j_an_upgrade_is_read_and_answered() {
+fn r6455_4_2_1_a_an_upgrade_is_read_and_answered() {
     let parts = upgrade("/chat?x");
     let request = Request::from_parts(&parts, None).unwrap();
     assert_eq!((request.method(), request.host()), ("GET", "server.example.com"));
@@ -119,8 +120,9 @@ fn r6455_4_2_1_a_a_bad_upgrade_breaks_the_same_rules() {
     assert_eq!(fault(&upgrade("/"), Some("connect-udp")), None);
 }
 
+/// Covers R8441-5-e.
 #[test]
-fn r8441_4_a_r8441_5_e_an_extended_connect_is_read_and_answered() {
+fn r8441_4_a_an_extended_connect_is_read_and_answered() {
     for version in [Version::HTTP_2, Version::HTTP_3] {
         let mut parts = connect("https://example.com:444/chat?x");
         parts.version = version;
@@ -143,8 +145,9 @@ fn r8441_4_a_r8441_5_e_an_extended_connect_is_read_and_answered() {
     assert_eq!(fault(&get, None), Some(MethodNotAllowed));
 }
 
+/// Covers R8441-5-d, R9220-3-b.
 #[test]
-fn r6455_4_2_2_e_r8441_5_d_r9220_3_b_a_fault_becomes_a_response() {
+fn r6455_4_2_2_e_a_fault_becomes_a_response() {
     for (error, version, status, headers) in [
         (
             UpgradeMissing,
@@ -170,8 +173,9 @@ fn r6455_4_2_2_e_r8441_5_d_r9220_3_b_a_fault_becomes_a_response() {
     }
 }
 
+/// Covers R6455-4.1-j, R6455-4.1-l.
 #[test]
-fn r6455_4_1_i_r6455_4_1_j_r6455_4_1_l_a_client_asks_and_reads_the_answer() {
+fn r6455_4_1_i_a_client_asks_and_reads_the_answer() {
     let target = Target::parse("ws://example.com:8080/chat?x").unwrap();
     let headers = [("Cookie", "a=b"), ("X-Name", "\u{e9}")];
     let offer = Offer::new().subprotocols(&["a", "b"]).deflate(&Deflate::OFFERS).headers(&headers);
@@ -217,8 +221,9 @@ fn r6455_4_1_i_r6455_4_1_j_r6455_4_1_l_a_client_asks_and_reads_the_answer() {
     assert_eq!(uri, "http://example.com:8080/chat?x");
 }
 
+/// Covers R8441-5-a, R8441-5-e.
 #[test]
-fn r8441_4_a_r8441_5_a_r8441_5_e_a_client_asks_for_a_stream() {
+fn r8441_4_a_a_client_asks_for_a_stream() {
     let target = Target::parse("wss://example.com/chat?x").unwrap();
     let opening = ClientRequest::connect(&target, &Offer::new(), true).unwrap();
     let request = opening.to_request().unwrap();

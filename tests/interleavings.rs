@@ -330,12 +330,14 @@ fn every_way<R: Role>(role: impl Fn() -> R, server: bool, plain: fn(&[u8]) -> Ve
     }
 }
 
+/// Covers R6455-5.5.1-h, R6455-5.5.1-k, R6455-7.1.4-a, T61.
 #[test]
-fn r6455_5_5_1_f_r6455_5_5_1_h_r6455_5_5_1_k_r6455_7_1_4_a_t61_every_way_of_a_server() {
+fn r6455_5_5_1_f_every_way_of_a_server() {
     every_way(|| Server, true, <[u8]>::to_vec);
 }
 
+/// Covers R6455-5.5.1-k, R6455-7.1.4-a, T61.
 #[test]
-fn r6455_5_5_1_j_r6455_5_5_1_k_r6455_7_1_4_a_t61_every_way_of_a_client() {
+fn r6455_5_5_1_j_every_way_of_a_client() {
     every_way(|| Client(Keys::default()), false, unmask);
 }

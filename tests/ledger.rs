@@ -1,8 +1,9 @@
 //! Holds the tests against the papers: each row of `requirements.md` and `attacks.md` whose state is
 //! `now` is cited by a test, and no test cites a row that does not exist.
 //!
-//! A row is cited by the name of a test function (`r6455_5_2_a_reserved_bits`, `t04_ping_without_fin`)
-//! or by the `id` field of a test vector (`id: "R6455-5.2-a R6455-5.2-k"`).
+//! A row is cited by the name of a test function (`r6455_5_2_a_reserved_bits`, `t04_ping_without_fin`),
+//! by the doc line of one that covers more (`/// Covers R6455-5.2-b, T04.`), or by the `id` field of
+//! a test vector (`id: "R6455-5.2-a R6455-5.2-k"`). The name of a test has one id at most.
 
 use std::{
     collections::BTreeSet,
@@ -31,6 +32,15 @@ fn no_test_cites_a_row_that_does_not_exist() {
     rows.extend(attacks());
     let unknown = unknown(&rows, &citations());
     assert!(unknown.is_empty(), "no paper has {}", unknown.join(", "));
+}
+
+#[test]
+fn the_name_of_a_test_has_one_id_at_most() {
+    let names: BTreeSet<_> =
+        files().iter().flat_map(|file| names(&fs::read_to_string(file).unwrap())).collect();
+    assert!(names.len() > 500);
+    let crowded: Vec<_> = names.iter().filter(|name| cited_by_name(name).len() > 1).collect();
+    assert!(crowded.is_empty(), "{crowded:?}: further ids stand in a line `/// Covers ...`");
 }
 
 /// Without this, a parser that reads nothing would find nothing to complain about.
@@ -124,6 +134,30 @@ fn tests_are_told_from_other_functions() {
         fn t09_another_attribute() {}
     ";
     assert_eq!(cited(source), keys(&["t01", "t04", "t06", "t10", "t11"]));
+}
+
+#[test]
+fn doc_lines_cite_for_the_test_that_follows() {
+    let source = "
+        /// Words.
+        /// Covers R6455-5.2-a, T02.
+        #[test]
+        /// Covers R6455-E3433.
+        fn t01_one() {}
+        /// Covers T03.
+        fn no_test() {}
+        #[test]
+        fn t04_one() {}
+        // /// Covers T05.
+        /// Covers T06 and more.
+        #[test]
+        #[ignore]
+        fn t07_never_run() {}
+        /// It covers T08.
+        #[test]
+        fn t09_one() {}
+    ";
+    assert_eq!(cited(source), keys(&["r6455_5_2_a", "r6455_e3433", "t01", "t02", "t04", "t09"]));
 }
 
 #[test]
@@ -234,9 +268,13 @@ fn unknown(rows: &[Row], cited: &BTreeSet<String>) -> Vec<String> {
     cited.difference(&known).cloned().collect()
 }
 
-/// What the tests of the repository cite: those of this crate, without this file, and those of the
-/// crates around it.
+/// What the tests of the repository cite.
 fn citations() -> BTreeSet<String> {
+    files().iter().flat_map(|file| cited(&fs::read_to_string(file).unwrap())).collect()
+}
+
+/// The sources of this crate and its tests, without this file, and those of the crates around it.
+fn files() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     for folder in ["src", "tests", "crates"] {
@@ -244,7 +282,7 @@ fn citations() -> BTreeSet<String> {
     }
     files.retain(|file| *file != root.join("tests/ledger.rs"));
     assert!(!files.is_empty());
-    files.iter().flat_map(|file| cited(&fs::read_to_string(file).unwrap())).collect()
+    files
 }
 
 fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -260,10 +298,33 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
 
 /// The keys of all ids that the tests and the vectors of one file cite.
 fn cited(source: &str) -> BTreeSet<String> {
-    let mut cited = BTreeSet::new();
-    // Whether a `#[test]` waits for its function.
-    let mut test = false;
+    let mut cited: BTreeSet<_> = source
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with("//"))
+        .flat_map(cited_by_fields)
+        .collect();
+    for (name, docs) in tests(source) {
+        cited.extend(cited_by_name(name));
+        cited.extend(docs.into_iter().flat_map(|line| line.split(", ")).map(key));
+    }
+    cited
+}
+
+/// The names of the tests of one file.
+fn names(source: &str) -> Vec<String> {
+    tests(source).into_iter().map(|(name, _)| name.to_owned()).collect()
+}
+
+/// The tests of one file: the name of each, and the lists of ids in its doc lines.
+fn tests(source: &str) -> Vec<(&str, Vec<&str>)> {
+    let mut tests = Vec::new();
+    // Whether a `#[test]` waits for its function, and the lists that do.
+    let (mut test, mut covered) = (false, Vec::new());
     for line in source.lines().map(str::trim) {
+        if let Some(list) = line.strip_prefix("/// Covers ") {
+            covered.extend(list.strip_suffix('.'));
+        }
         if line.is_empty() || line.starts_with("//") {
             continue;
         }
@@ -277,14 +338,12 @@ fn cited(source: &str) -> BTreeSet<String> {
         if code.starts_with("#[ignore") {
             test = false;
         } else if !code.is_empty() && !code.starts_with("#[") {
-            if let Some(name) = function(code).filter(|_| test) {
-                cited.extend(cited_by_name(name));
-            }
+            let covered = std::mem::take(&mut covered);
+            tests.extend(function(code).filter(|_| test).map(|name| (name, covered)));
             test = false;
         }
-        cited.extend(cited_by_fields(code));
     }
-    cited
+    tests
 }
 
 /// The name of the function that starts on this line.

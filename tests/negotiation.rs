@@ -222,8 +222,9 @@ fn r7692_5_a_several_offers_the_first_that_can_be_served() {
     assert_eq!(judge(&[ten], &["permessage-deflate"]), Err(HandshakeError::InvalidParameters));
 }
 
+/// Covers R6455-9.1-c.
 #[test]
-fn r7692_5_b_r6455_9_1_c_no_two_extensions_at_once() {
+fn r7692_5_b_no_two_extensions_at_once() {
     let both = "permessage-deflate, permessage-deflate";
     let (answer, _) = serve(Some(ANY), &[both, "permessage-deflate"]);
     assert_eq!(answer.as_deref(), Some("permessage-deflate"));
@@ -272,8 +273,9 @@ const INVALID: [&str; 24] = [
     "client_no_context_takeover; client_no_context_takeover",
 ];
 
+/// Covers T32.
 #[test]
-fn r7692_7_a_t32_an_invalid_offer_is_declined_and_the_next_is_looked_at() {
+fn r7692_7_a_an_invalid_offer_is_declined_and_the_next_is_looked_at() {
     for parameter in INVALID {
         let offer = format!("permessage-deflate; {parameter}");
         assert_eq!(agreed(ANY, &offer), None, "{parameter}");
@@ -282,8 +284,9 @@ fn r7692_7_a_t32_an_invalid_offer_is_declined_and_the_next_is_looked_at() {
     }
 }
 
+/// Covers T32.
 #[test]
-fn r7692_7_b_t32_an_invalid_answer_fails_the_handshake() {
+fn r7692_7_b_an_invalid_answer_fails_the_handshake() {
     let offers = [Deflate { client_max_window_bits: bits(15), ..ANY }, ANY, Deflate::new()];
     for parameter in INVALID {
         let answer = format!("permessage-deflate; {parameter}");
@@ -387,8 +390,9 @@ fn r7692_7_1_2_c_the_window_of_the_client_is_limited_only_if_it_offered_that() {
     assert_eq!(written(&[with(bits(8))]).as_deref(), Some(&*says(8)));
 }
 
+/// Covers R7692-7.1.1-b, R7692-7.1.1-c.
 #[test]
-fn r7692_7_1_1_a_r7692_7_1_1_b_r7692_7_1_1_c_who_takes_no_context_over() {
+fn r7692_7_1_1_a_who_takes_no_context_over() {
     let flags = |server, client| Deflate {
         server_no_context_takeover: server,
         client_no_context_takeover: client,
@@ -420,8 +424,9 @@ fn r7692_7_1_1_a_r7692_7_1_1_b_r7692_7_1_1_c_who_takes_no_context_over() {
     }
 }
 
+/// Covers R7692-7.1.2-c.
 #[test]
-fn r7692_7_1_1_c_r7692_7_1_2_c_an_answer_to_either_offer_holds_the_client_to_both() {
+fn r7692_7_1_1_c_an_answer_to_either_offer_holds_the_client_to_both() {
     let loose = Deflate { client_max_window_bits: bits(15), ..ANY };
     let tight = Deflate {
         client_no_context_takeover: true,
@@ -612,8 +617,9 @@ fn r6455_4_3_b_a_list_without_an_element_counts_as_absent() {
     }
 }
 
+/// Covers R6455-11.3-b.
 #[test]
-fn r6455_4_3_b_r6455_11_3_b_empty_elements_change_nothing() {
+fn r6455_4_3_b_empty_elements_change_nothing() {
     let mut random = random();
     for _ in 0..500 {
         let mut elements = Vec::new();

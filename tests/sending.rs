@@ -93,8 +93,9 @@ fn r6455_5_1_a_a_client_masks_every_frame_empty_and_control_frames_too() {
     assert_eq!(unmask(&out), hex(expected));
 }
 
+/// Covers T50.
 #[test]
-fn r6455_5_3_a_t50_one_fresh_key_for_each_frame_in_the_order_of_the_calls() {
+fn r6455_5_3_a_one_fresh_key_for_each_frame_in_the_order_of_the_calls() {
     let mut drawn = 0_u8;
     let keys = || {
         drawn += 1;
@@ -118,8 +119,9 @@ fn r6455_5_3_a_t50_one_fresh_key_for_each_frame_in_the_order_of_the_calls() {
     assert_eq!(drawn, 7);
 }
 
+/// Covers R6455-5.2-d, R6455-5.2-e.
 #[test]
-fn r6455_5_2_c_r6455_5_2_d_r6455_5_2_e_the_shortest_length_is_sent() {
+fn r6455_5_2_c_the_shortest_length_is_sent() {
     let headers = [
         (0, "82 00"),
         (125, "82 7D"),
@@ -154,8 +156,9 @@ fn r6455_5_1_e_data_goes_at_any_time_while_the_connection_is_open() {
     assert_eq!(allowed(client), ALL);
 }
 
+/// Covers T22.
 #[test]
-fn r6455_5_5_1_e_t22_after_our_close_nothing_but_pongs() {
+fn r6455_5_5_1_e_after_our_close_nothing_but_pongs() {
     let closed = || {
         let mut connection = server();
         connection.send_fragment(Data::Text("a"), false, &mut Vec::new()).unwrap();
@@ -166,8 +169,9 @@ fn r6455_5_5_1_e_t22_after_our_close_nothing_but_pongs() {
     assert_eq!(allowed(closed), ["pong"]);
 }
 
+/// Covers T22.
 #[test]
-fn r6455_5_5_1_e_t22_after_our_close_no_payload_of_the_callers_own() {
+fn r6455_5_5_1_e_after_our_close_no_payload_of_the_callers_own() {
     let (mut server, mut client, mut payload) = (server(), client(), *b"x");
     server.close(None, &mut Vec::new()).unwrap();
     client.close(None, &mut Vec::new()).unwrap();
@@ -176,8 +180,9 @@ fn r6455_5_5_1_e_t22_after_our_close_no_payload_of_the_callers_own() {
     assert_eq!((refused, payload), (Err(SendError::Closing), *b"x"));
 }
 
+/// Covers T22.
 #[test]
-fn r6455_6_1_a_t22_after_the_peers_close_nothing_but_the_reply() {
+fn r6455_6_1_a_after_the_peers_close_nothing_but_the_reply() {
     let owed = || {
         let mut connection = server();
         receive(&mut connection, common::mask(&hex("88 02 03 E8")));
@@ -290,8 +295,9 @@ fn r6455_5_5_a_a_control_payload_has_at_most_125_bytes() {
     assert_eq!(out, hex("89 7D 00*125"));
 }
 
+/// Covers T24.
 #[test]
-fn r6455_5_5_1_c_t24_a_reason_over_123_bytes_is_refused_or_cut_at_a_code_point() {
+fn r6455_5_5_1_c_a_reason_over_123_bytes_is_refused_or_cut_at_a_code_point() {
     let fits = "é".repeat(61) + "a";
     assert_eq!(CloseFrame::new(CloseCode::NORMAL, &fits).unwrap().reason(), fits);
     let long = "a".to_owned() + &fits;
@@ -409,8 +415,9 @@ fn r6455_10_3_a_a_payload_is_frozen_when_its_frame_starts() {
     assert_ne!(out[2..6], out[9..13]);
 }
 
+/// Covers T20.
 #[test]
-fn r6455_5_5_3_b_t20_of_a_million_pings_one_pong_is_owed() {
+fn r6455_5_5_3_b_of_a_million_pings_one_pong_is_owed() {
     let mut connection = server();
     for number in 0..1_000_000_u32 {
         let mut ping = hex("89 84 00 00 00 00");

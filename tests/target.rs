@@ -363,8 +363,9 @@ fn r6455_4_2_1_c_a_target_of_ws_or_wss_is_as_one_of_http() {
     }
 }
 
+/// Covers R6455-10.2-a.
 #[test]
-fn r6455_4_2_1_c_r6455_10_2_a_a_port_that_the_target_leaves_out_is_that_of_the_scheme() {
+fn r6455_4_2_1_c_a_port_that_the_target_leaves_out_is_that_of_the_scheme() {
     for (target, origin, same) in [
         ("ws://h/chat", "http://h", true),
         ("ws://h/chat", "http://h:80", true),

@@ -498,18 +498,21 @@ fn conversations(server: bool) {
     assert!(all.iter().all(often), "{:?}", seen.0);
 }
 
+/// Covers T62.
 #[test]
-fn t63_t62_what_clients_say_right_and_wrong() {
+fn t63_what_clients_say_right_and_wrong() {
     conversations(true);
 }
 
+/// Covers T62.
 #[test]
-fn t63_t62_what_servers_say_right_and_wrong() {
+fn t63_what_servers_say_right_and_wrong() {
     conversations(false);
 }
 
+/// Covers T60.
 #[test]
-fn t63_t60_bytes_of_no_meaning() {
+fn t63_bytes_of_no_meaning() {
     let mut random = Random(0x2545_F491_4F6C_DD1D);
     for case in 0..10_000 {
         let side = random.side(case % 2 == 0);
@@ -552,8 +555,9 @@ fn r6455_5_2_k_every_pair_of_first_bytes() {
     }
 }
 
+/// Covers R6455-10.4-b, T10.
 #[test]
-fn r6455_5_2_g_r6455_10_4_b_t10_every_length_form_around_every_edge() {
+fn r6455_5_2_g_every_length_form_around_every_edge() {
     let mut lengths: Vec<u64> = (0..300).collect();
     for power in 8..64 {
         lengths.extend((0..5).map(|at| (1 << power) - 2 + at));
@@ -573,8 +577,9 @@ fn r6455_5_2_g_r6455_10_4_b_t10_every_length_form_around_every_edge() {
     }
 }
 
+/// Covers R6455-5.2-e.
 #[test]
-fn r6455_5_2_d_r6455_5_2_e_payloads_of_every_length_form() {
+fn r6455_5_2_d_payloads_of_every_length_form() {
     let mut random = Random(3);
     for length in [125, 126, 127, 0xFFFE, 0xFFFF, 0x1_0000, 0x1_0001] {
         for limit in [length - 1, length, u64::MAX] {
@@ -591,8 +596,9 @@ fn r6455_5_2_d_r6455_5_2_e_payloads_of_every_length_form() {
     }
 }
 
+/// Covers R6455-7.4.2-d.
 #[test]
-fn r6455_7_4_2_a_r6455_7_4_2_d_every_close_code() {
+fn r6455_7_4_2_a_every_close_code() {
     for code in 0..=u16::MAX {
         let side = Side { server: code % 2 == 0, limit: 0, rsv1_agreed: false };
         let mut close = Frame { payload: code.to_be_bytes().to_vec(), ..Frame::new(0x88) };
@@ -602,8 +608,9 @@ fn r6455_7_4_2_a_r6455_7_4_2_d_every_close_code() {
     }
 }
 
+/// Covers R3629-3-d.
 #[test]
-fn r3629_3_a_r3629_3_d_every_beginning_of_a_code_point() {
+fn r3629_3_a_every_beginning_of_a_code_point() {
     // The third byte and the fourth: every edge of a range.
     let edges = [0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF];
     let mut texts: Vec<Vec<u8>> = (0..=0xFF).map(|first| vec![first]).collect();

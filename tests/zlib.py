@@ -1,4 +1,4 @@
-"""Writes zlib.txt: payloads that zlib itself has compressed, for tests/deflate.rs.
+"""Writes zlib.txt: payloads that zlib itself has compressed, for tests/deflate_zlib.rs.
 
     python3 tests/zlib.py > tests/zlib.txt
 """

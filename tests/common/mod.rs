@@ -5,6 +5,8 @@
 
 pub mod blocks;
 #[cfg(feature = "deflate")]
+pub mod compressed;
+#[cfg(feature = "deflate")]
 pub mod deflate;
 #[cfg(feature = "alloc")]
 pub mod endpoint;

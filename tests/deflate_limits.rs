@@ -1,0 +1,305 @@
+//! Text and limits of compressed messages, checked as they are inflated, at any cut of the input.
+//! Ids are those of the requirement and attack tables.
+
+#![cfg(feature = "deflate")]
+
+mod common;
+
+use common::compressed::{
+    FAIL_1007, FAIL_1009, HELLO, NO_TAKEOVER, TAKEOVER, check, check_both, client, deflater, sent,
+    server,
+};
+use common::deflate::{Mode, drive_inflated};
+use common::{Keys, frames, hex, mask, show};
+use websocket_proto::{
+    Client, Config, Connection, Data, Deflater, Event, Failure, Inflater, Server, Violation,
+    ZlibCompress, ZlibDecompress,
+};
+
+#[test]
+fn r7692_6_f_text_is_judged_as_it_is_inflated() {
+    // FF, stored; and a code point that the message ends in.
+    check_both("C1 07 00 01 00 FE FF FF 00", &["failed InvalidUtf8"], FAIL_1007);
+    check_both("C1 08 00 02 00 FD FF E2 82 00", &["failed InvalidUtf8"], FAIL_1007);
+    // Whole over a cut in the compressed bytes, and one that is completed by the next block.
+    check_both("C1 0E 00 02 00 FD FF E2 82 00 01 00 FE FF AC 00", &["text <€>"], "");
+    // An own codec does not wait for the end; a shared one cannot know before.
+    let bad = frames("41 06 00 01 00 FE FF FF", true);
+    for (mode, events) in [(Mode::Pieces, 1), (Mode::Own, 1), (Mode::Shared, 0)] {
+        let chunks = [&bad[..]];
+        let outcome = drive_inflated(&mut server(NO_TAKEOVER), mode, ZlibDecompress::new(), chunks);
+        assert_eq!(outcome.events, ["failed InvalidUtf8"][..events]);
+    }
+    // In pieces, what is valid comes first.
+    let mut bad = frames("C1 0A 00 04 00 FB FF 61 C3 A9 FF 00", true);
+    let mut connection = server(NO_TAKEOVER);
+    let mut inflater = Inflater::shared(ZlibDecompress::new());
+    let Some(Event::Compressed(mut piece)) = connection.receive(&mut &mut bad[..]) else {
+        panic!("no piece")
+    };
+    let event = inflater.inflate(&mut connection, &mut piece);
+    let Some(Event::Text(text)) = event else { panic!("{event:?}") };
+    assert_eq!((&*text, text.is_first(), text.is_last()), ("aé", true, false));
+    let event = inflater.inflate(&mut connection, &mut piece);
+    assert!(
+        matches!(event, Some(Event::Failed(Failure::Violation(Violation::InvalidUtf8)))),
+        "{event:?}"
+    );
+    assert!(inflater.inflate(&mut connection, &mut piece).is_none());
+}
+
+/// Covers T30.
+#[test]
+fn r7692_6_f_a_bomb_meets_the_limit_at_the_exact_byte() {
+    // Ten bytes that do not compress: twelve on the wire.
+    let ten = "C2 10 00 0A 00 F5 FF 61 62 63 64 65 66 67 68 69 6A 00";
+    let event = "binary <61 62 63 64 65 66 67 68 69 6A>";
+    for agreed in [NO_TAKEOVER, TAKEOVER] {
+        check(agreed, &Config::new().max_message(10), ten, &[event], "");
+        let nine = "binary <61 62 63 64 65 66 67 68 69";
+        let events = [nine, "failed MessageTooBig"];
+        check(agreed, &Config::new().max_message(9), ten, &events, FAIL_1009);
+        // One byte over in the last block, which the blocks in front of it do not tell.
+        let eleven =
+            "42 0F 00 0A 00 F5 FF 61 62 63 64 65 66 67 68 69 6A / 80 07 00 01 00 FE FF 6B 00";
+        let config = Config::new().max_message(10);
+        let all = event.trim_end_matches('>');
+        check(agreed, &config, eleven, &[all, "failed MessageTooBig"], FAIL_1009);
+        check(agreed, &Config::new().max_message(0), "C1 01 00", &["text <>"], "");
+        check(agreed, &Config::new().max_message(0), HELLO, &["failed MessageTooBig"], FAIL_1009);
+    }
+    // A thousand to one: 1 MiB of zeros.
+    let mut bomb = Deflater::own(ZlibCompress::new(9));
+    let mut peer = client(TAKEOVER);
+    let mut wire = sent(&mut peer, |peer, out| {
+        let zeros = vec![0; 1 << 20];
+        peer.send_compressed(Data::Binary(&zeros), &mut bomb, out)
+    });
+    assert!(wire.len() < 1100, "{}", wire.len());
+    wire.extend(mask(&hex("81 01 78")));
+    for (mode, agreed) in
+        [(Mode::Pieces, TAKEOVER), (Mode::Own, TAKEOVER), (Mode::Shared, NO_TAKEOVER)]
+    {
+        for (limit, fits) in [(1 << 20, true), ((1 << 20) - 1, false), (1000, false)] {
+            let config = Config::new().max_message(limit);
+            let mut connection = Connection::new(Server, &config, agreed);
+            let outcome =
+                drive_inflated(&mut connection, mode, ZlibDecompress::new(), wire.chunks(100));
+            let last = outcome.events.last().map(String::as_str);
+            let expected = if fits { "text <x>" } else { "failed MessageTooBig" };
+            assert_eq!(last, Some(expected), "{mode:?} {limit}");
+        }
+    }
+}
+
+/// Covers T10.
+#[test]
+fn r6455_10_4_a_a_compressed_frame_that_cannot_fit_fails_by_its_header() {
+    let config = Config::new().max_message(1000);
+    // 1000, an eighth of it, and 64.
+    for agreed in [NO_TAKEOVER, TAKEOVER] {
+        check(agreed, &config, "C2 7E 04 A6", &["failed MessageTooBig"], FAIL_1009);
+        check(agreed, &config, "C2 7E 04 A5", &[], "");
+        check(agreed, &config, "42 01 00 / 80 7E 04 A6", &["failed MessageTooBig"], FAIL_1009);
+        let longest = "C2 7F 7F FF FF FF FF FF FF FF";
+        check(agreed, &config, longest, &["failed MessageTooBig"], FAIL_1009);
+        check(agreed, &config, "82 7E 03 E9", &["failed MessageTooBig"], FAIL_1009);
+        // The room of a compressed message does not pass to the next.
+        let input = format!("{HELLO} / 82 7E 03 E9");
+        check(agreed, &config, &input, &["text <Hello>", "failed MessageTooBig"], FAIL_1009);
+    }
+}
+
+/// Each flush adds some bytes, so how much is on the wire does not tell how much there is.
+/// Covers T13.
+#[test]
+fn r6455_10_4_b_fine_fragments_of_a_message_within_the_limit() {
+    let config = Config::new().max_message(1000);
+    let data = common::random(1000);
+    for (size, shared_too) in [(1, false), (10, false), (100, true)] {
+        let mut deflater = Deflater::own(deflater());
+        let (mut peer, mut wire) = (client(NO_TAKEOVER), Vec::new());
+        for part in data.chunks(size) {
+            let part = Data::Binary(part);
+            peer.send_compressed_fragment(part, false, &mut deflater, &mut wire).unwrap();
+        }
+        let end = Data::Binary(b"");
+        peer.send_compressed_fragment(end, true, &mut deflater, &mut wire).unwrap();
+        let whole = format!("binary <{}>", show(&data));
+        for (mode, fits) in [(Mode::Pieces, true), (Mode::Own, true), (Mode::Shared, shared_too)] {
+            let mut connection = Connection::new(Server, &config, NO_TAKEOVER);
+            let codec = ZlibDecompress::new();
+            let outcome = drive_inflated(&mut connection, mode, codec, wire.chunks(64));
+            // What is gathered before it is inflated has a limit of its own.
+            let expected = if fits { &whole } else { "failed MessageTooBig" };
+            assert!(outcome.events == [expected], "{mode:?}, fragments of {size}");
+        }
+    }
+}
+
+/// Pieces of 17 KiB end anywhere in the text, and so do the steps of a message.
+#[test]
+fn r7692_6_f_code_points_are_cut_by_pieces_and_steps() {
+    for shift in 0..4 {
+        let text = format!("{}{}", &"xyz"[..shift.min(3)], "é€😀".repeat(25_000));
+        for size in [1000, usize::MAX] {
+            let mut deflater = Deflater::own(deflater());
+            let wire = sent(&mut client(NO_TAKEOVER), |client, out| {
+                client.send_compressed(Data::Text(&text), &mut deflater, out)
+            });
+            for mode in [Mode::Pieces, Mode::Own, Mode::Shared] {
+                let codec = ZlibDecompress::new();
+                let chunks = wire.chunks(size);
+                let outcome = drive_inflated(&mut server(NO_TAKEOVER), mode, codec, chunks);
+                assert!(outcome.events == [format!("text <{text}>")], "{mode:?} {shift} {size}");
+            }
+        }
+    }
+}
+
+/// A compressed text of stored blocks of `size` bytes, which cut its code points.
+fn stored(text: &str, size: u16) -> Vec<u8> {
+    let mut payload = Vec::new();
+    for block in text.as_bytes().chunks(size.into()) {
+        let length = block.len() as u16;
+        payload.push(0);
+        payload.extend([length.to_le_bytes(), (!length).to_le_bytes()].concat());
+        payload.extend(block);
+    }
+    payload.push(0);
+    payload
+}
+
+#[test]
+fn t09_compressed_code_points_are_cut_anywhere() {
+    // The second is longer than a piece, which then ends inside a code point.
+    for text in ["aκ€😀".to_owned(), format!("a{}", "€".repeat(8000))] {
+        for block in [1, 2, 3, 5, 20_000] {
+            let payload = stored(&text, block);
+            let wire = common::frame(0xC1, &payload);
+            for mode in [Mode::Pieces, Mode::Own, Mode::Shared] {
+                for read in [1, 7, wire.len()] {
+                    let mut connection =
+                        Connection::new(Client(Keys::default()), &Config::new(), NO_TAKEOVER);
+                    let codec = ZlibDecompress::new();
+                    let outcome = drive_inflated(&mut connection, mode, codec, wire.chunks(read));
+                    let mut whole = common::Canonical::default();
+                    whole.piece("text", text.as_bytes(), true, true);
+                    assert_eq!(outcome.events, whole.finish(), "{mode:?}, {block}, {read}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn t30_what_is_gathered_for_a_shared_codec_is_bounded_exactly() {
+    // 24 bytes may take 24 + 24 / 8 + 64 compressed, here blocks of nothing.
+    let whole = [&[0x00, 0x00, 0x00, 0xFF, 0xFF].repeat(18)[..], &[0x00]].concat();
+    assert_eq!(whole.len(), 91);
+    for (payload, events) in
+        [(whole.clone(), ["binary <>"]), ([&whole[..], &[0x00]].concat(), ["failed MessageTooBig"])]
+    {
+        let (front, back) = payload.split_at(40);
+        let wire = [common::frame(0x42, front), common::frame(0x80, back)].concat();
+        let config = Config::new().max_message(24);
+        let mut connection = Connection::new(Client(Keys::default()), &config, NO_TAKEOVER);
+        let codec = ZlibDecompress::new();
+        let outcome = drive_inflated(&mut connection, Mode::Shared, codec, [&wire[..]]);
+        assert_eq!(outcome.events, events);
+    }
+}
+
+/// Stored blocks, and events of text pieces that were joined.
+fn compressed_text(config: &Config, payload: &[u8], mode: Mode, read: usize) -> Vec<String> {
+    let wire = common::frame(0xC1, payload);
+    let mut connection = Connection::new(Client(Keys::default()), config, NO_TAKEOVER);
+    let codec = ZlibDecompress::new();
+    drive_inflated(&mut connection, mode, codec, wire.chunks(read)).events
+}
+
+#[test]
+fn t09_compressed_text_fails_at_the_first_byte_that_no_code_point_has() {
+    // A fragment that is not the last, and a Ping that is never read.
+    for impossible in ["FF", "C0", "C3 41", "E0 80", "ED A0", "F0 80", "F4 90", "E2 82 41"] {
+        let length = 2 + hex(impossible).len();
+        let payload = format!("00 {length:02X} 00 {:02X} FF 6F 6B {impossible}", 0xFF - length);
+        let input = format!("41 {:02X} {payload} / 89 00", hex(&payload).len());
+        // Not with a shared codec, which is given whole messages only.
+        let events = ["text <ok", "failed InvalidUtf8"];
+        check(TAKEOVER, &Config::new(), &input, &events, FAIL_1007);
+    }
+    // So does what is corrupt, whether or not something came in front of it in the same read.
+    let corrupt = "41 08 00 02 00 FD FF 6F 6B 07 / 89 00";
+    let events = ["text <ok", "failed InvalidPayload"];
+    check(TAKEOVER, &Config::new(), corrupt, &events, FAIL_1007);
+    // One that is only cut fails where its message ends.
+    let cut = "41 0A 00 05 00 FA FF 6F 6B F0 9F 98 / 89 00 / 80 01 00";
+    check_both(cut, &["ping ", "text <ok", "failed InvalidUtf8"], "8A 00 88 02 03 EF");
+}
+
+#[test]
+fn t62_what_fits_is_judged_in_front_of_what_does_not_at_any_cut() {
+    let block = |bytes: &[u8]| {
+        let length = bytes.len() as u16;
+        [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), bytes].concat()
+    };
+    let end = [0x00];
+    // A block of the reserved type.
+    let corrupt = [0x07];
+    for (limit, payload, in_pieces, whole) in [
+        (
+            5,
+            [block(b"\xFFaaaaaaa"), end.into()].concat(),
+            vec!["failed InvalidUtf8"],
+            "InvalidUtf8",
+        ),
+        (
+            5,
+            [block(b"aaaa\xFFaaa"), end.into()].concat(),
+            vec!["text <aaaa", "failed InvalidUtf8"],
+            "InvalidUtf8",
+        ),
+        (
+            5,
+            [block(b"aaaaa\xFFaa"), end.into()].concat(),
+            vec!["text <aaaaa", "failed MessageTooBig"],
+            "MessageTooBig",
+        ),
+        (
+            5,
+            [block(b"aaaaaaaa"), end.into()].concat(),
+            vec!["text <aaaaa", "failed MessageTooBig"],
+            "MessageTooBig",
+        ),
+        (
+            5,
+            [block("aaaaé".as_bytes()), end.into()].concat(),
+            vec!["text <aaaa", "failed MessageTooBig"],
+            "MessageTooBig",
+        ),
+        (
+            9,
+            [block(b"ok\xFF"), corrupt.into()].concat(),
+            vec!["text <ok", "failed InvalidUtf8"],
+            "InvalidUtf8",
+        ),
+        (
+            9,
+            [block(b"ok"), corrupt.into()].concat(),
+            vec!["text <ok", "failed InvalidPayload"],
+            "InvalidPayload",
+        ),
+        // Cut short.
+        (9, block(b"ok")[..6].to_vec(), vec!["text <o", "failed InvalidPayload"], "InvalidPayload"),
+    ] {
+        let config = Config::new().max_message(limit);
+        for read in [1, 2, 3, 5, 100] {
+            let outcome = |mode| compressed_text(&config, &payload, mode, read);
+            assert_eq!(outcome(Mode::Pieces), in_pieces, "{payload:02X?}, reads of {read}");
+            for mode in [Mode::Own, Mode::Shared] {
+                assert_eq!(outcome(mode), [format!("failed {whole}")], "{payload:02X?}, {mode:?}");
+            }
+        }
+    }
+}
