@@ -6,7 +6,7 @@ mod common;
 
 use std::panic::{self, AssertUnwindSafe};
 
-use common::{Canonical, Keys, hex, unmask};
+use common::{Canonical, Keys, hex, show_closure, unmask};
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Config, Connection, Initiator, NextStep, Role,
     SendError, Server, SliceOutput, State, Violation,
@@ -168,21 +168,7 @@ impl<R: Role> Run<R> {
     }
 
     fn closure(&self) -> String {
-        let Some(closure) = self.connection.closure() else { return "-".to_owned() };
-        let mut shown = closure.code.to_string();
-        if closure.clean {
-            shown += " clean";
-        }
-        if let Some(sent) = closure.sent {
-            shown += &format!(" sent {sent}");
-        }
-        if let Some(initiator) = closure.initiator {
-            shown += &format!(" by {initiator:?}");
-        }
-        if let Some(failure) = closure.failure {
-            shown += &format!(" for {}", common::name(failure));
-        }
-        shown
+        self.connection.closure().as_ref().map_or("-".to_owned(), show_closure)
     }
 
     /// What a row tells of, with the output as `plain` makes it.

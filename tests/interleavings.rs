@@ -7,7 +7,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{Canonical, Keys, frame, mask, unmask};
+use common::{Canonical, Keys, frame, mask, show_closure, unmask};
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Config, Connection, NextStep, Role, SendError, Server,
     State,
@@ -282,21 +282,7 @@ impl<'t, R: Role> Walk<'t, R> {
     }
 
     fn closure(&self) -> String {
-        let Some(closure) = self.connection.closure() else { return String::new() };
-        let mut shown = closure.code.to_string();
-        if closure.clean {
-            shown += " clean";
-        }
-        if let Some(sent) = closure.sent {
-            shown += &format!(" sent {sent}");
-        }
-        if let Some(initiator) = closure.initiator {
-            shown += &format!(" by {initiator:?}");
-        }
-        if let Some(failure) = closure.failure {
-            shown += &format!(" for {}", common::name(failure));
-        }
-        shown
+        self.connection.closure().as_ref().map(show_closure).unwrap_or_default()
     }
 }
 

@@ -352,6 +352,25 @@ fn check_end<R: Role>(connection: &mut Connection<R>, outcome: &Outcome) {
     assert_eq!(closure.failure.is_some(), failed);
 }
 
+/// What `closure` says, in words: its code, whether it is clean, what was sent, and by whom and why it
+/// began to close.
+pub fn show_closure(closure: &Closure) -> String {
+    let mut shown = closure.code.to_string();
+    if closure.clean {
+        shown += " clean";
+    }
+    if let Some(sent) = closure.sent {
+        shown += &format!(" sent {sent}");
+    }
+    if let Some(initiator) = closure.initiator {
+        shown += &format!(" by {initiator:?}");
+    }
+    if let Some(failure) = closure.failure {
+        shown += &format!(" for {}", name(failure));
+    }
+    shown
+}
+
 /// The name of a failure, without whose fault it is.
 pub fn name(failure: Failure) -> String {
     match failure {
