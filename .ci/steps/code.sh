@@ -13,7 +13,7 @@ step_clippy() {
   # Each package by itself, because built together they have each other's features.
   cargo clippy -p websocket-proto --all-targets --no-default-features -- -D warnings
   cargo clippy -p websocket-proto-tokio --all-targets --no-default-features -- -D warnings
-  cargo clippy -p websocket-proto-embedded -- -D warnings
+  cargo clippy -p websocket-proto-embedded --all-targets -- -D warnings
 }
 
 step_features() {

@@ -8,6 +8,7 @@ the boards print is appended to the file LOG.
 """
 
 import asyncio
+import signal
 import sys
 
 PORT, MACHINE, FIRMWARE, LOG = sys.argv[1:]
@@ -50,4 +51,6 @@ async def main():
     await server.serve_forever()
 
 
+# Where it is inherited as ignored, the end of a board could not be waited for.
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 asyncio.run(main())

@@ -125,9 +125,10 @@ pub fn start() {
             core.SYST.enable_interrupt();
         }
     }
-    let here = 0_u32;
+    // Calls from here may use a little of the stack.
+    let end = cortex_m::register::msp::read() - 64;
     let mut at = free_memory();
-    while at < (&raw const here) as u32 - 256 {
+    while at < end {
         set(at, PAINT);
         at += 4;
     }
