@@ -1,5 +1,5 @@
-//! Any cut of the same bytes gives the same events and the same output, and the same messages where
-//! those may be left in the input until they are whole, or are read into their memory.
+//! However the same bytes are split, events and output are the same. So are messages, also if they
+//! stay in the input until they are complete, or are read into their own memory.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]

@@ -1,9 +1,9 @@
-//! Arbitrary bytes as compressed messages, in every way to receive them and with several cuts: what a
-//! naive inflater and the standard library's judgement of UTF-8 make of them.
+//! Arbitrary bytes as compressed messages, received in every way and with several splits. The
+//! results are those of a naive inflater and of the standard library's validation of UTF-8.
 //!
-//! The bytes in front of a fault that the limit allows are delivered, of text those in front of a
-//! byte that none can have. Then that byte fails the connection, else the first byte over the limit,
-//! else the fault.
+//! The bytes before an error are delivered, as far as the limit allows, and text only up to its
+//! first invalid byte. Then the connection fails: for that byte, else for the first byte over the
+//! limit, else for the error.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]

@@ -1,6 +1,6 @@
-//! An endpoint against the core driven by hand: whatever arrives, in whatever parts, and whatever
-//! the time is, both give the same events, the same output, the same steps and the same deadlines.
-//! The driver ticks at each deadline, and never sleeps so long that it was suspended.
+//! An endpoint beside the core, which is driven by hand. For all input, however it is split, and at
+//! all times, both give the same events, output, steps and deadlines. The driver ticks at each
+//! deadline, and never sleeps so long that it was suspended.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]

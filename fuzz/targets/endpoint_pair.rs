@@ -1,6 +1,6 @@
 //! Two endpoints over a wire that splits, delays and ends, with a clock, backpressure and
-//! compression: what was sent and not cut off by an end arrives, once and in order, and both ends
-//! are the same.
+//! compression: what was sent before an end arrives, once and in order, and both sides report the
+//! same end.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]

@@ -1,5 +1,5 @@
-//! Arbitrary bytes as a response: the same verdict whole and byte by byte, with the same bytes left
-//! behind the head, or all of them where there is no response. Nothing that was not offered is ever
+//! Arbitrary bytes as a response: the same result whole and byte by byte, with the same bytes left
+//! after the head, or all of them if there is no response. Nothing that was not offered is ever
 //! accepted.
 #![no_main]
 

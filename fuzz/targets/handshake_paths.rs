@@ -1,6 +1,6 @@
 //! Arbitrary bytes as a head, received whole and with the first byte before the others: the quick
-//! path and the strict one give the same verdict, show the same head, answer it with the same bytes
-//! and leave the same ones in the input, whatever the limits are.
+//! path and the strict one give the same result, return the same head, answer with the same bytes
+//! and leave the same bytes in the input, for all limits.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]

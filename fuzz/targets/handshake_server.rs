@@ -1,5 +1,6 @@
-//! Arbitrary bytes as a request: the same verdict at any cut, with the same bytes left behind the
-//! head, or all of them where there is no request. Whatever is accepted gets a 101.
+//! Arbitrary bytes as a request: the same result however it is split, with the same bytes left
+//! after the head, or all of them if there is no request. Every request that is accepted gets a
+//! 101.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

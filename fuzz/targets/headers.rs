@@ -1,6 +1,6 @@
-//! Header fields of another stack, of a request: the verdict is that on the same head in bytes,
-//! unless the bytes are no head; the answer to a CONNECT has its names in lower case. Of a response:
-//! no subprotocol and no extension that was not offered.
+//! Header fields that another stack parsed. For a request, the result is that of the same head in
+//! bytes, unless the bytes are no head, and the answer to a CONNECT has names in lower case. A
+//! response never sets a subprotocol or an extension that was not offered.
 #![no_main]
 
 use std::fmt::Write;

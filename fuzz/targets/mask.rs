@@ -1,4 +1,5 @@
-//! Masking and unmasking, of any key, length, place and cut, beside one byte at a time.
+//! Masking and unmasking with any key, length, alignment and split, compared with masking byte by
+//! byte.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]

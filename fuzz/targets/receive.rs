@@ -1,4 +1,5 @@
-//! Arbitrary bytes into both roles: every call makes progress, nothing comes after the end.
+//! Arbitrary bytes into both roles: every call makes progress, and no event comes after the last
+//! one.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]

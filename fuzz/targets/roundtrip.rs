@@ -1,4 +1,5 @@
-//! What one side sends, the other receives: any operations, any cut of the wire, both directions.
+//! What one side sends, the other receives, for any operations, any split of the wire, and both
+//! directions.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]

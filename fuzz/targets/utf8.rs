@@ -1,5 +1,5 @@
-//! Text in any fragments and reads: the standard library agrees, and what is wrong fails at its
-//! first impossible byte.
+//! Text in any fragments and reads: the result is that of the standard library, and invalid text
+//! fails at its first impossible byte.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
