@@ -1,4 +1,4 @@
-//! The closing handshake as a table: what happens, in order, and what the driver sees at the end.
+//! The closing handshake as a table: for each order of events, what the driver sees at the end.
 
 #![cfg(feature = "alloc")]
 

@@ -1,4 +1,4 @@
-//! Deadlines: a driver that calls only `update`, `expired` and `written` gets all six right.
+//! Deadlines: a driver that calls only `update`, `expired` and `written` keeps all limits.
 
 #![cfg(feature = "alloc")]
 

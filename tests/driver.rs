@@ -1,4 +1,4 @@
-//! The rules that a driver discharges: for each, the signal that tells it what to do.
+//! The rules that a driver has to keep. For each there is a signal that tells it what to do.
 
 #![cfg(feature = "alloc")]
 

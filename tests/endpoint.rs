@@ -1,4 +1,4 @@
-//! Endpoints in each phase: what each input, call and moment gives.
+//! Endpoints in each phase: the result of each input, call and tick.
 
 #![cfg(feature = "alloc")]
 

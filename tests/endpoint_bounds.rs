@@ -1,4 +1,4 @@
-//! What an endpoint costs: its size, and how much it holds at most whatever a peer does.
+//! What an endpoint costs: its size, and the most memory that a peer can make it hold.
 
 #![cfg(feature = "alloc")]
 

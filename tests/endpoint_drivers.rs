@@ -1,5 +1,5 @@
 //! Drivers that ignore a signal, against peers of every kind: each ends within the deadlines, and
-//! takes no turn for nothing.
+//! no turn is without effect.
 
 #![cfg(feature = "alloc")]
 

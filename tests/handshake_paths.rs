@@ -1,5 +1,5 @@
-//! The quick path of a handshake against the strict one. Both are asked about generated heads, and
-//! every difference between them is a fault, because the quick path may only save time.
+//! The quick path of a handshake against the strict one. Both read generated heads, and every
+//! difference between them is a fault, because the quick path may only save time.
 
 #![cfg(feature = "alloc")]
 

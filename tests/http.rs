@@ -1,5 +1,5 @@
-//! Handshakes as requests and responses of the crate `http`, which say the same as in parts and in
-//! bytes. Ids are those of the requirement tables.
+//! Handshakes as requests and responses of the crate `http`, which have the same results as in
+//! parts and in bytes. Ids are those of the requirement tables.
 
 #![cfg(feature = "http")]
 

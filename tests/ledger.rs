@@ -1,5 +1,5 @@
-//! Holds the tests against the papers: each row of `requirements.md` and `attacks.md` whose state is
-//! `now` is cited by a test, and no test cites a row that does not exist.
+//! Compares the tests with the papers: each row of `requirements.md` and `attacks.md` whose state
+//! is `now` is cited by a test, and no test cites a row that does not exist.
 //!
 //! A row is cited by the name of a test function (`r6455_5_2_a_reserved_bits`, `t04_ping_without_fin`),
 //! by the doc line of one that covers more (`/// Covers R6455-5.2-b, T04.`), or by the `id` field of

@@ -1,4 +1,4 @@
-//! Whole messages: handed through where they lie whole in the input, gathered where they do not.
+//! Whole messages: returned without a copy if they are complete in the input, joined if not.
 
 #![cfg(feature = "alloc")]
 

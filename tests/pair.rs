@@ -1,5 +1,5 @@
 //! A client and a server of this crate in memory, from the first byte of the handshake to the end
-//! of the transport, over a wire that cuts as it likes.
+//! of the transport, over a wire that splits anywhere.
 
 #![cfg(feature = "alloc")]
 

@@ -1,4 +1,4 @@
-//! Long messages that are read straight into their memory.
+//! Long messages that are read directly into their own memory.
 
 #![cfg(feature = "alloc")]
 

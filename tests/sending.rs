@@ -1,4 +1,4 @@
-//! What is sent, byte by byte, and what is refused: an `Err` leaves state and output as they were.
+//! What is sent, byte by byte, and what is refused. An `Err` leaves state and output as they were.
 
 #![cfg(feature = "alloc")]
 

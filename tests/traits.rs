@@ -1,4 +1,4 @@
-//! What values say of themselves: texts of errors, debug output, defaults, conversions.
+//! Traits of public types: texts of errors, debug output, defaults, conversions.
 
 #![cfg(feature = "alloc")]
 

@@ -1,4 +1,4 @@
-//! How often a loop turns while a connection ends: none turns for ever, also with a mistake in it.
+//! How often a loop turns while a connection ends: no loop turns for ever, even one with a mistake.
 
 #![cfg(feature = "alloc")]
 

@@ -1,8 +1,8 @@
-//! A second receiver, naive and slow, written from the RFC and not from the first one: of any bytes,
-//! and of every beginning of them, both have to tell the same events.
+//! A second receiver, naive and slow, written from the RFC and not from the first one: for any
+//! bytes, and for every prefix of them, both have to return the same events.
 //!
-//! Of two faults in one byte the RFC names none first: there the twin follows the machine, with an
-//! unknown opcode before reserved bits.
+//! The RFC does not say which of two faults in one byte comes first. Here the twin follows the
+//! machine: an unknown opcode before reserved bits.
 
 #![cfg(feature = "alloc")]
 

@@ -1,5 +1,5 @@
-//! What comes of received bytes, by section: every vector is run in both roles where it can be,
-//! whole, cut in two at each place, and byte by byte.
+//! The results of received bytes, by section. Every vector is run in both roles if possible: whole,
+//! split in two at each place, and byte by byte.
 
 #![cfg(feature = "alloc")]
 
