@@ -34,7 +34,7 @@ fn main() -> io::Result<()> {
     let count = run(&format!("{url}/getCaseCount"), &options, false)?;
     let count: u32 = count.trim().parse().map_err(io::Error::other)?;
     for case in 1..=count {
-        // How a case ends is the server's to judge; some end by dropping the transport.
+        // The server decides whether a case ended well. Some cases end by dropping the transport.
         if let Err(error) = run(&format!("{url}/runCase?case={case}&agent={agent}"), &options, true)
         {
             println!("case {case}: {error}");
@@ -49,7 +49,7 @@ fn main() -> io::Result<()> {
 fn run(url: &str, options: &Options, echo: bool) -> io::Result<String> {
     let mut last_text = String::new();
     let ending = client::run(url, &Offer::new(), options, |incoming, sender| match incoming {
-        // Once the connection closes, a message cannot be answered: not an error here.
+        // While the connection closes, a message cannot be answered. That is not an error here.
         Incoming::Text(text) if echo => _ = sender.text(text),
         Incoming::Binary(data) if echo => _ = sender.binary(data),
         Incoming::Text(text) => text.clone_into(&mut last_text),

@@ -12,17 +12,17 @@ use websocket_proto::{
     Agreed, Closure, Config, Connection, Message, Messages, NextStep, Server, SliceOutput,
 };
 
-/// The longest message that is taken.
+/// The longest message that is accepted.
 const MESSAGE: usize = 128;
-/// The longest request that is taken, and how many header lines it may have.
+/// The longest request that is accepted, and the most header lines that it may have.
 const HEAD: usize = 1024;
 const HEADERS: usize = 16;
-/// What one message or control frame is answered with: a header of 4 bytes and an echo, or a Pong.
+/// The longest answer to a message or control frame: a header of 4 bytes and an echo, or a Pong.
 const OUT: usize = 4 + MESSAGE;
-/// One read. Any size will do.
+/// The size of a read. Any size works.
 const READ: usize = 64;
 
-/// All that lives while the connection is open fits in 1 KiB.
+/// All memory of an open connection fits in 1 KiB.
 const _: () = assert!(
     size_of::<Connection<Server>>() + size_of::<Messages<'_>>() + MESSAGE + OUT + READ <= 1024
 );
@@ -31,7 +31,7 @@ const _: () = assert!(
 pub trait Link {
     /// Waits for bytes and reads some; 0 at the end of the stream.
     fn read(&mut self, buffer: &mut [u8]) -> usize;
-    /// Writes all of it.
+    /// Writes all bytes.
     fn write(&mut self, bytes: &[u8]);
     /// Ends the writing side.
     fn shutdown(&mut self);
@@ -58,7 +58,8 @@ pub fn serve(link: &mut impl Link) -> Option<Closure> {
     }
 }
 
-/// Reads the request, answers it, and serves what came behind it: then its buffer is gone.
+/// Reads the request, answers it, and serves the bytes that came after it. Its buffer is freed
+/// then.
 #[inline(never)]
 fn shake_hands(
     link: &mut impl Link,
@@ -71,7 +72,7 @@ fn shake_hands(
     Some(())
 }
 
-/// Where in `head` the bytes lie that came behind the request.
+/// The position in `head` of the bytes that came after the request.
 #[inline(never)]
 fn answer(link: &mut impl Link, head: &mut [u8; HEAD]) -> Option<Range<usize>> {
     let handshake = ServerHandshake::new().max_head(HEAD);
@@ -87,7 +88,7 @@ fn answer(link: &mut impl Link, head: &mut [u8; HEAD]) -> Option<Range<usize>> {
         let mut input = head.get_mut(..filled)?;
         let answered = match handshake.receive(&mut input) {
             Ok(None) => continue,
-            // No extension is agreed to, so the connection needs nothing from here.
+            // No extension was agreed to, so the result is not needed.
             Ok(Some(request)) => {
                 request.accept(&AcceptOptions::new(), &mut out).ok().map(|_| input.len())
             }
@@ -107,7 +108,7 @@ fn echo(
     let mut memory = [0; OUT];
     while let Some(message) = messages.receive(connection, &mut input) {
         let mut out = SliceOutput::new(&mut memory);
-        // Once we are closing, a message cannot be answered any more: not an error here.
+        // While the connection closes, a message cannot be answered. That is not an error here.
         let _ = match message {
             Message::Text(text) => connection.send_text(text, &mut out),
             Message::Binary(data) => connection.send_binary(data, &mut out),
@@ -131,7 +132,8 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 fn main() {
     use websocket_proto::{Client, CloseCode, CloseFrame};
 
-    /// A peer that says what it has to say, in reads of 50 bytes at most, and prints the answers.
+    /// A peer that sends a fixed conversation, in reads of at most 50 bytes, and prints the
+    /// answers.
     struct Script<'s>(&'s [u8]);
 
     impl Link for Script<'_> {

@@ -1,6 +1,7 @@
 //! An echo server over blocking sockets, with all time limits, for one connection after the other:
-//! `cargo run --example blocking [ADDR]`, then connect to `ws://127.0.0.1:9002/`. It writes before
-//! it reads: two such peers that send more than the sockets hold wait until a time limit ends it.
+//! `cargo run --example blocking [ADDR]`, then connect to `ws://127.0.0.1:9002/`. The server writes
+//! before it reads. If both sides send more than the sockets hold, both wait until a time limit
+//! ends the connection.
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -29,7 +30,8 @@ fn serve(mut stream: TcpStream) -> io::Result<Option<Ending>> {
         while let Some((incoming, sender)) = ws.receive(&mut input) {
             match incoming {
                 Incoming::Request => _ = ws.request().map(|it| it.accept(&AcceptOptions::new())),
-                // Once the connection closes, a message cannot be answered: not an error here.
+                // While the connection closes, a message cannot be answered. That is not an error
+                // here.
                 Incoming::Text(text) => _ = sender.text(text),
                 Incoming::Binary(data) => _ = sender.binary(data),
                 _ => {}

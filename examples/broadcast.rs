@@ -1,10 +1,10 @@
-//! A chat room: what one client says, all clients hear, in the same order.
+//! A chat room: every message of a client is sent to all clients, in the same order.
 //!
 //! `broadcast [ADDR]`
 //!
-//! Each message is encoded once and shared by all connections; what waits to be written to one of
-//! them is a queue of such messages and of bytes of its own. A client for which too much waits is
-//! too slow for the room: it is sent a Close instead.
+//! Each message is encoded once and shared by all connections. The output of a connection is a
+//! queue of such messages and of bytes of its own. A client whose queue is too long is too slow for
+//! the room, and is sent a Close.
 //!
 //! One thread with `mio`; `echo_server` is the same loop without the room.
 
@@ -25,12 +25,12 @@ use websocket_proto::{
 const LISTENER: Token = Token(0);
 /// The longest message.
 const CONFIG: Config = Config::new().max_message(64 << 10);
-/// With more bytes, or parts of them, than this waiting to be written, a client is too slow.
+/// If more bytes or more parts than this wait to be written, a client is too slow.
 const MAX_WAITING: usize = 1 << 20;
 const MAX_PARTS: usize = 1 << 12;
-/// How many parts a queue keeps room for while nothing waits in it.
+/// The number of parts that an empty queue keeps room for.
 const KEPT_PARTS: usize = 64;
-/// How often deadlines are looked at, and a failed `accept` is tried again.
+/// How often deadlines are checked, and a failed `accept` is tried again.
 const SWEEP: Duration = Duration::from_secs(1);
 
 fn main() -> io::Result<()> {
@@ -45,7 +45,7 @@ fn main() -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
     let mut events = Events::with_capacity(1024);
     let mut last_token = LISTENER;
-    // Those that have more to do now, of which no event will tell.
+    // Connections that have more to do now, without another event.
     let mut unfinished: Vec<Token> = Vec::new();
     let mut said: Vec<Rc<Prepared>> = Vec::new();
     let mut last_sweep = Duration::ZERO;
@@ -58,7 +58,7 @@ fn main() -> io::Result<()> {
         let now = start.elapsed();
         let mut ready = std::mem::take(&mut unfinished);
         ready.extend(events.iter().map(Event::token));
-        // One turn for each, whatever the reasons for it.
+        // One turn for each connection, however many events it has.
         ready.sort_unstable();
         ready.dedup();
         for token in ready {
@@ -74,13 +74,14 @@ fn main() -> io::Result<()> {
                 Ok(Turn::Unfinished) => unfinished.push(token),
                 Ok(Turn::Done) | Err(_) => drop(peers.remove(&token)),
             }
-            // Also to who has said it.
+            // The sender gets its own message, too.
             if !said.is_empty() {
                 peers.retain(|_, peer| matches!(peer.hear(now, &said), Ok(Flushed::Alive)));
                 said.clear();
             }
         }
-        // Behind the turns: what has arrived in time is a sign of life.
+        // Deadlines come after the turns, because bytes that have arrived in time are a sign of
+        // life.
         if now >= last_sweep + SWEEP {
             last_sweep = now;
             unfinished.push(LISTENER);
@@ -96,7 +97,7 @@ fn main() -> io::Result<()> {
     }
 }
 
-/// Takes all connections that wait to be taken. What fails ends at most one of them.
+/// Accepts all connections that wait. An error ends at most one of them.
 fn accept(
     listener: &TcpListener,
     registry: &Registry,
@@ -115,7 +116,7 @@ fn accept(
             }
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Nobody waits; or there are too many open files, and the next sweep tries again.
+            // No connection waits, or too many files are open, and the next sweep tries again.
             Err(_) => return,
         }
     }
@@ -129,7 +130,7 @@ struct Peer {
 }
 
 enum Phase {
-    /// The head so far has to lie in one piece.
+    /// The head so far, in one slice.
     Handshake {
         handshake: ServerHandshake,
         head: Vec<u8>,
@@ -138,15 +139,16 @@ enum Phase {
         connection: Box<Connection<Server>>,
         messages: Messages<'static>,
     },
-    /// An HTTP response is the last that this client gets. It ends as a connection does.
+    /// The client is sent an HTTP response and nothing after it. Then the transport ends like that
+    /// of a connection.
     Answered(NextStep),
 }
 
-/// How a turn of one connection ended.
+/// The result of a turn of one connection.
 enum Turn {
-    /// An event will tell when there is more to do.
+    /// There is nothing to do until the next event.
     Wait,
-    /// There may be more to do now.
+    /// There may be more to do now, without an event.
     Unfinished,
     Done,
 }
@@ -174,7 +176,7 @@ impl Peer {
             return Ok(Turn::Done);
         }
         match self.stream.read(buffer) {
-            // Within the deadlines, what waits is still written. Then the end is read again.
+            // Output that waits is still written, within the deadlines. Then the end is read again.
             Ok(0) if self.queue.waiting > 0 => return Ok(Turn::Wait),
             Ok(0) => match &mut self.phase {
                 Phase::Open { connection, .. } => connection.receive_eof(),
@@ -188,11 +190,11 @@ impl Peer {
         Ok(Turn::Unfinished)
     }
 
-    /// Queues what was said, without a copy, and writes as much as the socket takes.
+    /// Queues a message without a copy, and writes as much as the socket takes.
     fn hear(&mut self, now: Duration, said: &[Rc<Prepared>]) -> io::Result<Flushed> {
         if let Phase::Open { connection, .. } = &mut self.phase {
             for message in said {
-                // To a connection that is closing, nothing is said any more.
+                // No message can be sent while the connection closes.
                 if connection.prepared(message).is_ok() {
                     self.queue.push(Part::Shared(Rc::clone(message)));
                 }
@@ -233,9 +235,10 @@ impl Peer {
         }
     }
 
-    /// Ends the writing side, once: each `shutdown` is an event, which leads to another turn.
+    /// Ends the writing side, once: because each `shutdown` causes an event, which leads to another
+    /// turn.
     fn shut_down(&mut self) {
-        // A stream that cannot be shut down is down, and its end will be read.
+        // If this fails, the stream has ended already, and a read will report it.
         let _ = self.stream.shutdown(Shutdown::Write);
         match &mut self.phase {
             Phase::Open { connection, .. } => connection.write_ended(),
@@ -296,7 +299,7 @@ impl Peer {
         }
     }
 
-    /// Does what is due by now. Whether the connection goes on, and with a turn.
+    /// Does what is due now. Returns whether the connection goes on, and whether it needs a turn.
     fn keep_time(&mut self, now: Duration) -> Turn {
         let overdue = match &mut self.phase {
             Phase::Open { connection, .. } => {
@@ -319,11 +322,11 @@ impl Peer {
     }
 }
 
-/// What waits to be written to one client.
+/// The output that waits to be written to one client.
 #[derive(Default)]
 struct Queue {
     parts: VecDeque<Part>,
-    /// How much of the first part was written.
+    /// The number of bytes of the first part that were written.
     written: usize,
     /// The bytes of all parts that were not written.
     waiting: usize,
@@ -339,7 +342,7 @@ enum Part {
 impl Part {
     fn bytes(&self) -> &[u8] {
         match self {
-            // Whether it may be sent was asked when it was queued.
+            // The connection allowed the message when it was queued.
             Part::Shared(message) => message.as_ref().as_ref(),
             Part::Own(bytes) => bytes,
         }
@@ -352,7 +355,7 @@ impl Queue {
         self.parts.push_back(part);
     }
 
-    /// Forgets what was not begun to be written: whole frames.
+    /// Discards the parts of which nothing was written. These are whole frames.
     fn forget(&mut self) {
         self.parts.truncate(usize::from(self.written > 0));
         self.waiting = self.parts.iter().map(|part| part.bytes().len()).sum();
@@ -388,14 +391,14 @@ impl Queue {
             }
             self.written -= length;
         }
-        // After a burst, the room for its parts would stay with every client.
+        // Otherwise every client would keep the memory of a burst.
         if self.parts.capacity() > KEPT_PARTS {
             self.parts = VecDeque::new();
         }
     }
 }
 
-/// What a connection says by itself goes behind what waits.
+/// Bytes of one connection are appended after the parts that wait.
 impl Output for Queue {
     fn reserve(&mut self, _: usize) -> Result<(), Full> {
         Ok(())
@@ -403,7 +406,8 @@ impl Output for Queue {
 
     fn append(&mut self, bytes: &[u8]) {
         self.waiting += bytes.len();
-        // A part that is being written stays as it is, or it might never end.
+        // Nothing is appended to a part that is being written, because it might then never be
+        // finished.
         let begun = self.parts.len() == 1 && self.written > 0;
         if begun || !matches!(self.parts.back(), Some(Part::Own(_))) {
             self.parts.push_back(Part::Own(Vec::new()));

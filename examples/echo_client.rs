@@ -73,7 +73,7 @@ fn usage(what: &str) -> io::Error {
 
 fn run(arguments: &Arguments) -> io::Result<Option<Ending>> {
     let Arguments { url, send, echo, deflate, takeover, .. } = arguments;
-    // All texts are in memory already, so that all of them may wait to be written.
+    // All texts are in memory already, so all of them may wait to be written.
     let mut options = Options::new().water_marks(usize::MAX, usize::MAX);
     if let Some(compression) = compression::of(*deflate, *takeover).map_err(io::Error::other)? {
         options = options.compression(compression);
@@ -113,18 +113,19 @@ fn run(arguments: &Arguments) -> io::Result<Option<Ending>> {
         if let Some(data) = received {
             expected = expected.saturating_sub(1);
             if *echo {
-                // Once the connection closes, a message cannot be answered: not an error here.
+                // While the connection closes, a message cannot be answered. That is not an error
+                // here.
                 let _ = sender.send(data);
             }
         }
         if expected == 0 {
-            // Again, it is refused without effect; so it is if the server closed first.
+            // A second Close is refused without effect, and so is one after the server's.
             let _ = sender.close(CloseCode::NORMAL, "");
         }
     })
 }
 
-/// Escapes control characters, by which a server could take over the terminal.
+/// Escapes control characters, because a server could control the terminal with them.
 fn printable(text: &str) -> String {
     let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
     text.chars().map(escape).collect()

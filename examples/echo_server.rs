@@ -21,9 +21,9 @@ use websocket_proto::{Config, NextStep, Server};
 
 const PAGE: &[u8] = include_bytes!("echo.html");
 const LISTENER: Token = Token(0);
-/// How many reads of one connection are served before the others have their turn.
+/// The number of reads of one connection before the others have their turn.
 const READS_A_TURN: usize = 16;
-/// How often deadlines are looked at, and a failed `accept` is tried again.
+/// How often deadlines are checked, and a failed `accept` is tried again.
 const SWEEP: Duration = Duration::from_secs(1);
 
 fn main() -> io::Result<()> {
@@ -37,7 +37,7 @@ fn main() -> io::Result<()> {
     let mut peers: HashMap<Token, Box<Peer>> = HashMap::new();
     let mut buffer = vec![0; 128 << 10];
     let mut events = Events::with_capacity(1024);
-    // Those that have more to do now, of which no event will tell.
+    // Connections that have more to do now, without another event.
     let mut unfinished: Vec<Token> = Vec::new();
     loop {
         let wait = if unfinished.is_empty() { SWEEP } else { Duration::ZERO };
@@ -46,7 +46,7 @@ fn main() -> io::Result<()> {
             result => result?,
         }
         let now = start.elapsed();
-        // One turn for each, whatever the reasons for it.
+        // One turn for each connection, however many events it has.
         unfinished.extend(events.iter().map(Event::token));
         unfinished.sort_unstable();
         unfinished.dedup();
@@ -56,7 +56,8 @@ fn main() -> io::Result<()> {
                     let mut stream = match listener.accept() {
                         Ok((stream, _)) => stream,
                         Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
-                        // Nobody waits; or all file handles are taken: the next sweep tries again.
+                        // No connection waits, or all file handles are in use, and the next sweep
+                        // tries again.
                         Err(_) => break,
                     };
                     last_token.0 += 1;
@@ -102,7 +103,7 @@ fn arguments() -> Result<(SocketAddr, Vec<String>, Options), String> {
             text => address = text.parse().map_err(|error| format!("{text}: {error}"))?,
         }
     }
-    // Many connections: what a busy one has allocated is not worth keeping.
+    // With many connections, the memory of a busy one is not worth keeping.
     let mut options = Options::new().config(config).keeping(4 << 10);
     if let Some(compression) = compression::of(deflate, takeover)? {
         options = options.compression(compression);
@@ -115,11 +116,11 @@ struct Peer {
     ws: Endpoint<Server>,
 }
 
-/// How a turn of one connection ended.
+/// The result of a turn of one connection.
 enum Turn {
-    /// An event or a deadline will tell when there is more to do.
+    /// There is nothing to do until the next event or deadline.
     Wait,
-    /// There may be more to do now.
+    /// There may be more to do now, without an event.
     Unfinished,
     Done,
 }
@@ -137,13 +138,13 @@ impl Peer {
             }
             match self.ws.next_step() {
                 NextStep::ShutdownWrite => {
-                    // A stream that cannot be shut down is down, and its end will be read.
+                    // If this fails, the stream has ended already, and a read will report it.
                     let _ = self.stream.shutdown(Shutdown::Write);
                 }
                 NextStep::Drop => return Turn::Done,
                 _ => {}
             }
-            // An event tells only of what a read or a write was refused before.
+            // The poller reports only what a read or a write was refused before.
             if drained || !self.ws.wants_read() {
                 return Turn::Wait;
             }
@@ -169,7 +170,8 @@ impl Peer {
                     let _ =
                         sender.respond(200, &[("Content-Type", "text/html; charset=utf-8")], PAGE);
                 }
-                // Once the connection closes, a message cannot be answered: not an error here.
+                // While the connection closes, a message cannot be answered. That is not an error
+                // here.
                 Incoming::Text(text) => _ = sender.text(text),
                 Incoming::Binary(data) => _ = sender.binary(data),
                 _ => {}
