@@ -216,7 +216,8 @@ pub(crate) struct ClosingHandshake {
     theirs: Option<Option<CloseCode>>,
     /// Set when `ours` first became due, and never changed.
     initiator: Option<Initiator>,
-    /// Never set together with `theirs`, because the receiver stops with either.
+    /// Why the connection failed. Never set together with `theirs`, because either of them stops
+    /// the receiver.
     failure: Option<Failure>,
     transport: Transport,
 }
