@@ -57,7 +57,7 @@ impl<'a> Target<'a> {
     ///
     /// # Errors
     ///
-    /// [`TargetError`] names the part that is not as §3 and RFC 3986 want it.
+    /// [`TargetError`] names the part that breaks §3 or RFC 3986.
     pub fn parse(uri: &'a str) -> Result<Self, TargetError> {
         // §11.1: conversion to ASCII comes before the URI is used, and is not done here.
         if !uri.is_ascii() {
