@@ -157,8 +157,8 @@ impl Sender<Server> {
     ///
     /// # Errors
     ///
-    /// [`HeadError::AlreadyAnswered`] if there is no such response, or some of it has left; else as
-    /// for [`reject`]. Nothing changed.
+    /// [`HeadError::AlreadyAnswered`] if there is no such response, or if some of it was written
+    /// already; otherwise as for [`reject`]. Nothing changed.
     #[doc(alias("page", "health"))]
     pub fn respond(
         &mut self,
