@@ -239,9 +239,9 @@ pub enum Limit {
     /// time: 60 s unless set.
     ///
     /// The time runs in periods. The first begins when output has to wait, and another as soon as
-    /// the peer has taken as much as the whole time asks for. So a peer that stops reading is told
-    /// one to two times this limit after output began to wait, because the buffers of the transport
-    /// may take enough in the first period for another.
+    /// the peer has taken as much as the whole time asks for. So a peer that stops reading is sent
+    /// the Close one to two times this limit after output began to wait, because the transport's
+    /// buffers may take enough bytes in the first period to begin a second one.
     ///
     /// A peer that is a little faster than that can hold all its output for long, so bound how much
     /// may wait, too.
