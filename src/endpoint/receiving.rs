@@ -63,9 +63,9 @@ impl<R: Role> Endpoint<R> {
     /// [`tick`](Endpoint::tick) that finds a limit exceeded.
     ///
     /// This is for wrappers that lend events from a loop of theirs. The borrow checker refuses a
-    /// loop that returns what `receive` lends and otherwise reads on. This call copies three kinds of
-    /// messages that `receive` alone would lend: one that is inflated, one that begins and ends in
-    /// this input in several frames, and one of more than 64 KiB that lies whole in this input.
+    /// loop that returns what `receive` lends and otherwise reads on. This call copies three kinds
+    /// of messages that `receive` alone would lend: one that is inflated, one that begins and ends
+    /// in this input in several frames, and one of more than 64 KiB that is complete in this input.
     ///
     /// ```
     /// # use std::io::{self, Read};
