@@ -25,9 +25,10 @@ impl<R: Role> Endpoint<R> {
     /// Events that are held back when a limit drops the peer are lost.
     ///
     /// A deadline has an effect at the second tick that finds it passed. Until then `deadline` is
-    /// now. So bytes that wait in the transport count first, even if the program was suspended. After
-    /// a tick that comes more than 20 s late, the message in progress and the output that waits have
-    /// all their time again. So a program that pauses reading pauses its ticks, too.
+    /// now. So bytes that wait in the transport count first, even if the program was suspended.
+    /// After a tick that comes more than 20 s late, the message in progress and the output that
+    /// waits have all their time again. So a program that pauses reading has to pause its ticks,
+    /// too.
     ///
     /// Only a tick begins a limit. Until the next tick, `deadline` is now. Tick after `receive` and
     /// before `output` to save a turn.
