@@ -71,8 +71,8 @@ impl<C: Compress> Deflater<C> {
         Deflater { codec, own, ready: false, threshold: 64, keep: 64 << 10, scratch: Vec::new() }
     }
 
-    /// Sets the length from which messages are compressed, in bytes; 64 unless set. Shorter ones
-    /// are sent as they are. The threshold does not apply to fragments.
+    /// Sets the length from which messages are compressed, in bytes; 64 unless set. Shorter
+    /// messages are sent uncompressed. The threshold does not apply to fragments.
     #[must_use]
     pub fn threshold(self, bytes: usize) -> Self {
         Deflater { threshold: bytes, ..self }
