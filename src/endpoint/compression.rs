@@ -83,8 +83,8 @@ impl Compression {
         }
     }
 
-    /// Sets the length from which messages are compressed, in bytes; 64 unless set. Shorter ones
-    /// are sent as they are. The threshold does not apply to fragments.
+    /// Sets the length from which messages are compressed, in bytes; 64 unless set. Shorter
+    /// messages are sent uncompressed. The threshold does not apply to fragments.
     #[must_use]
     pub fn threshold(self, bytes: usize) -> Self {
         Compression { threshold: bytes, ..self }
