@@ -190,7 +190,7 @@ async fn talk(pipe: DuplexStream, closer: Initiator) -> Result<Ending, Error> {
     println!("client: connected to {target}");
     let data = vec![7; LENGTH];
     for message in [Data::Text(TEXT), Data::Binary(&data)] {
-        ws.send(|ws| ws.send(message)).await?;
+        ws.send_with(|ws| ws.send(message)).await?;
         let echo = match ws.next().await? {
             Some((Incoming::Text(text), _)) => text.as_bytes(),
             Some((Incoming::Binary(data), _)) => data,
@@ -202,8 +202,8 @@ async fn talk(pipe: DuplexStream, closer: Initiator) -> Result<Ending, Error> {
         }
     }
     match closer {
-        Initiator::Local => ws.send(|ws| ws.close(CloseCode::NORMAL, "")).await?,
-        Initiator::Peer => ws.send(|ws| ws.text(GOOD_BYE)).await?,
+        Initiator::Local => ws.send_with(|ws| ws.close(CloseCode::NORMAL, "")).await?,
+        Initiator::Peer => ws.send_with(|ws| ws.text(GOOD_BYE)).await?,
     }
     while ws.next().await?.is_some() {}
     let ending = ws.endpoint().ending().ok_or("not closed")?;

@@ -2,6 +2,10 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod connect;
+mod halves;
+mod message;
+
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::{fmt, future::poll_fn, io, mem, num::NonZero, time::Duration};
@@ -9,10 +13,27 @@ use std::{fmt, future::poll_fn, io, mem, num::NonZero, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio::{sync::mpsc, task::coop};
-pub use websocket_proto::endpoint::{Ending, Endpoint, Incoming, Options, Sender, Waiting};
-pub use websocket_proto::handshake::{AcceptOptions, HeadError, Offer, Target};
-pub use websocket_proto::{self, Client, CloseCode, SendError, Server, SystemMask};
-use websocket_proto::{NextStep, Role, handshake::nonce};
+#[cfg(feature = "tls")]
+pub use tokio_rustls;
+#[cfg(feature = "deflate")]
+pub use websocket_proto::endpoint::ZlibStock;
+pub use websocket_proto::endpoint::{
+    Cause, Compression, Ending, Endpoint, Incoming, Options, Sender, Waiting,
+};
+pub use websocket_proto::handshake::{AcceptOptions, HeadError, Offer, Target, TargetError};
+pub use websocket_proto::{
+    self, Agreed, Client, CloseCode, CloseFrame, Closure, Config, Data, Failure, Limit, Prepared,
+    Role, SendError, Server, SystemMask,
+};
+use websocket_proto::{NextStep, handshake::nonce};
+
+pub use bytes::Bytes;
+pub use bytestring::ByteString;
+pub use connect::{
+    Builder, Decision, Received, Transport, accept, accept_with, accept_with_async, client, connect,
+};
+pub use halves::{ReadHalf, WriteHalf};
+pub use message::Message;
 
 /// How many bytes are read at a time.
 const READ: usize = 32 << 10;
@@ -21,7 +42,9 @@ const QUEUE: usize = 16;
 /// The most that the time counts in which nothing is awaited.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Why a WebSocket did not open. It prints as one line for a log.
+/// Why a WebSocket did not open, or why it does not receive or send. It prints as one line for a
+/// log: what was refused and with which HTTP status, what is not a WebSocket, and whether TLS, the
+/// stream or the connection ended it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -32,19 +55,82 @@ pub enum Error {
     Io(io::Error),
     /// The arguments make no request or no response.
     Head(HeadError),
+    /// The URL is not one of a WebSocket.
+    Url(TargetError),
+    /// TLS failed: its handshake, its certificates, or the name of the server.
+    Tls(io::Error),
+    /// The connection ended without a closing handshake: it failed, exceeded a time limit, or the
+    /// peer has gone.
+    Ended(Box<Ending>),
+    /// The connection is closing or has ended, so that nothing can be sent.
+    Closed,
+    /// The message cannot be sent.
+    Send(SendError),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::NotOpened(ending) => ending.fmt(f),
-            Error::Io(error) => write!(f, "not opened: {error}"),
+            Error::NotOpened(ending) | Error::Ended(ending) => ending.fmt(f),
+            Error::Io(error) => write!(f, "I/O error: {error}"),
             Error::Head(error) => error.fmt(f),
+            Error::Url(error) => write!(f, "not a WebSocket URL: {error}"),
+            Error::Tls(error) => write!(f, "TLS error: {error}"),
+            Error::Closed => f.write_str("closed: nothing can be sent any more"),
+            Error::Send(error) => error.fmt(f),
         }
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Io(error) | Error::Tls(error) => Some(error),
+            Error::Head(error) => Some(error),
+            Error::Url(error) => Some(error),
+            Error::Send(error) => Some(error),
+            Error::NotOpened(_) | Error::Ended(_) | Error::Closed => None,
+        }
+    }
+}
+
+impl Error {
+    /// The HTTP status with which the request was refused, by either side.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Error::NotOpened(ending) => match ending.cause {
+                Some(Cause::Status(status)) => Some(status),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        if error == SendError::Closing { Error::Closed } else { Error::Send(error) }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Error::Io(error)
+    }
+}
+
+impl From<HeadError> for Error {
+    fn from(error: HeadError) -> Self {
+        Error::Head(error)
+    }
+}
+
+impl From<TargetError> for Error {
+    fn from(error: TargetError) -> Self {
+        Error::Url(error)
+    }
+}
 
 /// One side of a WebSocket over the stream `S`: a [`Server`], or a [`Client`].
 ///
@@ -86,7 +172,7 @@ impl std::error::Error for Error {}
 ///             },
 ///             now = seconds.tick() => {
 ///                 let text = format!("{now:?}");
-///                 ws.send(|ws| ws.text(&text)).await?;
+///                 ws.send(text).await?;
 ///             }
 ///         }
 ///     }
@@ -100,6 +186,8 @@ pub struct WebSocket<S, R> {
     io: Io,
     /// Exists once there is a handle.
     queue: Option<Queue<R>>,
+    /// Exists once a `Stream`, a `Sink` or a half is polled.
+    shared: Option<Box<halves::Shared>>,
     /// The time zero of the endpoint.
     origin: Instant,
     /// When a method was last awaited.
@@ -122,6 +210,12 @@ struct Io {
     shutdown: bool,
     /// Why the stream failed, until that is returned.
     error: Option<io::Error>,
+    /// Why a write of `send` failed, until the next turn fails with it.
+    broken: Option<io::Error>,
+    /// The messages have ended, and that was returned.
+    terminated: bool,
+    /// Something has changed that the other side of a split may wait for.
+    changed: bool,
     /// Exists once there is a deadline.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -200,7 +294,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Client<SystemMask>> {
     /// let target = Target::parse("ws://example.com/chat")?;
     /// let stream = TcpStream::connect((target.host(), target.port())).await?;
     /// let mut ws = WebSocket::connect(stream, &target, &Offer::new(), &Options::new()).await?;
-    /// ws.send(|ws| ws.text("hello")).await?;
+    /// ws.send("hello").await?;
     /// if let Some((incoming, _)) = ws.next().await? {
     ///     println!("{incoming:?}");
     /// }
@@ -254,15 +348,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// }
     /// # async fn is_known(path: &str) -> bool { path == "/" }
     /// ```
-    pub fn new(stream: S, endpoint: Endpoint<R>) -> Self {
+    #[cfg_attr(not(feature = "tracing"), allow(unused_mut, reason = "the hook needs it"))]
+    pub fn new(stream: S, mut endpoint: Endpoint<R>) -> Self {
+        // Frames are looked at only where somebody listens when the connection begins.
+        #[cfg(feature = "tracing")]
+        if tracing::enabled!(tracing::Level::TRACE) {
+            endpoint.trace(|frame| tracing::trace!("{frame}"));
+        }
         let now = Instant::now();
-        WebSocket { stream, endpoint, io: Io::default(), queue: None, origin: now, awaited: now }
+        WebSocket { stream, endpoint, io: Io::default(), queue: None, shared: None, origin: now, awaited: now }
     }
 
     /// Waits for the next event, and lends it with the [`Sender`] that answers it. `None` says that
     /// the connection has ended: [`Endpoint::ending`] says how.
     ///
-    /// Answers are written by the next call. An answer finds room if it is the first to its message.
+    /// An answer goes to the output, and is written while the next method is awaited:
+    /// [`flush`](WebSocket::flush) before a longer wait for something else. It finds room if it is
+    /// the first to its message. This call writes only when nothing that was read is left to receive,
+    /// so the answers to all messages of one read leave together.
     ///
     /// # Errors
     ///
@@ -277,6 +380,55 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         event.map(Ok).or_else(|| self.io.error.take().map(Err)).transpose()
     }
 
+    /// Waits for the next text or binary message, and copies it. `None` is the end of the
+    /// connection, which [`Endpoint::ending`] describes. Other events are dropped: Pings are
+    /// answered all the same.
+    ///
+    /// ```
+    /// use tokio::io::{AsyncRead, AsyncWrite};
+    /// use websocket_proto_tokio::{Error, Server, WebSocket};
+    ///
+    /// async fn echo<S>(mut ws: WebSocket<S, Server>) -> Result<(), Error>
+    /// where
+    ///     S: AsyncRead + AsyncWrite + Unpin,
+    /// {
+    ///     while let Some(message) = ws.message().await? {
+    ///         ws.send(message).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let _ = echo::<tokio::io::DuplexStream>;
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the connection ends without a closing handshake, the reason is returned once, after all
+    /// messages that were read before: [`Error::Io`] if the stream failed, otherwise
+    /// [`Error::Ended`].
+    pub async fn message(&mut self) -> Result<Option<Message>, Error> {
+        self.resume();
+        let Awaited(ws) = &mut Awaited(self);
+        poll_fn(|cx| ws.poll_message(cx)).await.transpose()
+    }
+
+    /// Sends a message: waits for [room](Options::water_marks), and writes as much as the stream
+    /// takes at once. The rest is written while another method is awaited.
+    ///
+    /// If the future is dropped before it is ready, the message is not sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the stream failed, and [`Error::Closed`] if the connection is closing or
+    /// has ended, so a program that only sends learns of both. [`Error::Send`] for a message that
+    /// cannot be sent now, such as in the middle of fragments.
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        let message = message.into();
+        match self.send_with(|ws| ws.send(message.as_data())).await {
+            Err(SendError::Closing) => Err(self.closed()),
+            sent => sent.map_err(Error::Send),
+        }
+    }
+
     /// Sends by `call` as soon as there is [room](Options::water_marks) for a message, and writes as
     /// much as the stream takes at once. The rest is written while another method is awaited.
     ///
@@ -284,18 +436,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     ///
     /// # Errors
     ///
-    /// Those of `call`: [`SendError::Closing`] if the connection is closing or has ended. That the
-    /// stream fails is an error of [`flush`](WebSocket::flush) and [`next`](WebSocket::next).
+    /// Those of `call`: [`SendError::Closing`] if the connection is closing or has ended, or if the
+    /// stream failed. Why it failed is returned by [`flush`](WebSocket::flush) and
+    /// [`next`](WebSocket::next).
     #[doc(alias("write"))]
-    pub async fn send(
+    pub async fn send_with(
         &mut self,
         call: impl FnOnce(&mut Endpoint<R>) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         // If the stream fails meanwhile, `call` returns an error.
-        self.wait(|ws| ws.endpoint.can_send() != Err(SendError::Full)).await;
+        self.wait(|ws| {
+            ws.io.broken.is_some()
+                || !ws.holds() && ws.endpoint.can_send() != Err(SendError::Full)
+        })
+        .await;
+        if self.io.broken.is_some() {
+            return Err(SendError::Closing);
+        }
         let sent = call(&mut self.endpoint);
-        // If this fails, the next turn fails too.
-        let _ = poll_fn(|cx| Poll::Ready(self.poll_write(cx))).await;
+        // What was read before is received before the next turn fails with this.
+        if let Poll::Ready(Err(error)) = poll_fn(|cx| Poll::Ready(self.poll_write(cx))).await {
+            self.io.broken = Some(error);
+            return sent.and(Err(SendError::Closing));
+        }
         sent
     }
 
@@ -307,7 +470,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// The error of the stream, if it failed. Output was lost then. What was read before is still
     /// returned by [`next`](WebSocket::next).
     pub async fn flush(&mut self) -> io::Result<()> {
-        self.until(Self::flushed).await.and(self.io.error.take().map_or(Ok(()), Err))
+        let flushed = self.until(|ws| !ws.holds() && ws.flushed()).await;
+        let clean = self.endpoint.ending().is_some_and(|ending| ending.closure.clean);
+        let flushed = if clean { Ok(()) } else { flushed };
+        flushed.and(self.io.error.take().map_or(Ok(()), Err))
     }
 
     /// Sends a Close after all that was sent, and waits for the end of the connection, no longer than
@@ -323,6 +489,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// Those of [`Endpoint::close`], but for [`SendError::Closing`]. Nothing was sent then.
     #[doc(alias = "shutdown")]
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<Ending, SendError> {
+        self.wait(|ws| !ws.holds()).await;
         let closed = self.endpoint.close(code, reason);
         closed.or_else(|error| if error == SendError::Closing { Ok(()) } else { Err(error) })?;
         while let Ok(Some(_)) = self.next().await {}
@@ -362,9 +529,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// and `next` returns what it holds back before the error.
     async fn wait(&mut self, done: impl FnMut(&mut Self) -> bool) {
         if let Err(error) = self.until(done).await {
-            self.endpoint.abort();
-            (self.io.error, self.queue) = (Some(error), None);
+            self.fail(error);
         }
+    }
+
+    /// Ends the connection, because the stream failed. After a Close went each way, that is how
+    /// some peers end the stream, and no error (§7.1.4).
+    fn fail(&mut self, error: io::Error) {
+        self.endpoint.abort();
+        let clean = self.endpoint.ending().is_some_and(|ending| ending.closure.clean);
+        (self.io.error, self.queue) = ((!clean).then_some(error), None);
     }
 
     /// Drives the connection until something is `done`, or to its end.
@@ -375,16 +549,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
 
     /// Makes one turn: see `poll_turn`.
     async fn turn(&mut self) -> io::Result<bool> {
-        self.origin += self.awaited.elapsed().saturating_sub(PAUSE);
+        self.resume();
         let Awaited(ws) = &mut Awaited(self);
         poll_fn(|cx| ws.poll_turn(cx)).await
+    }
+
+    /// Leaves out the time in which nothing was awaited.
+    fn resume(&mut self) {
+        self.origin += self.awaited.elapsed().saturating_sub(PAUSE);
     }
 
     /// Makes one turn. Ready if that has changed something; `false` is the end of the connection.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         // No stream of tokio is ready for a task that has to let others run. That is not the peer's
-        // fault.
-        let _ = ready!(coop::poll_proceed(cx));
+        // fault. Other streams may always be ready, so a turn counts, too.
+        let budget = ready!(coop::poll_proceed(cx));
+        let turn = self.poll_inside(cx);
+        if turn.is_ready() {
+            budget.made_progress();
+        }
+        turn
+    }
+
+    fn poll_inside(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         // Reads and writes take turns, because a peer may write without end. Between two reads, the
         // endpoint receives what the first has brought before it is told the time.
         let mut more = mem::take(&mut self.io.read);
@@ -402,6 +589,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         }
         let before = self.endpoint.output().len();
         self.endpoint.tick(self.origin.elapsed());
+        more |= self.send_held();
         // The calls of handles, while there is room in the output.
         for _ in 0..QUEUE {
             let Some((_, queue)) = &mut self.queue else { break };
@@ -432,6 +620,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         let timer = self.io.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
         timer.as_mut().reset(at);
         timer.as_mut().poll(cx).map(|()| Ok(true))
+    }
+
+    /// The next event of what was read.
+    fn take_event(&mut self) -> Option<(Incoming<'_>, &mut Sender<R>)> {
+        let (length, mut rest) = (self.io.input.len(), &mut self.io.input[self.io.received..]);
+        let event = self.endpoint.receive(&mut rest);
+        self.io.received = length - rest.len();
+        event
     }
 
     /// Reads once: into the memory of a long message, or else into a buffer, and returns how much.
@@ -466,6 +662,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// Writes all output, and has the stream pass it on.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.io.flushed = false;
+        if let Some(error) = self.io.broken.take() {
+            return Poll::Ready(Err(error));
+        }
         let mut stream = Pin::new(&mut self.stream);
         while !self.endpoint.output().is_empty() {
             let written = stream.as_mut().poll_write(cx, self.endpoint.output());
@@ -487,6 +686,9 @@ impl<S, R> Drop for Awaited<'_, S, R> {
     }
 }
 
+/// Nothing is pinned inside.
+impl<S, R> Unpin for WebSocket<S, R> {}
+
 impl<S, R> fmt::Debug for WebSocket<S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket").field("endpoint", &self.endpoint).finish_non_exhaustive()
@@ -506,8 +708,8 @@ impl<S, R> fmt::Debug for WebSocket<S, R> {
 /// let handle = ws.handle();
 /// tokio::spawn(async move {
 ///     let text = "from another task".to_owned();
-///     handle.send(move |ws| ws.text(&text)).await?;
-///     handle.send(|ws| ws.close(CloseCode::NORMAL, "bye")).await
+///     handle.send_with(move |ws| ws.text(&text)).await?;
+///     handle.send_with(|ws| ws.close(CloseCode::NORMAL, "bye")).await
 /// });
 /// while let Ok(Some((incoming, _))) = ws.next().await {
 ///     println!("{incoming:?}");
@@ -531,7 +733,7 @@ impl<R> Handle<R> {
     /// # Errors
     ///
     /// [`SendError::Closing`] if the connection is closing or has ended.
-    pub async fn send(
+    pub async fn send_with(
         &self,
         call: impl FnOnce(&mut Endpoint<R>) -> Result<(), SendError> + Send + 'static,
     ) -> Result<(), SendError> {

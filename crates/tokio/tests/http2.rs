@@ -376,7 +376,7 @@ async fn both_sides_can_have_more_to_send_than_there_is_room_for() {
         let mut ws =
             accept(asked, respond, &AcceptOptions::new(), &Options::new()).unwrap().unwrap();
         let ended = tokio::spawn(async move {
-            ws.send(|ws| ws.binary(&[1; LENGTH])).await.unwrap();
+            ws.send_with(|ws| ws.binary(&[1; LENGTH])).await.unwrap();
             let incoming = ws.next().await.unwrap();
             assert!(matches!(incoming, Some((Incoming::Binary(it), _)) if it == [2; LENGTH]));
             ws.close(CloseCode::NORMAL, "").await.unwrap()
@@ -386,7 +386,7 @@ async fn both_sides_can_have_more_to_send_than_there_is_room_for() {
     });
     let (mut peer, _driver) = client(ours).await;
     let mut ws = connect(&mut peer).await.unwrap();
-    ws.send(|ws| ws.binary(&[2; LENGTH])).await.unwrap();
+    ws.send_with(|ws| ws.binary(&[2; LENGTH])).await.unwrap();
     let incoming = in_time(ws.next()).await.unwrap();
     assert!(matches!(incoming, Some((Incoming::Binary(it), _)) if it == [1; LENGTH]));
     while in_time(ws.next()).await.unwrap().is_some() {}

@@ -157,7 +157,7 @@ async fn frames_keep_their_order_under_load() {
         tokio::spawn(async move {
             for number in 0..MESSAGES {
                 let text = numbered(sender, number);
-                handle.send(move |ws| ws.text(&text)).await.unwrap();
+                handle.send_with(move |ws| ws.text(&text)).await.unwrap();
                 yield_now().await;
             }
         });
@@ -170,7 +170,7 @@ async fn frames_keep_their_order_under_load() {
                 () = yield_now() => continue,
             };
             let Some(message) = message else { break closure(&mut socket) };
-            socket.send(|ws| ws.send(data(&message))).await.unwrap();
+            socket.send_with(|ws| ws.send(data(&message))).await.unwrap();
         }
     });
 
@@ -235,13 +235,13 @@ async fn sending_waits_for_a_peer_that_does_not_read() {
     let handle = socket.handle();
     let payload = [7; 50_000];
     let mut sent = 0;
-    while poll_once(socket.send(|ws| ws.binary(&payload))).await.is_ready() {
+    while poll_once(socket.send_with(|ws| ws.binary(&payload))).await.is_ready() {
         sent += 1;
         assert!(sent < 100, "nothing waits");
     }
     assert_eq!(sent, HIGH_WATER / payload.len() + 1);
     let mut queued = 0;
-    while poll_once(handle.send(|ws| ws.binary(&[7]))).await.is_ready() {
+    while poll_once(handle.send_with(|ws| ws.binary(&[7]))).await.is_ready() {
         queued += 1;
         assert!(queued < 100, "nothing waits");
     }
@@ -249,7 +249,7 @@ async fn sending_waits_for_a_peer_that_does_not_read() {
     // What was dropped is not sent; what waits goes when the peer reads.
     let waiting = tokio::spawn({
         let handle = handle.clone();
-        async move { handle.send(|ws| ws.text("then")).await }
+        async move { handle.send_with(|ws| ws.text("then")).await }
     });
     let driver = tokio::spawn(async move { message(&mut socket).await.is_none() });
     let mut read = vec![0; sent * (payload.len() + 4) + queued * 3 + 6];
@@ -260,7 +260,7 @@ async fn sending_waits_for_a_peer_that_does_not_read() {
 
     // A connection that ends lets nobody wait, however much was to be sent.
     let waiting = tokio::spawn(async move {
-        while handle.send(|ws| ws.binary(&vec![7; HIGH_WATER])).await.is_ok() {}
+        while handle.send_with(|ws| ws.binary(&vec![7; HIGH_WATER])).await.is_ok() {}
     });
     yield_now().await;
     assert!(!waiting.is_finished());
@@ -348,7 +348,7 @@ async fn a_peer_that_never_stops_writing_delays_no_output() {
     let writes = Arc::new(Mutex::new(Vec::new()));
     let input = frames("89 01 2A / 82 01 01 / 82 01 02", true);
     let mut socket = server(Flood { input, writes: Arc::clone(&writes) });
-    socket.handle().send(|ws| ws.text("called")).await.unwrap();
+    socket.handle().send_with(|ws| ws.text("called")).await.unwrap();
     for number in 0..10 {
         let byte = number % 2 + 1;
         assert_eq!(message(&mut socket).await, Some(Message::Binary(vec![byte])));
@@ -411,7 +411,7 @@ async fn a_write_without_a_budget_begins_no_limit() {
         if spent {
             spend_budget().await;
         }
-        socket.send(|ws| ws.text("hi")).await.unwrap();
+        socket.send_with(|ws| ws.text("hi")).await.unwrap();
         assert_eq!(socket.endpoint().deadline() == idle, spent);
     }
 }
@@ -469,7 +469,7 @@ async fn a_peer_that_reads_slowly_but_steadily_is_not_dropped() {
     let mut socket = server(stream);
     let start = Instant::now();
     tokio::spawn(async move {
-        socket.send(|ws| ws.binary(&vec![7; LENGTH])).await.unwrap();
+        socket.send_with(|ws| ws.binary(&vec![7; LENGTH])).await.unwrap();
         message(&mut socket).await
     });
     // 250 KiB a second.
@@ -490,7 +490,7 @@ async fn a_peer_that_hardly_reads_is_dropped() {
     let mut socket = server(stream);
     let start = Instant::now();
     let next = tokio::spawn(async move {
-        socket.send(|ws| ws.binary(&vec![7; 1 << 20])).await.unwrap();
+        socket.send_with(|ws| ws.binary(&vec![7; 1 << 20])).await.unwrap();
         message(&mut socket).await
     });
     let mut part = [0; 900];
@@ -617,7 +617,7 @@ async fn a_peer_that_writes_and_never_reads_is_dropped() {
     });
     // The first fills the pipe, and of the second nothing is taken.
     for _ in 0..2 {
-        socket.send(|ws| ws.binary(&[0; 996])).await.unwrap();
+        socket.send_with(|ws| ws.binary(&[0; 996])).await.unwrap();
         yield_now().await;
     }
     assert_eq!(message(&mut socket).await, None);
@@ -631,7 +631,7 @@ async fn a_peer_that_neither_reads_nor_writes_is_dropped_while_sending() {
     let start = Instant::now();
     // Nobody calls `next`.
     let error = loop {
-        if let Err(error) = socket.send(|ws| ws.binary(&[0; 100_000])).await {
+        if let Err(error) = socket.send_with(|ws| ws.binary(&[0; 100_000])).await {
             break error;
         }
     };
@@ -662,7 +662,7 @@ async fn closing_takes_five_seconds_at_most() {
     // It does not read.
     let (stream, _peer) = duplex(1000);
     let mut socket = server(stream);
-    socket.send(|ws| ws.binary(&[0; 10_000])).await.unwrap();
+    socket.send_with(|ws| ws.binary(&[0; 10_000])).await.unwrap();
     assert!(!end(socket).await.clean);
     // It sends and sends.
     let (stream, mut peer) = duplex(1000);
@@ -687,11 +687,11 @@ async fn a_close_from_another_task_shortens_a_wait() {
     let start = Instant::now();
     let next = tokio::spawn(async move { message(&mut socket).await });
     sleep(Duration::from_secs(3)).await;
-    handle.send(|ws| ws.text("a")).await.unwrap();
-    handle.send(|ws| ws.close(CloseCode::NORMAL, "")).await.unwrap();
+    handle.send_with(|ws| ws.text("a")).await.unwrap();
+    handle.send_with(|ws| ws.close(CloseCode::NORMAL, "")).await.unwrap();
     assert_eq!((next.await.unwrap(), start.elapsed().as_secs()), (None, 8));
     expect(&mut peer, "81 01 61 / 88 02 03 E8").await;
-    assert_eq!(handle.send(|ws| ws.text("late")).await, Err(SendError::Closing));
+    assert_eq!(handle.send_with(|ws| ws.text("late")).await, Err(SendError::Closing));
 }
 
 // --- closing -------------------------------------------------------------------------------------
@@ -710,10 +710,10 @@ async fn converse(
     let (mut client, mut server) = (client.unwrap(), server.unwrap());
     let big = vec![0xA5; 70_000];
     for sent in [Data::Text("κόσμε 🦀"), Data::Binary(&big)] {
-        client.send(|ws| ws.send(sent)).await.unwrap();
+        client.send_with(|ws| ws.send(sent)).await.unwrap();
         let (got, _) = tokio::join!(message(&mut server), client.flush());
         let got = got.unwrap();
-        server.send(|ws| ws.send(data(&got))).await.unwrap();
+        server.send_with(|ws| ws.send(data(&got))).await.unwrap();
         let (echo, _) = tokio::join!(message(&mut client), server.flush());
         let echo = echo.unwrap();
         assert!(echo == got && data(&echo).as_bytes() == sent.as_bytes());
@@ -805,7 +805,7 @@ async fn an_end_of_stream_keeps_no_close_and_no_echo_from_the_peer() {
 
     async fn drive(mut socket: WebSocket<impl Stream, impl Role>) -> Option<Closure> {
         while message(&mut socket).await.is_some() {
-            socket.send(|ws| ws.binary(&[7; 10])).await.unwrap();
+            socket.send_with(|ws| ws.binary(&[7; 10])).await.unwrap();
         }
         closure(&mut socket)
     }
@@ -839,7 +839,7 @@ async fn an_end_without_a_close_is_reported() {
     assert_eq!(message(&mut socket).await, None, "and again");
     let closure = closure(&mut socket).unwrap();
     assert_eq!((closure.clean, closure.code), (false, Closure::ABNORMAL));
-    assert_eq!(socket.send(|ws| ws.text("late")).await, Err(SendError::Closing));
+    assert_eq!(socket.send_with(|ws| ws.text("late")).await, Err(SendError::Closing));
 }
 
 /// A transport whose writes fail or take nothing, and whose reads fail or never end.
@@ -885,12 +885,12 @@ async fn a_broken_transport_ends_the_connection() {
     ] {
         let (mut socket, start) = (server(Broken { reads_fail, writes_fail }), Instant::now());
         let handle = socket.handle();
-        socket.send(|ws| ws.text("hi")).await.unwrap();
+        socket.send_with(|ws| ws.text("hi")).await.unwrap();
         let error = socket.next().await.expect_err("the stream failed");
         assert_eq!((error.kind(), start.elapsed().as_secs()), (kind, 0));
         assert_eq!(closure(&mut socket).unwrap().code, Closure::ABNORMAL);
         assert_eq!(message(&mut socket).await, None);
-        assert_eq!(handle.send(|ws| ws.text("late")).await, Err(SendError::Closing));
+        assert_eq!(handle.send_with(|ws| ws.text("late")).await, Err(SendError::Closing));
     }
 }
 
@@ -1013,11 +1013,11 @@ async fn flush_returns_the_error_of_a_stream_that_fails() {
     {
         let fails = Arc::new(Mutex::new(""));
         let mut socket = server(Breaking(Arc::clone(&fails)));
-        socket.send(|ws| ws.text("taken")).await.unwrap();
+        socket.send_with(|ws| ws.text("taken")).await.unwrap();
         socket.flush().await.unwrap();
         *fails.lock().unwrap() = part;
         match sends {
-            true => socket.send(|ws| ws.text("lost")).await.unwrap(),
+            true => socket.send_with(|ws| ws.text("lost")).await.unwrap(),
             false => socket.endpoint().text("lost").unwrap(),
         }
         let error = socket.flush().await.expect_err(part);
@@ -1106,7 +1106,7 @@ async fn a_request_can_be_decided_on_later() {
     let (one, two) = duplex(1000);
     let server = async {
         let mut ws = WebSocket::new(two, Endpoint::server(&Options::new()));
-        ws.handle().send(|ws| ws.text("welcome")).await.unwrap();
+        ws.handle().send_with(|ws| ws.text("welcome")).await.unwrap();
         while let Some((incoming, _)) = ws.next().await.unwrap() {
             if let Incoming::Request = incoming {
                 sleep(MINUTE).await; // a pause, in which nothing is awaited
@@ -1222,7 +1222,7 @@ async fn messages_are_compressed_as_the_options_say() {
     let (mut client, mut server) = (client.unwrap(), server.unwrap());
     // Were it not compressed, it would not fit into the pipe, and nobody drives the client.
     let text = "to and fro ".repeat(1000);
-    client.send(|ws| ws.text(&text)).await.unwrap();
+    client.send_with(|ws| ws.text(&text)).await.unwrap();
     assert!(message(&mut server).await == Some(Message::Text(text)));
 }
 
@@ -1286,7 +1286,7 @@ async fn the_end_of_a_connection_releases_its_handles() {
     let handle = socket.handle();
     let waiting =
         tokio::spawn(
-            async move { while handle.send(|ws| ws.binary(&[7; 100_000])).await.is_ok() {} },
+            async move { while handle.send_with(|ws| ws.binary(&[7; 100_000])).await.is_ok() {} },
         );
     let driver = tokio::spawn(async move {
         while message(&mut socket).await.is_some() {}
@@ -1306,15 +1306,15 @@ async fn a_handle_that_is_made_late_sends_nothing() {
     let (stream, peer) = duplex(1000);
     let mut socket = server(stream);
     socket.endpoint().close(CloseCode::NORMAL, "").unwrap();
-    assert_eq!(socket.handle().send(|ws| ws.text("late")).await, late);
+    assert_eq!(socket.handle().send_with(|ws| ws.text("late")).await, late);
     drop(peer);
     assert_eq!(message(&mut socket).await, None);
-    assert_eq!(socket.handle().send(|ws| ws.text("late")).await, late);
+    assert_eq!(socket.handle().send_with(|ws| ws.text("late")).await, late);
     let mut socket = server(Broken { reads_fail: true, writes_fail: true });
     let early = socket.handle();
     assert!(socket.next().await.is_err());
-    assert_eq!(socket.handle().send(|ws| ws.text("late")).await, late);
-    assert_eq!(early.send(|ws| ws.text("late")).await, late);
+    assert_eq!(socket.handle().send_with(|ws| ws.text("late")).await, late);
+    assert_eq!(early.send_with(|ws| ws.text("late")).await, late);
 }
 
 /// A call that was queued reports through a channel of its own.
@@ -1325,7 +1325,7 @@ async fn a_call_can_tell_what_came_of_it() {
     let handle = socket.handle();
     let call = async || {
         let (tell, told) = oneshot::channel();
-        let call = handle.send(|ws| {
+        let call = handle.send_with(|ws| {
             let result = ws.text("a");
             _ = tell.send(result);
             result
@@ -1359,10 +1359,10 @@ async fn calls_that_fail_keep_no_other_waiting() {
     let handle = socket.handle();
     tokio::spawn(async move { message(&mut socket).await });
     for _ in 0..50 {
-        let call = handle.send(|ws| ws.ping(&[0; 126]));
+        let call = handle.send_with(|ws| ws.ping(&[0; 126]));
         timeout(Duration::from_secs(1), call).await.unwrap().unwrap();
     }
-    handle.send(|ws| ws.text("a")).await.unwrap();
+    handle.send_with(|ws| ws.text("a")).await.unwrap();
     expect(&mut peer, "81 01 61").await;
 }
 
@@ -1376,7 +1376,7 @@ async fn calls_of_a_handle_wait_for_room() {
     let handle = socket.handle();
     tokio::spawn(async move { message(&mut socket).await });
     for number in 0..40 {
-        handle.send(move |ws| ws.binary(&[number; 20])).await.unwrap();
+        handle.send_with(move |ws| ws.binary(&[number; 20])).await.unwrap();
         if number >= 16 {
             expect(&mut peer, &format!("82 14 {:02X}*20", number - 16)).await;
         }
@@ -1388,8 +1388,8 @@ fn futures_can_go_to_other_threads() {
     fn check<T: Send>(_: &T) {}
     let (stream, _peer) = duplex(1);
     let mut socket = server(stream);
-    check(&socket.handle().send(|ws| ws.text("hi")));
-    check(&socket.send(|ws| ws.text("hi")));
+    check(&socket.handle().send_with(|ws| ws.text("hi")));
+    check(&socket.send_with(|ws| ws.text("hi")));
     check(&socket.next());
     check(&socket.close(CloseCode::NORMAL, ""));
 }
@@ -1527,7 +1527,7 @@ async fn an_application_that_takes_its_time_loses_no_peer_in_the_middle_of_a_mes
     sleep(2 * MINUTE).await; // the application is busy
     let got = message(&mut socket).await;
     assert_eq!(got, Some(Message::Text("a".repeat(4000))));
-    assert_eq!(socket.send(|ws| ws.text("still open")).await, Ok(()));
+    assert_eq!(socket.send_with(|ws| ws.text("still open")).await, Ok(()));
     drop(writer);
 }
 
