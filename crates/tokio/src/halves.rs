@@ -185,27 +185,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         self.shared.as_mut().is_some_and(|shared| std::mem::take(&mut shared.lost))
     }
 
-    /// Waits for room. Reads, too, up to the next event, so that a program that only sends learns
-    /// that the peer has gone.
+    /// Waits for room. While there is some, nothing is read here: a Close that was read would keep
+    /// an answer from being sent to the message before it.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
-            let goes_on = match self.poll_step(cx) {
-                Poll::Ready(goes_on) => goes_on,
-                Poll::Pending => break,
-            };
-            if !goes_on {
-                break;
+            if self.take_lost() || self.io.broken.is_some() || self.io.error.is_some() {
+                return Poll::Ready(Err(self.closed()));
             }
-        }
-        if self.take_lost() || self.io.broken.is_some() || self.io.error.is_some() {
-            return Poll::Ready(Err(self.closed()));
-        }
-        match self.endpoint.can_send() {
-            _ if self.holds() => Poll::Pending,
-            Ok(()) => Poll::Ready(Ok(())),
-            Err(SendError::Full | SendError::NotOpen) => Poll::Pending,
-            Err(SendError::Closing) => Poll::Ready(Err(self.closed())),
-            Err(error) => Poll::Ready(Err(Error::Send(error))),
+            let room = if self.holds() { Err(SendError::Full) } else { self.endpoint.can_send() };
+            match room {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(SendError::Full | SendError::NotOpen) => _ = ready!(self.poll_step(cx)),
+                Err(SendError::Closing) => return Poll::Ready(Err(self.closed())),
+                Err(error) => return Poll::Ready(Err(Error::Send(error))),
+            }
         }
     }
 

@@ -1,0 +1,19 @@
+//! What the flags `--deflate` and `--takeover` ask for.
+
+use websocket_proto_tokio::websocket_proto::{Deflate, ZlibCompress, ZlibDecompress};
+use websocket_proto_tokio::{Builder, Compression, ZlibStock};
+
+pub fn builder(flags: &[&str]) -> Result<Builder, String> {
+    let compression;
+    match flags {
+        [] => return Ok(Builder::new()),
+        ["--deflate"] => compression = Compression::shared(ZlibStock::new(6)),
+        ["--deflate", "--takeover"] => {
+            let compress = || ZlibCompress::new(6);
+            compression = Compression::own(Deflate::OFFERS[1], ZlibDecompress::new, compress);
+        }
+        other => return Err(format!("unknown flags: {other:?}")),
+    }
+    // Also the shortest message is compressed, to show it. A real program leaves the threshold.
+    Ok(Builder::new().compression(compression.threshold(0)))
+}
