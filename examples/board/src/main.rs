@@ -12,7 +12,7 @@ mod hardware;
 use core::fmt::Debug;
 
 use cortex_m_rt::entry;
-use cortex_m_semihosting::{debug, hprintln};
+use cortex_m_semihosting::{debug, heprintln};
 use websocket_proto_embedded::blocking::WebSocket;
 use websocket_proto_embedded::embedded_io::{Read, Write};
 use websocket_proto_embedded::{AcceptOptions, Buffers, Error, Server};
@@ -60,7 +60,7 @@ fn serve() {
 #[inline(never)]
 fn report(ended: impl Debug) {
     let stack = hardware::stack();
-    hprintln!("stack {} {:?}", stack, ended);
+    heprintln!("stack {} {:?}", stack, ended);
 }
 
 /// Prints how many instructions an echo takes, on an emulator that counts them as time.
@@ -77,7 +77,7 @@ fn measure() {
         );
         let count = ticks.saturating_mul(hardware::TENTHS) / 10 / u32::from(Frames::COUNT);
         let way = if cut { "in two reads" } else { "in one read" };
-        hprintln!("instructions {} for an echo of {} bytes {}", count, length, way);
+        heprintln!("instructions {} for an echo of {} bytes {}", count, length, way);
     }
 }
 
@@ -148,7 +148,7 @@ impl Write for Frames {
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    hprintln!("panic {}", info);
+    heprintln!("panic {}", info);
     loop {
         debug::exit(debug::EXIT_FAILURE);
     }
