@@ -49,8 +49,6 @@ use crate::{
 ///     }
 ///     Ok(())
 /// }
-/// # let _ = echo::<Box<dyn ReadWrite>>;
-/// # trait ReadWrite: Read + Write {}
 /// ```
 pub struct WebSocket<'b, T, C, R>(crate::WebSocket<'b, Polled<T>, Timer<C>, R>);
 
