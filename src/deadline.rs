@@ -73,9 +73,10 @@ const OUTPUT_RATE: u128 = 1 << 10;
 /// - **Read and write first.** A program that was suspended finds its deadlines passed while the
 ///   peer's bytes lie unread in the transport. Read and receive all of them, and try to write what
 ///   waits, before you call [`enforce`](Deadlines::enforce) or [`expired`](Deadlines::expired). A
-///   peer from which you do not read looks silent and slow. While its own output waits that is
-///   allowed for. If you stop reading for another reason, call [`resumed`](Deadlines::resumed) when
-///   you go on, or lift [`Limit::Idle`] and [`Limit::Message`], as a relay does.
+///   peer from which you do not read looks silent and slow. While its own output waits, call
+///   [`unread`](Deadlines::unread) in each turn. If you stop reading for another reason, call
+///   [`resumed`](Deadlines::resumed) when you go on, or lift [`Limit::Idle`] and
+///   [`Limit::Message`], as a relay does.
 /// - **Report every write.** [`written`](Deadlines::written) tells a peer that reads slowly from
 ///   one that is gone. It counts only bytes that had to wait, because a transport buffers bytes for
 ///   a peer that is gone too. If you report a blocked write, also report the one that ends the
@@ -580,10 +581,31 @@ impl Deadlines {
         }
     }
 
-    /// Reports that nothing is read now, because too much output waits. The peer can then only show
-    /// that it is alive by taking output, which [`Limit::Output`] checks.
-    #[cfg(feature = "alloc")]
-    pub(crate) const fn unread(&mut self, now: Duration) {
+    /// Reports that nothing is read now, because output waits. Call it in each turn before
+    /// [`enforce`](Deadlines::enforce), after [`written`](Deadlines::written) has reported that
+    /// output waits.
+    ///
+    /// A peer from which nothing is read can only show that it is alive by taking output. So while
+    /// output waits, [`Limit::Idle`] and [`Limit::Pong`] begin again with each call, and
+    /// [`Limit::Output`] limits how long the peer may take. If that limit is lifted, or if no output
+    /// waits, the call has no effect.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use websocket_proto::{Agreed, Config, Connection, Deadlines, Limit, Server};
+    ///
+    /// let seconds = Duration::from_secs;
+    /// let connection = Connection::new(Server, &Config::new(), Agreed::new());
+    /// let mut deadlines = Deadlines::new(seconds(0));
+    /// deadlines.update(seconds(0), &connection);
+    /// deadlines.written(seconds(1), 0, 500); // blocked, and the driver reads nothing meanwhile
+    /// deadlines.unread(seconds(20));
+    /// assert_eq!(deadlines.next(), Some((seconds(40), Limit::Idle)));
+    /// deadlines.unread(seconds(45));
+    /// assert_eq!(deadlines.next(), Some((seconds(61), Limit::Output)));
+    /// ```
+    #[doc(alias = "backpressure")]
+    pub const fn unread(&mut self, now: Duration) {
         if let (Phase::Idle { .. } | Phase::Pong { .. }, Some(_), Some(_)) =
             (self.phase, self.waiting, self.limits.output)
         {

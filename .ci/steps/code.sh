@@ -28,7 +28,7 @@ step_docs() {
 
   # docs.rs shows README.md as the page of the crate, so a relative link leads nowhere there. In src,
   # a path of Rust has neither dot nor slash.
-  absent grep -nP '(\]\(|^\[[^]]+\]: *|(href|src)=")(?!https:|#)' README.md crates/*/README.md ||
+  absent grep -nP '(\]\(|^\[[^]]+\]: *+|(href|src)=")(?!https:|#)' README.md crates/*/README.md ||
     die "links of README.md that lead nowhere on docs.rs"
   absent grep -rnP '//[/!] *(.*(\]\(|(href|src)=")|\[[^]]+\]: *)(?!https:|#)[^)" ]*[./]' src crates/*/src ||
     die "links of the documentation that lead nowhere on docs.rs"
