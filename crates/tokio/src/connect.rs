@@ -351,7 +351,9 @@ impl Builder {
             };
             match (decision, ws.endpoint.request()) {
                 (Ok(Decision::Accept), Some(request)) => self.answer(request)?,
-                (Ok(Decision::Reject(status)), Some(request)) => request.reject(status, &[], b"")?,
+                (Ok(Decision::Reject(status)), Some(request)) => {
+                    request.reject(status, &[], b"")?
+                }
                 (Err(error @ Err(_)), _) => first = error,
                 _ => {}
             }

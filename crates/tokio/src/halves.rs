@@ -284,9 +284,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role, M: Into<Message>> Sink<M> for W
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().poll_side(Side::Sender, cx, |ws, cx| {
-            ws.poll_closed(cx, CloseCode::NORMAL, "")
-        })
+        self.get_mut()
+            .poll_side(Side::Sender, cx, |ws, cx| ws.poll_closed(cx, CloseCode::NORMAL, ""))
     }
 }
 
@@ -428,11 +427,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WriteHalf<S, R> {
             let alone = Arc::strong_count(&self.0.0) == 1;
             self.0.lock().poll_side(Side::Sender, cx, |ws, cx| {
                 ready!(ws.poll_closed(cx, code, reason))?;
-                while alone {
-                    match ready!(ws.poll_message(cx)) {
-                        None => break,
-                        Some(Ok(_)) => {}
-                        Some(Err(error)) => return Poll::Ready(Err(error)),
+                if alone {
+                    while let Some(message) = ready!(ws.poll_message(cx)) {
+                        message?;
                     }
                 }
                 Poll::Ready(Ok(()))
@@ -458,8 +455,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role, M: Into<Message>> Sink<M> for W
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.0.lock().poll_side(Side::Sender, cx, |ws, cx| {
-            ws.poll_closed(cx, CloseCode::NORMAL, "")
-        })
+        self.0
+            .lock()
+            .poll_side(Side::Sender, cx, |ws, cx| ws.poll_closed(cx, CloseCode::NORMAL, ""))
     }
 }

@@ -240,7 +240,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Server> {
 
     /// Makes the opening handshake of a server. `decide` accepts or rejects the request. If it does
     /// neither, the client is sent status 503 at the end of
-    /// [`Limit::Decision`](websocket_proto::Limit::Decision).
+    /// [`Limit::Decision`].
     ///
     /// To decide asynchronously, use [`new`](WebSocket::new).
     ///
@@ -356,7 +356,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             endpoint.trace(|frame| tracing::trace!("{frame}"));
         }
         let now = Instant::now();
-        WebSocket { stream, endpoint, io: Io::default(), queue: None, shared: None, origin: now, awaited: now }
+        WebSocket {
+            stream,
+            endpoint,
+            io: Io::default(),
+            queue: None,
+            shared: None,
+            origin: now,
+            awaited: now,
+        }
     }
 
     /// Waits for the next event, and lends it with the [`Sender`] that answers it. `None` says that
@@ -446,8 +454,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     ) -> Result<(), SendError> {
         // If the stream fails meanwhile, `call` returns an error.
         self.wait(|ws| {
-            ws.io.broken.is_some()
-                || !ws.holds() && ws.endpoint.can_send() != Err(SendError::Full)
+            ws.io.broken.is_some() || !ws.holds() && ws.endpoint.can_send() != Err(SendError::Full)
         })
         .await;
         if self.io.broken.is_some() {
@@ -477,7 +484,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     }
 
     /// Sends a Close after all that was sent, and waits for the end of the connection, no longer than
-    /// [`Limit::Close`](websocket_proto::Limit::Close).
+    /// [`Limit::Close`].
     ///
     /// Messages that were not received yet, or still arrive, are dropped. To see them, call
     /// [`Endpoint::close`] and then [`next`](WebSocket::next). Calls that wait in the queue of a

@@ -571,7 +571,10 @@ async fn an_error_says_what_failed() {
     // The port is free, because it was just given back.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let error = connect(&format!("ws://127.0.0.1:{port}/")).await.err().unwrap();
-    assert!(matches!(error, Error::Io(_)) && error.to_string().starts_with("I/O error: "), "{error}");
+    assert!(
+        matches!(error, Error::Io(_)) && error.to_string().starts_with("I/O error: "),
+        "{error}"
+    );
 
     for (response, status, line) in [
         ("HTTP/1.1 403 Forbidden\r\n\r\n", Some(403), "refused with HTTP status 403"),
@@ -637,10 +640,8 @@ async fn one_call_compresses() {
 #[tokio::test]
 async fn accept_takes_the_defaults() {
     let (ours, theirs) = duplex(1000);
-    let (server, client) = in_time(async {
-        tokio::join!(accept(ours), client(theirs, "ws://example.com/"))
-    })
-    .await;
+    let (server, client) =
+        in_time(async { tokio::join!(accept(ours), client(theirs, "ws://example.com/")) }).await;
     assert!(server.is_ok() && client.is_ok());
 }
 
@@ -651,8 +652,7 @@ async fn connect_speaks_tls_and_refuses_a_stranger() {
     use websocket_proto_tokio::tokio_rustls::rustls::pki_types::pem::PemObject;
     use websocket_proto_tokio::tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use websocket_proto_tokio::tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
-    let certificate =
-        CertificateDer::from_pem_slice(include_bytes!("tls/cert.pem")).unwrap();
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/cert.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/key.pem")).unwrap();
     let config = ServerConfig::builder().with_no_client_auth();
     let config = config.with_single_cert(vec![certificate.clone()], key).unwrap();

@@ -1284,10 +1284,9 @@ async fn the_end_of_a_connection_releases_its_handles() {
     let (stream, peer) = duplex(1000);
     let mut socket = server(stream);
     let handle = socket.handle();
-    let waiting =
-        tokio::spawn(
-            async move { while handle.send_with(|ws| ws.binary(&[7; 100_000])).await.is_ok() {} },
-        );
+    let waiting = tokio::spawn(async move {
+        while handle.send_with(|ws| ws.binary(&[7; 100_000])).await.is_ok() {}
+    });
     let driver = tokio::spawn(async move {
         while message(&mut socket).await.is_some() {}
         socket

@@ -4,16 +4,14 @@ use websocket_proto_tokio::websocket_proto::{Deflate, ZlibCompress, ZlibDecompre
 use websocket_proto_tokio::{Builder, Compression, ZlibStock};
 
 pub fn builder(flags: &[&str]) -> Result<Builder, String> {
-    let compression;
-    match flags {
+    let compression = match flags {
         [] => return Ok(Builder::new()),
-        ["--deflate"] => compression = Compression::shared(ZlibStock::new(6)),
+        ["--deflate"] => Compression::shared(ZlibStock::new(6)),
         ["--deflate", "--takeover"] => {
-            let compress = || ZlibCompress::new(6);
-            compression = Compression::own(Deflate::OFFERS[1], ZlibDecompress::new, compress);
+            Compression::own(Deflate::OFFERS[1], ZlibDecompress::new, || ZlibCompress::new(6))
         }
         other => return Err(format!("unknown flags: {other:?}")),
-    }
+    };
     // Also the shortest message is compressed, to show it. A real program leaves the threshold.
     Ok(Builder::new().compression(compression.threshold(0)))
 }
