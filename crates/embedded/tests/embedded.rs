@@ -471,15 +471,15 @@ fn a_client_and_a_server_talk_to_each_other() {
         let (mut server, mut client) = (pin!(server), pin!(client));
         let (mut served, mut done) = (None, None);
         for _ in 0..10_000 {
-            if served.is_none() {
-                if let Poll::Ready(output) = once(server.as_mut()) {
-                    served = Some(output.unwrap());
-                }
+            if served.is_none()
+                && let Poll::Ready(output) = once(server.as_mut())
+            {
+                served = Some(output.unwrap());
             }
-            if done.is_none() {
-                if let Poll::Ready(output) = once(client.as_mut()) {
-                    done = Some(output.unwrap());
-                }
+            if done.is_none()
+                && let Poll::Ready(output) = once(client.as_mut())
+            {
+                done = Some(output.unwrap());
             }
             // What one writes, the other reads. The end of each is the other's end of stream.
             near.send(&far.sent());

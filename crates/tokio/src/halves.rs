@@ -192,7 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             if self.take_lost() || self.io.broken.is_some() || self.io.error.is_some() {
                 return Poll::Ready(Err(self.closed()));
             }
-            let room = if self.holds() { Err(SendError::Full) } else { self.endpoint.can_send() };
+            let room = if self.holds() { Err(SendError::Full) } else { self.room() };
             match room {
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(SendError::Full | SendError::NotOpen) => _ = ready!(self.poll_step(cx)),

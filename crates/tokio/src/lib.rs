@@ -37,6 +37,10 @@ pub use message::Message;
 
 /// How many bytes are read at a time.
 const READ: usize = 32 << 10;
+/// How much output may wait when a message is sent. It is less than the
+/// [high-water mark](Options::water_marks), above which nothing is read. Otherwise two peers that both
+/// send without end would wait for each other.
+const ROOM: usize = 64 << 10;
 /// How many calls of handles may wait.
 const QUEUE: usize = 16;
 /// The most that the time counts in which nothing is awaited.
@@ -419,8 +423,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         poll_fn(|cx| ws.poll_message(cx)).await.transpose()
     }
 
-    /// Sends a message: waits for [room](Options::water_marks), and writes as much as the stream
-    /// takes at once. The rest is written while another method is awaited.
+    /// Sends a message: waits for room, and writes as much as the stream takes at once. The rest is
+    /// written while another method is awaited.
+    ///
+    /// There is room while at most 64 KiB of output wait, and not more than the
+    /// [water marks](Options::water_marks) allow.
     ///
     /// If the future is dropped before it is ready, the message is not sent.
     ///
@@ -437,8 +444,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         }
     }
 
-    /// Sends by `call` as soon as there is [room](Options::water_marks) for a message, and writes as
-    /// much as the stream takes at once. The rest is written while another method is awaited.
+    /// Sends by `call` as soon as there is room, as for [`send`](WebSocket::send), and writes as much
+    /// as the stream takes at once. The rest is written while another method is awaited.
     ///
     /// `call` is a method of the endpoint that sends, such as `|ws| ws.text("hi")`.
     ///
@@ -453,10 +460,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         call: impl FnOnce(&mut Endpoint<R>) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         // If the stream fails meanwhile, `call` returns an error.
-        self.wait(|ws| {
-            ws.io.broken.is_some() || !ws.holds() && ws.endpoint.can_send() != Err(SendError::Full)
-        })
-        .await;
+        self.wait(|ws| ws.io.broken.is_some() || !ws.holds() && ws.room() != Err(SendError::Full))
+            .await;
         if self.io.broken.is_some() {
             return Err(SendError::Closing);
         }
@@ -599,8 +604,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         more |= self.send_held();
         // The calls of handles, while there is room in the output.
         for _ in 0..QUEUE {
+            let room = self.room();
             let Some((_, queue)) = &mut self.queue else { break };
-            match self.endpoint.can_send() {
+            match room {
                 Err(SendError::Closing) => queue.close(),
                 Err(_) => break,
                 Ok(()) => {}
@@ -659,6 +665,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         let ready = self.endpoint.ready(&mut rest);
         self.io.received = length - rest.len();
         ready
+    }
+
+    /// Whether a message may be sent now, or the error that it would get.
+    fn room(&self) -> Result<(), SendError> {
+        self.endpoint.can_send()?;
+        if self.endpoint.output().len() > ROOM { Err(SendError::Full) } else { Ok(()) }
     }
 
     /// Whether all that was sent is written, and the stream has passed it on.
@@ -729,7 +741,7 @@ pub struct Handle<R>(mpsc::Sender<Call<R>>);
 
 impl<R> Handle<R> {
     /// Puts `call` into the queue, as soon as there is room. The call is made when the connection
-    /// is open and there is [room](Options::water_marks) for a message.
+    /// is open and there is room for a message, as for [`send`](WebSocket::send).
     ///
     /// `Ok` does not say that anything was sent, because the result of `call` is dropped. It can be
     /// any error of the method that is called, such as [`SendError::MessageOpen`] while a message
