@@ -5,7 +5,9 @@ use websocket_proto::{
     ZlibCompress, ZlibDecompress,
 };
 
-use crate::wire::{ECHO, HELLO};
+use websocket_proto_tokio::{Endpoint, Incoming, Options, WebSocket};
+
+use crate::wire::{ECHO, HELLO, Wire, at_once};
 
 /// The same text in a compressed message (RFC 7692 §7.2.3.1), with a masking key of zeroes.
 const COMPRESSED: [u8; 13] = [0xC1, 0x87, 0, 0, 0, 0, 0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
@@ -56,5 +58,21 @@ pub fn compressed() -> impl FnMut() -> (Connection<Server>, Messages<'static>) {
             other => panic!("{other:?}"),
         }
         (connection, messages)
+    }
+}
+
+/// A connection of `websocket-proto-tokio` that has echoed a message and waits for the next, with
+/// its read buffer, if it has one, and its timer. The options are those of all connections.
+pub fn tokio() -> impl FnMut() -> WebSocket<Wire, Server> {
+    let options = Options::new();
+    move || {
+        let endpoint = Endpoint::open(Server, Agreed::new(), &options).expect("no compression");
+        let mut ws = WebSocket::new(Wire::default(), endpoint);
+        match at_once(ws.next()).expect("no wait") {
+            Ok(Some((Incoming::Text(text), sender))) => sender.text(text).expect("room"),
+            other => panic!("{other:?}"),
+        }
+        assert!(at_once(ws.next()).is_none());
+        ws
     }
 }
