@@ -36,6 +36,7 @@ step_tools() {
     npm install --prefix "$tools/node" --no-audit --no-fund --ignore-scripts $node_packages
     echo "$node_packages" >"$tools/node/packages"
   fi
+  install_peers
 
   if ! command -v chromium; then
     note "installing chromium"
