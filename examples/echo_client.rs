@@ -1,13 +1,14 @@
 //! A client for any WebSocket server:
 //!
-//! `echo_client URL [--send TEXT]... [--echo] [--subprotocol NAME]... [--header "Name: value"]...
-//! [--deflate [--takeover]]`
+//! `echo_client URL [--ping TEXT] [--send TEXT]... [--close CODE REASON] [--echo]
+//! [--subprotocol NAME]... [--header "Name: value"]... [--deflate [--takeover]]`
 //!
-//! Sends the texts, prints what it receives, and closes once it has received as many messages as it
-//! has sent. With `--echo` it returns every message until the server ends the connection. It exits
-//! with 0 after a clean close and with 1 otherwise, the reason on standard error. A server that does
-//! not answer is given up. With `--deflate`, for which the feature `deflate` is needed, it offers to
-//! compress messages.
+//! Sends the Ping and the texts, prints what it receives, and closes once it has received as many
+//! messages as it has sent. The code of that Close is 1000 unless `--close` names another. With
+//! `--echo` it returns every message until the server ends the connection. It exits with 0 after a
+//! clean close and with 1 otherwise, the reason on standard error. A server that does not answer is
+//! given up. With `--deflate`, for which the feature `deflate` is needed, it offers to compress
+//! messages.
 
 #[path = "common/client.rs"]
 mod client;
@@ -18,12 +19,14 @@ use std::io;
 use std::process::ExitCode;
 use websocket_proto::endpoint::{Ending, Incoming, Options};
 use websocket_proto::handshake::Offer;
-use websocket_proto::{CloseCode, Data};
+use websocket_proto::{CloseCode, CloseFrame, Data};
 
 #[derive(Default)]
 struct Arguments {
     url: String,
+    ping: Option<String>,
     send: Vec<String>,
+    close: Option<CloseFrame>,
     echo: bool,
     subprotocols: Vec<String>,
     headers: Vec<(String, String)>,
@@ -47,7 +50,14 @@ fn arguments() -> io::Result<Arguments> {
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| usage(&argument));
         match argument.as_str() {
+            "--ping" => parsed.ping = Some(value()?),
             "--send" => parsed.send.push(value()?),
+            "--close" => {
+                let (code, reason) = (value()?, value()?);
+                let code =
+                    code.parse().ok().and_then(CloseCode::new).ok_or_else(|| usage(&code))?;
+                parsed.close = Some(CloseFrame::new(code, &reason).map_err(io::Error::other)?);
+            }
             "--echo" => parsed.echo = true,
             "--subprotocol" => parsed.subprotocols.push(value()?),
             "--header" => {
@@ -66,13 +76,15 @@ fn arguments() -> io::Result<Arguments> {
 
 fn usage(what: &str) -> io::Error {
     io::Error::other(format!(
-        "{what}: echo_client URL [--send TEXT]... [--echo] [--subprotocol NAME]... \
-         [--header \"Name: value\"]... [--deflate [--takeover]]"
+        "{what}: echo_client URL [--ping TEXT] [--send TEXT]... [--close CODE REASON] [--echo] \
+         [--subprotocol NAME]... [--header \"Name: value\"]... [--deflate [--takeover]]"
     ))
 }
 
 fn run(arguments: &Arguments) -> io::Result<Option<Ending>> {
-    let Arguments { url, send, echo, deflate, takeover, .. } = arguments;
+    let Arguments { url, ping, send, close, echo, deflate, takeover, .. } = arguments;
+    let (code, reason) =
+        close.as_ref().map_or((CloseCode::NORMAL, ""), |close| (close.code(), close.reason()));
     // All texts are in memory already, so all of them may wait to be written.
     let mut options = Options::new().water_marks(usize::MAX, usize::MAX);
     if let Some(compression) = compression::of(*deflate, *takeover).map_err(io::Error::other)? {
@@ -93,6 +105,9 @@ fn run(arguments: &Arguments) -> io::Result<Option<Ending>> {
                 if let Some(deflate) = response.agreed().deflate {
                     println!("{deflate:?}");
                 }
+                if let Some(Err(error)) = ping.as_ref().map(|text| sender.ping(text.as_bytes())) {
+                    eprintln!("not sent: {error}");
+                }
                 for text in send {
                     if let Err(error) = sender.text(text) {
                         eprintln!("not sent: {error}");
@@ -107,6 +122,9 @@ fn run(arguments: &Arguments) -> io::Result<Option<Ending>> {
                 println!("binary, {} bytes", data.len());
                 received = Some(Data::Binary(data));
             }
+            Incoming::Pong(payload) => {
+                println!("pong {}", printable(&String::from_utf8_lossy(&payload)));
+            }
             Incoming::Close(close) => println!("close {close:?}"),
             _ => {}
         }
@@ -120,7 +138,7 @@ fn run(arguments: &Arguments) -> io::Result<Option<Ending>> {
         }
         if expected == 0 {
             // A second Close is refused without effect, and so is one after the server's.
-            let _ = sender.close(CloseCode::NORMAL, "");
+            let _ = sender.close(code, reason);
         }
     })
 }

@@ -173,7 +173,7 @@ async function server() {
   const [peer] = await accepted.next();
   await expect("message", peer, "message", "hello");
   peer.send("hello");
-  await expect("close by the example", peer, "close", 1000);
+  await expect("close by the example", peer, "close", ...close);
   result.passed += 1;
 }
 

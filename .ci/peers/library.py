@@ -48,10 +48,13 @@ class Aiohttp:
 
     async def next(self):
         message = await self.socket.receive()
+        while message.type.name == "PING":
+            await self.socket.pong(message.data)
+            message = await self.socket.receive()
         kind = message.type.name.lower()
         if kind in ("text", "binary"):
             return "message", message.data
-        return kind, bytes(message.data).decode() if kind == "pong" else message.data
+        return (kind, bytes(message.data).decode()) if kind == "pong" else (kind, message.data, message.extra)
 
     async def send(self, data):
         await (self.socket.send_str if isinstance(data, str) else self.socket.send_bytes)(data)
@@ -85,7 +88,7 @@ class Picows:
             def on_ws_frame(self, transport, frame):
                 kind = frame.msg_type
                 if kind == picows.WSMsgType.CLOSE:
-                    self.events.put_nowait(("close", int(frame.get_close_code()), frame.get_close_message()))
+                    self.events.put_nowait(("close", int(frame.get_close_code()), frame.get_close_reason()))
                     transport.send_close(frame.get_close_code(), b"")
                     transport.disconnect()
                 elif kind == picows.WSMsgType.PONG:
@@ -208,7 +211,7 @@ async def server(library):
     peer, done = await accepted.get()
     expect("message", await peer.next(), "message", "hello")
     await peer.send("hello")
-    expect("close by the example", await peer.next(), "close", 1000)
+    expect("close by the example", await peer.next(), "close", *CLOSE)
     RESULT["passed"] += 1
     done.set()
 
