@@ -5,7 +5,7 @@
 mod compression;
 
 use futures_util::{SinkExt, StreamExt};
-use websocket_proto_tokio::{Builder, Error, Message};
+use websocket_proto_tokio::{Builder, CloseCode, Error, Message};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut ws = builder.connect(&format!("{url}/getCaseCount")).await?;
     let count = ws.message().await?.ok_or("no count")?;
     let count: u32 = count.to_text().unwrap_or_default().trim().parse()?;
-    while ws.message().await?.is_some() {}
+    ws.close(CloseCode::NORMAL, "").await?;
     for case in 1..=count {
         let url = format!("{url}/runCase?case={case}&agent={agent}");
         // How a case ends is the server's to judge; some end by dropping the transport.
@@ -27,7 +27,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let mut ws = builder.connect(&format!("{url}/updateReports?agent={agent}")).await?;
-    while ws.message().await?.is_some() {}
+    // The suite ends with this request, some way or other.
+    while let Ok(Some(_)) = ws.message().await {}
     println!("{count} cases run");
     Ok(())
 }
