@@ -425,3 +425,13 @@ fn a_read_of_the_driver_comes_after_what_was_read_into_the_endpoint() {
         assert!(input.is_empty(), "cut at {cut}");
     }
 }
+
+#[test]
+fn a_short_read_into_the_endpoint_leaves_the_next_one_to_the_message() {
+    let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+    let wire = mask(&frame(0x82, &[7; 100_000]));
+    ws.read_buffer()[..1000].copy_from_slice(&wire[..1000]);
+    ws.filled(1000);
+    assert!(ws.receive(&mut &mut [][..]).is_none());
+    assert!(ws.message_buffer().is_some());
+}

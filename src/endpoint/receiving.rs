@@ -319,6 +319,8 @@ impl Inbox {
     fn receive_kept<R: Role>(&mut self, sender: &mut Sender<R>) -> Option<Incoming<'_>> {
         let Inbox { messages, inflater, inside } = self;
         let Kept { bytes, start, end } = &mut inside.as_deref_mut()?.kept;
+        // Room behind the bytes would look like a read that is going on: see `message_buffer`.
+        bytes.truncate(*end);
         let mut rest = bytes.get_mut(*start..*end).unwrap_or_default();
         let whole = sender.is_straight();
         let whole = whole.then(|| messages.receive_whole(&mut sender.connection, &mut rest));
