@@ -64,8 +64,8 @@ void wsp_free(wsp *ws);
  * were taken. Call it until then after each read, and with an empty input after each write.
  *
  * A WSP_REQUEST has the path that is asked for as its message, and waits for wsp_answer. The message
- * lies in the input or in the wsp. It is valid until the next wsp_receive or wsp_answer, and as long as
- * the input is not changed. It may be sent before. */
+ * lies in the input or in the wsp. It is valid until the next call with this wsp other than wsp_send and
+ * wsp_close, wsp_tick among them, and as long as the input is not changed. It may be sent before. */
 int wsp_receive(wsp *ws, wsp_input *input, wsp_bytes *message);
 
 /* Answers the request: 101 opens the connection, another status from 200 to 599 refuses it. Returns
