@@ -53,11 +53,13 @@ wait_for_port() {
   kill -0 "$2" 2>/dev/null || die "somebody else listens on port $1"
 }
 
-# start_echo_server FLAGS...: that of the release build; its port is in $port, its process in $server.
-start_echo_server() {
-  [ -x "$examples/echo_server" ] || die "build the examples first: bash .ci/run build"
+start_echo_server() { start_example echo_server "$@"; }
+
+# start_example NAME FLAGS...: a server of the release build; its port is in $port, its process in $server.
+start_example() {
+  [ -x "$examples/$1" ] || die "build the examples first: bash .ci/run build"
   port=$(free_port)
-  "$examples/echo_server" "127.0.0.1:$port" "$@" &
+  "$examples/$1" "127.0.0.1:$port" "${@:2}" &
   server=$!
   children+=("$server")
   wait_for_port "$port" "$server"
@@ -66,14 +68,13 @@ start_echo_server() {
 # What was under test has to be alive after it.
 still_alive() { kill -0 "$1" 2>/dev/null || die "the server did not survive its peer"; }
 
-# apt COMMAND...: as root, or not at all.
+# apt COMMAND...: as root, or not at all. One lane waits for the other, because not every lock of
+# apt-get has a time-out.
 apt() {
   command -v apt-get >/dev/null || return 1
-  if [ "$(id -u)" -eq 0 ]; then
-    apt-get -o DPkg::Lock::Timeout=120 "$@"
-  else
-    sudo -n -E apt-get -o DPkg::Lock::Timeout=120 "$@"
-  fi
+  local root=()
+  [ "$(id -u)" -eq 0 ] || root=(sudo -n -E)
+  flock "$tools/apt.lock" "${root[@]}" apt-get -o DPkg::Lock::Timeout=120 "$@"
 }
 
 # A new machine has no package lists, an old one has stale ones: the second try is with new ones.
@@ -95,7 +96,7 @@ needs() {
 
 # Runs `cargo test ...` and counts what passed; a run without tests is no success.
 count_tests() {
-  local out=$cache/test.out count
+  local out=$cache/logs/$step.tests count
   "$@" 2>&1 | tee "$out"
   count=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$out" | awk '{ n += $1 } END { print n + 0 }')
   [ "$count" -ge 200 ] || die "only $count tests ran"

@@ -5,31 +5,34 @@ step_build() { cargo build --release --examples --features deflate,http; }
 # All cases, with contexts that are taken over where the case lets them; then some of those where the
 # server's own flags make the difference.
 step_autobahn_server() {
-  autobahn_server "--deflate --takeover"
-  autobahn_server "--deflate" 12.1 12.4 13.1 13.3
+  autobahn_server echo_server "--deflate --takeover"
+  autobahn_server echo_server "--deflate" 12.1 12.4 13.1 13.3
 }
 
-# autobahn_server FLAGS GROUP...: the flags of the server; without groups all of them.
+# autobahn_server EXAMPLE FLAGS GROUP...: the flags of the server; without groups all of them.
 autobahn_server() {
-  local flags=$1 groups=("${@:2}") status=0
-  local report=$cache/autobahn/server${flags// /} cases=("${groups[@]/%/.*}")
+  local example=$1 flags=$2 groups=("${@:3}") status=0 port server
+  local report=$cache/autobahn/$example${flags// /} cases=("${groups[@]/%/.*}")
   rm -rf "$report"
-  start_echo_server $flags
+  start_example "$example" $flags
   "$tools/venv/bin/kosoku" -p 2 -o "$report" "${cases[@]/#/--include=}" "127.0.0.1:$port" || status=$?
   still_alive "$server"
   verdict "$report" "$status" "${groups[@]}"
 }
 
-step_autobahn_client() {
-  local report=$cache/autobahn/client status=0 port suite
-  [ -x "$examples/autobahn_client" ] || die "build the examples first: bash .ci/run build"
+step_autobahn_client() { autobahn_client autobahn_client websocket-proto; }
+
+# autobahn_client EXAMPLE AGENT
+autobahn_client() {
+  local report=$cache/autobahn/$1 status=0 port suite
+  [ -x "$examples/$1" ] || die "build the examples first: bash .ci/run build"
   rm -rf "$report"
   port=$(free_port)
   "$tools/venv/bin/kosoku" -m fuzzingserver -o "$report" "127.0.0.1:$port" &
   suite=$!
   children+=("$suite")
   wait_for_port "$port" "$suite"
-  "$examples/autobahn_client" "ws://127.0.0.1:$port" websocket-proto --deflate --takeover || status=$?
+  "$examples/$1" "ws://127.0.0.1:$port" "$2" --deflate --takeover || status=$?
   # Without the last request of the client, the suite would not end.
   if [ "$status" -eq 0 ]; then wait "$suite" || status=$?; fi
   verdict "$report" "$status"

@@ -109,7 +109,7 @@ test_on() {
 # `examples/bare.rs` for a board: its size, and the stack of its deepest chain of calls, which has to
 # stay within 4 KiB. The frames are those that the compiler states.
 step_bare_example() {
-  cargo run --example bare
+  CARGO_TARGET_DIR=$cache/target-board cargo run -p websocket-proto --example bare
   needs $debian_rust
   needs llvm-14
   local program frames deepest
