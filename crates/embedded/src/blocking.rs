@@ -4,8 +4,9 @@
 //!
 //! A blocking read or write that waits for ever cannot be interrupted by a deadline. So the
 //! transport has to return from time to time with an error of the kind
-//! [`TimedOut`](embedded_io::ErrorKind::TimedOut), ten times a second for example, as a socket with
-//! a time-out does. [`Interrupted`](embedded_io::ErrorKind::Interrupted) means the same. Neither is
+//! [`TimedOut`](embedded_io::ErrorKind::TimedOut), ten times a second for example. A socket of `std`
+//! with a time-out returns `WouldBlock` on Unix, which its adapter has to turn into that.
+//! [`Interrupted`](embedded_io::ErrorKind::Interrupted) means the same. Neither is
 //! an error here: the clock is read, and the call is made again. Over a transport that never returns
 //! so, no deadline is kept while a call waits.
 //!

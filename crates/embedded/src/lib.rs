@@ -116,8 +116,9 @@ impl<E: fmt::Debug> core::error::Error for Error<E> {}
 ///
 /// # Cancel safety
 ///
-/// The futures of `wait` and `send` can be dropped at any time, if the futures of the transport's
-/// `read`, `write` and `flush` can. No message is lost, torn or sent twice. A message whose
+/// The futures of the transport's `read`, `write` and `flush` have to be cancel-safe, because they are
+/// dropped at each deadline. Then the futures of `wait` and `send` can be dropped at any time, too. No
+/// message is lost, torn or sent twice. A message whose
 /// [`send`](WebSocket::send) was dropped is either not sent at all, or is written by the next call.
 /// After a dropped `accept` or `connect` the connection has ended.
 #[doc(alias("stream", "socket", "embassy"))]
@@ -278,8 +279,8 @@ impl<'b, T: Read + Write, C: Clock, R: Role> WebSocket<'b, T, C, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] and [`Error::Limit`], each once. The connection has ended then, and later calls
-    /// return `false`.
+    /// [`Error::Io`] or [`Error::Limit`], once. The connection has ended then, and later calls return
+    /// `false`. What was read but not received is dropped when the transport fails.
     #[doc(alias("poll", "flush"))]
     pub async fn wait(&mut self) -> Result<bool, Error<T::Error>> {
         let Awaited(ws) = &mut Awaited::new(self);
@@ -384,10 +385,7 @@ impl<'b, T: Read + Write, C: Clock, R: Role> WebSocket<'b, T, C, R> {
                     self.sender.flushed();
                     self.deadlines.written(self.time.tick(), 0, 0);
                 }
-                Some(Err(error)) => {
-                    self.give_up();
-                    return Err(Error::Io(error));
-                }
+                Some(Err(error)) => return self.failed(error),
             }
         }
         Ok(())
@@ -455,10 +453,19 @@ impl<'b, T: Read + Write, C: Clock, R: Role> WebSocket<'b, T, C, R> {
                 self.input.filled(length);
                 Ok(true)
             }
-            Some(Err(error)) => {
-                self.give_up();
-                Err(Error::Io(error))
-            }
+            Some(Err(error)) => self.failed(error).map(|()| false),
+        }
+    }
+
+    /// Ends the connection because the transport failed. The reason that is reported is the limit that
+    /// was exceeded before, if there is one. After a Close went each way, a failure is how some
+    /// peers end the transport, and no error (§7.1.4).
+    fn failed(&mut self, error: T::Error) -> Result<(), Error<T::Error>> {
+        self.give_up();
+        self.exceeded()?;
+        match self.sender.connection.closure() {
+            Some(closure) if closure.clean => Ok(()),
+            _ => Err(Error::Io(error)),
         }
     }
 

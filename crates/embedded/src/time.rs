@@ -40,7 +40,7 @@ const LONGEST: u32 = u32::MAX >> 1;
 #[doc(alias("timer", "instant", "embassy_time"))]
 pub trait Clock {
     /// Returns the milliseconds since any origin, modulo 2^32. The count wraps every 49 days, which
-    /// does no harm.
+    /// does no harm. A step back counts as no time.
     fn millis(&mut self) -> u32;
 
     /// Waits for this long. The future may be dropped before.
@@ -84,7 +84,11 @@ impl<C: Clock> Time<C> {
 
     fn pass(&mut self, most: u32) -> Duration {
         let millis = self.clock.millis();
-        let passed = millis.wrapping_sub(self.latest).min(most);
+        // No wait is longer than half of the clock's range, so what looks longer is a step back.
+        let passed = match millis.wrapping_sub(self.latest) {
+            LONGEST.. => 0,
+            passed => passed.min(most),
+        };
         self.latest = millis;
         self.now = self.now.saturating_add(passed.into());
         Duration::from_millis(self.now)

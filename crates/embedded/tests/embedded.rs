@@ -817,6 +817,33 @@ fn a_transport_that_fails_is_reported_once() {
     assert_eq!(end.run(ws.wait()), Ok(false));
 }
 
+/// §7.1.4: some peers end the transport so, once a Close went each way.
+#[test]
+fn a_transport_that_fails_after_both_closes_is_no_error() {
+    let (end, mut memory) = (End::default(), Memory::NEW);
+    let mut ws = open(&end, &mut memory).shutdown(|end| end.0.borrow_mut().fails = true);
+    end.send(&frame(0x88, b"\x03\xE8"));
+    assert_eq!(end.run(ws.wait()), Ok(true));
+    assert!(matches!(ws.receive(), Some((Message::Close(Some(_)), _))));
+    assert_eq!(end.run(ws.wait()), Ok(false));
+    assert!(ws.connection().closure().unwrap().clean);
+}
+
+#[test]
+fn a_clock_that_steps_back_passes_no_limit() {
+    let (end, mut memory) = (End::default(), Memory::NEW);
+    end.0.borrow_mut().now = 1000;
+    let mut ws = open(&end, &mut memory);
+    end.0.borrow_mut().room = Some(0);
+    let mut send = Box::pin(ws.send(|sender| sender.text("hi")));
+    assert!(once(send.as_mut()).is_pending());
+    end.0.borrow_mut().now -= 1;
+    end.0.borrow_mut().room = Some(1);
+    // A peer that takes one byte has all the time that it is given.
+    assert_eq!(end.run(send), Err(Error::Limit(Limit::Output)));
+    assert!((59_000..70_000).contains(&end.now()), "{}", end.now());
+}
+
 /// Memory that is too short for anything is an error, and no panic.
 #[test]
 fn buffers_of_any_length_do_no_harm() {
