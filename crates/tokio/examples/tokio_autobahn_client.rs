@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     ws.close(CloseCode::NORMAL, "").await?;
     for case in 1..=count {
         let url = format!("{url}/runCase?case={case}&agent={agent}");
-        // How a case ends is the server's to judge; some end by dropping the transport.
+        // The suite checks how a case ends. Some cases end by dropping the transport.
         if let Err(error) = echo(&builder, &url).await {
             println!("case {case}: {error}");
         }

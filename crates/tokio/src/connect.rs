@@ -300,9 +300,9 @@ impl Builder {
         request.accept(&accept)
     }
 
-    /// Makes the opening handshake of a server. `decide` may await something before it answers.
-    /// Meanwhile the connection is driven: if the client leaves, or at the end of
-    /// [`Limit::Decision`](crate::Limit::Decision), `decide` is dropped.
+    /// Makes the opening handshake of a server. `decide` may await something before it answers. At the
+    /// end of [`Limit::Decision`](crate::Limit::Decision) it is dropped. Nothing is read meanwhile,
+    /// so a client that leaves is noticed only afterwards.
     ///
     /// ```
     /// use websocket_proto_tokio::{Builder, Decision, Error, Server, WebSocket};

@@ -146,7 +146,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         if ending.closure.clean {
             return None;
         }
-        let error = self.io.error.take().map(Error::Io);
+        // The side that sends may have returned the error before, and has left its kind.
+        let error = self.io.error.take().or_else(|| self.io.broken.take()).map(Error::Io);
         Some(error.unwrap_or_else(|| Error::Ended(Box::new(ending))))
     }
 

@@ -485,7 +485,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         let flushed = self.until(|ws| !ws.holds() && ws.flushed()).await;
         let clean = self.endpoint.ending().is_some_and(|ending| ending.closure.clean);
         let flushed = if clean { Ok(()) } else { flushed };
-        flushed.and(self.io.error.take().map_or(Ok(()), Err))
+        let error = self.io.error.take().or_else(|| self.io.broken.take());
+        flushed.and(error.map_or(Ok(()), Err))
     }
 
     /// Sends a Close after all that was sent, and waits for the end of the connection, no longer than

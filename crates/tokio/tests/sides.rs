@@ -248,9 +248,13 @@ async fn a_program_that_only_sends_learns_that_the_stream_failed() {
 
     let (ours, theirs) = duplex(1000);
     drop(theirs);
-    let (_receiver, mut sender) = server(ours).into_split();
+    let (mut receiver, mut sender) = server(ours).into_split();
     in_time(async { while sender.send("hi").await.is_ok() {} }).await;
     assert!(in_time(sender.send("again")).await.is_err());
+    // The side that receives learns of it, too.
+    let error = in_time(receiver.next()).await.unwrap().unwrap_err();
+    assert!(matches!(&error, Error::Io(error) if error.kind() == ErrorKind::BrokenPipe), "{error}");
+    assert!(in_time(receiver.next()).await.is_none());
 }
 
 #[tokio::test]
@@ -592,7 +596,7 @@ async fn an_error_says_what_failed() {
 }
 
 #[tokio::test]
-async fn a_decision_may_wait_and_ends_with_the_client_or_its_limit() {
+async fn a_decision_may_wait() {
     for (decision, status) in [(Decision::Accept, None), (Decision::Reject(401), Some(401))] {
         let (ours, theirs) = duplex(1000);
         let accepted = tokio::spawn(accept_with_async(ours, async move |request: &_| {
