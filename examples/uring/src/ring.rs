@@ -151,10 +151,12 @@ impl Ring {
     pub fn wait(&mut self, most: Duration) -> io::Result<()> {
         let most = Timespec::from(most);
         match self.io.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&most)) {
-            Err(error) if !matches!(error.raw_os_error(), Some(libc::ETIME | libc::EINTR)) => {
-                Err(error)
-            }
-            _ => Ok(()),
+            // Busy means that too many completions wait. They are taken next.
+            Err(error) => match error.raw_os_error() {
+                Some(libc::ETIME | libc::EINTR | libc::EBUSY) => Ok(()),
+                _ => Err(error),
+            },
+            Ok(_) => Ok(()),
         }
     }
 
