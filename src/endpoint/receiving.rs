@@ -258,7 +258,7 @@ impl Inbox {
         input: &mut &'i mut [u8],
     ) -> Option<Incoming<'m>> {
         if input.is_empty() && self.only_holds_input(sender) {
-            return self.receive_kept(sender);
+            return self.receive_kept(sender, true);
         }
         self.clear(sender);
         match &mut self.inside {
@@ -302,7 +302,7 @@ impl Inbox {
             return self.lend(sender, input);
         }
         if sender.holding {
-            return self.receive_kept(sender);
+            return self.receive_kept(sender, false);
         }
         let message = next(&mut self.messages, &mut self.inflater, sender, input);
         Incoming::noted(message, sender)
@@ -316,14 +316,17 @@ impl Inbox {
     }
 
     /// The next message out of the input that waits inside.
-    fn receive_kept<R: Role>(&mut self, sender: &mut Sender<R>) -> Option<Incoming<'_>> {
+    fn receive_kept<R: Role>(
+        &mut self,
+        sender: &mut Sender<R>,
+        straight: bool,
+    ) -> Option<Incoming<'_>> {
         let Inbox { messages, inflater, inside } = self;
         let Kept { bytes, start, end } = &mut inside.as_deref_mut()?.kept;
         // Room behind the bytes would look like a read that is going on: see `message_buffer`.
         bytes.truncate(*end);
         let mut rest = bytes.get_mut(*start..*end).unwrap_or_default();
-        let whole = sender.is_straight();
-        let whole = whole.then(|| messages.receive_whole(&mut sender.connection, &mut rest));
+        let whole = straight.then(|| messages.receive_whole(&mut sender.connection, &mut rest));
         let message = match whole.flatten() {
             Some(data) => Some(Message::from(data)),
             None => next(messages, inflater, sender, &mut rest),
