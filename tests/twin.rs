@@ -51,7 +51,7 @@ fn read(bytes: &[u8], side: &Side, events: &mut Canonical) -> Result<(), Option<
             (open, untold) = (kinds[opcode - 1 + usize::from(rsv / 32)], true);
             room = side.limit.saturating_add(u64::from(rsv / 64) * (side.limit / 8 + 64));
         }
-        // §5.2: the longer forms, judged by the most and the least that they can still become.
+        // §5.2: the longer forms, checked against the most and the least that they can still become.
         if length > 125 {
             let (size, least) = if length == 126 { (2, 126) } else { (8, 0x1_0000) };
             length = 0;

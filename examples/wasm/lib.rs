@@ -79,7 +79,7 @@ pub extern "C" fn ws_filled(number: usize, length: usize) {
     with(number, |ws, _| ws.filled(length));
 }
 
-/// Returns what was received: 1 for a request, of which the message is the path, 2 for text, 3 for a
+/// Returns what was received: 1 for a request, whose path is the message, 2 for text, 3 for a
 /// binary message, and 0 if all bytes were taken.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_receive(number: usize) -> u32 {

@@ -69,7 +69,7 @@ fn compare(frames: &[Frame<'_>], ours: &Seen, run: &dyn Fn(&[Frame<'_>]) -> Seen
             after.is_empty() && frame.has_both(violation, reason)
         }
         Some((their, _)) if their < at => false,
-        // It judges a frame when all of it is there, but for the opcode and the limit of one.
+        // tungstenite checks a frame once it has fully arrived, except its opcode and its length.
         None if frame.is_short() && after.is_empty() => match violation {
             Violation::ReservedOpcode | Violation::LengthOverflow => false,
             Violation::MessageTooBig if frame.declared() > LIMIT => false,

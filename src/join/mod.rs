@@ -300,7 +300,7 @@ impl<'b> Messages<'b> {
     ///
     /// On the heap, memory is offered while at least 16 KiB of the frame are still to come. The
     /// memory is about as long as the message so far, between 16 and 64 KiB, so that it grows with
-    /// what has arrived. In a [lent](Messages::lent) buffer it is all that is free, for every
+    /// what has arrived. In a [lent](Messages::lent) buffer it is the whole free room, for every
     /// binary frame. It is never longer than the rest of the frame.
     ///
     /// ```

@@ -46,9 +46,11 @@ const QUEUE: usize = 16;
 /// The most that the time counts in which nothing is awaited.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Why a WebSocket did not open, or why it does not receive or send. It prints as one line for a
-/// log: what was refused and with which HTTP status, what is not a WebSocket, and whether TLS, the
-/// stream or the connection ended it.
+/// Why a WebSocket did not open, or why it does not receive or send.
+///
+/// An error prints as one line for a log. The line says which part failed: the request, which was
+/// refused with an HTTP status, the peer, which speaks no WebSocket, TLS, the stream, or the
+/// connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
