@@ -110,7 +110,7 @@ impl<R: Role> Connection<R> {
     /// call behind it returns [`Event::Failed`].
     #[doc(alias = "read")]
     #[doc(alias = "next")]
-    #[inline]
+    #[inline(always)]
     pub fn receive<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Event<'i>> {
         let (text, last) = match self.receive_whole(input) {
             Some(Whole::Binary(data)) => {
@@ -128,7 +128,7 @@ impl<R: Role> Connection<R> {
     }
 
     /// The straight path of [`receive`](Connection::receive): see [`Receiver::receive_whole`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn receive_whole<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Whole<'i>> {
         let before = input.len();
         let whole = self.receiver.receive_whole(input)?;

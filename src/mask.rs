@@ -6,7 +6,10 @@
 /// From this length on, it pays to use the widest vectors of the processor, and to mask the first
 /// few bytes separately, so that the blocks after them are aligned. A vector that crosses a cache
 /// line takes twice as long.
-pub(crate) const LONG: usize = 512;
+const LONG: usize = 512;
+/// The same for a copy, which is appended in blocks.
+#[cfg(feature = "alloc")]
+pub(crate) const LONG_COPY: usize = 2048;
 /// The alignment of the widest vectors that are used.
 const VECTOR: usize = 32;
 
@@ -91,7 +94,7 @@ fn apply_blocks<const N: usize>(data: &mut [u8], key: [u8; 4]) -> &mut [u8] {
     blocks.into_remainder()
 }
 
-/// Like [`copy`], for a copy of at least [`LONG`] bytes that begins at `to`.
+/// Like [`copy`], for a copy of at least [`LONG_COPY`] bytes that begins at `to`.
 #[cfg(feature = "alloc")]
 #[inline(never)]
 pub(crate) fn copy_long(data: &[u8], key: [u8; 4], to: *const u8, mut put: impl FnMut(&[u8])) {

@@ -153,7 +153,7 @@ impl Output for alloc::vec::Vec<u8> {
     fn append_masked(&mut self, bytes: &[u8], key: [u8; 4]) {
         if bytes.len() < 256 {
             append_short(self, bytes, key);
-        } else if bytes.len() < mask::LONG {
+        } else if bytes.len() < mask::LONG_COPY {
             append_words(self, bytes, key);
         } else {
             let end = self.as_ptr().wrapping_add(self.len());
