@@ -369,14 +369,15 @@
 //! # Sending much
 //!
 //! What you send is appended to the output, and the driver writes it. If more waits than the upper
-//! [water mark](crate::endpoint::Options::water_marks), 1 MiB unless set, two things happen until
-//! no more waits than the lower one, 256 KiB:
+//! [water mark](crate::endpoint::Options::water_marks), 512 KiB unless set, sending a further
+//! message returns [`SendError::Full`](crate::SendError::Full), and nothing was sent. Keep the
+//! message, or drop a peer that falls too far behind. `Full` lasts until no more waits than the
+//! lower mark, 128 KiB.
 //!
-//! - Sending a further message returns [`SendError::Full`](crate::SendError::Full), and nothing was
-//!   sent. Keep the message, or drop a peer that falls too far behind.
-//! - The endpoint returns no events, and `wants_read` is false. A peer that does not read our
-//!   answers can then not make us collect more of them. The first answer to a message that was
-//!   already returned is always taken.
+//! Messages are received meanwhile, and the first answer to each is accepted. But a peer that does
+//! not read our answers must not make us collect more and more of them. So when they have made the
+//! output longer by another 512 KiB, the endpoint returns no events, and `wants_read` is false,
+//! until no more waits than the lower mark.
 //!
 //! So after a write call `receive` again, with an empty input if nothing was read: it returns the
 //! events that were held back. The turn above does so.
@@ -407,13 +408,10 @@
 //! # Ok::<(), SendError>(())
 //! ```
 //!
-//! **Two sides that send before they read** can wait for each other. An endpoint with more output
-//! than the upper mark does not read, even if that is one message of your own. If both sides send
-//! more than that, and more than the transport's buffers hold, both wait until
-//! [`Limit::Output`](crate::Limit::Output) ends the connection. A client that bounds its own queue
-//! lifts the marks: `.water_marks(usize::MAX, usize::MAX)`. A driver over blocking sockets waits
-//! even with less output than that, because it cannot read while it writes. If it sends much, it
-//! writes from a [second thread](#threads).
+//! **Two sides that send before they read** do not wait for each other, however long their messages
+//! are, because an endpoint reads while its own messages wait. A driver over blocking sockets does
+//! wait, because it cannot read while it writes. If it sends much, it writes from a [second
+//! thread](#threads).
 //!
 //! # Compression
 //!
@@ -861,7 +859,7 @@
 //!
 //! `Full` lasts until no more than the lower water mark waits. To skip a slow peer for a few
 //! messages instead of ending it, ignore the error and set both marks alike:
-//! `.water_marks(1 << 20, 1 << 20)`.
+//! `.water_marks(512 << 10, 512 << 10)`.
 //!
 //! Between threads, keep the message behind an `Arc`. For many large messages the copies take time.
 //! Below the endpoint, a connection's queue can hold the `Arc` itself: see `examples/broadcast.rs`.

@@ -6,7 +6,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Keys, frame, mask, name, show, show_close, unmask};
+use common::{
+    Keys,
+    endpoint::{block, fill},
+    frame, mask, name, show, show_close, unmask,
+};
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Closure, Data, Initiator, Limit, MaskSource, NextStep,
     Prepared, Role, SendError, Server,
@@ -213,6 +217,10 @@ impl<R: Role + Answer> Run<R> {
                 }
                 "text" => self.ws.text("hi"),
                 "long" => self.ws.binary(&[7; 2000]),
+                "clog" => {
+                    clog(&mut self.ws);
+                    Ok(())
+                }
                 "goodbye" => self.ws.close(CloseCode::GOING_AWAY, "bye"),
                 "eof" => {
                     self.ws.receive_eof();
@@ -299,6 +307,12 @@ fn sent(mut frames: &[u8]) -> Vec<String> {
 
 fn options() -> Options {
     Options::new().water_marks(100, 1000)
+}
+
+/// Lets so much output wait that nothing is received.
+fn clog<R: Role>(ws: &mut Endpoint<R>) {
+    fill(ws, 2000);
+    block(ws, 2000);
 }
 
 fn server() -> Run<Server> {
@@ -591,10 +605,9 @@ fn a_reply_to_the_message_just_received_always_has_room() {
 #[test]
 fn a_driver_that_reads_on_regardless_is_stopped() {
     let mut run = server();
-    for word in ["<REQUEST", "accept", ">", "long"] {
+    for word in ["<REQUEST", "accept", ">", "clog"] {
         run.step(word);
     }
-    assert!(!run.ws.wants_read());
     let (mut read, mut times) = (mask(&frame(0x81, &[b'a'; 100])), 0);
     while run.events.len() == 1 {
         run.receive(&read);
@@ -604,11 +617,11 @@ fn a_driver_that_reads_on_regardless_is_stopped() {
     // As much as output may wait, and the longest head.
     assert_eq!(times, 1 + (1000 + (16 << 10)) / read.len());
     run.step(">");
-    assert_eq!(run.output(), "101 2000B close:1011");
+    assert_eq!(run.output(), "101 2000B 2000B close:1011");
     // One read may be as long as it is.
     read = read.repeat(300);
     let mut run = server();
-    for word in ["<REQUEST", "accept", ">", "long"] {
+    for word in ["<REQUEST", "accept", ">", "clog"] {
         run.step(word);
     }
     run.receive(&read);
@@ -787,6 +800,44 @@ fn sign_of_life_in_output_counts_only_while_it_waits() {
     assert_eq!(run.ws.deadline(), Some(seconds(27)), "the peer has read");
 }
 
+/// The transport between them holds 64 bytes in each direction.
+#[test]
+fn two_sides_that_send_before_they_read_do_not_wait_for_each_other() {
+    let mut server = Endpoint::open(Server, Agreed::new(), &options()).unwrap();
+    let mut client = Endpoint::open(Client(Keys::default()), Agreed::new(), &options()).unwrap();
+    server.binary(&[1; 5000]).unwrap();
+    client.binary(&[2; 5000]).unwrap();
+    let (mut to_client, mut to_server) = (Vec::new(), Vec::new());
+    let mut received = (0, 0);
+    for _ in 0..1000 {
+        received.0 += turn(&mut server, &mut to_server, &mut to_client);
+        received.1 += turn(&mut client, &mut to_client, &mut to_server);
+    }
+    // Each answers the other's message with one that is as long.
+    assert_eq!(received, (2, 2));
+
+    /// Returns how many messages were received.
+    fn turn<R: Role>(ws: &mut Endpoint<R>, from: &mut Vec<u8>, to: &mut Vec<u8>) -> usize {
+        let mut count = 0;
+        if ws.wants_read() {
+            let mut read = std::mem::take(from);
+            let mut input = &mut read[..];
+            while let Some((incoming, sender)) = ws.receive(&mut input) {
+                match incoming {
+                    Incoming::Binary([..=2, ..]) => sender.binary(&[3; 5000]).unwrap(),
+                    Incoming::Binary([3, ..]) => {}
+                    other => panic!("{other:?}"),
+                }
+                count += 1;
+            }
+        }
+        let written = ws.output().len().min(64 - to.len());
+        to.extend(&ws.output()[..written]);
+        ws.written(written);
+        count
+    }
+}
+
 #[test]
 fn an_endpoint_can_go_to_another_thread() {
     fn sendable<T: Send + 'static>() {}
@@ -893,12 +944,17 @@ fn an_event_that_is_ready_waits_while_too_much_output_does() {
     for word in ["<REQUEST", "accept", ">"] {
         run.step(word);
     }
-    let parts = [frame(0x01, b"on"), frame(0x80, b"e"), frame(0x81, b"two")];
+    let parts = [frame(0x81, b"zero"), frame(0x01, b"on"), frame(0x80, b"e"), frame(0x81, b"two")];
     let mut read = parts.map(|part| mask(&part)).concat();
     let mut input = &mut read[..];
+    run.step("long");
+    assert!(run.ws.ready(&mut input));
+    assert!(matches!(run.ws.receive(&mut input), Some((Incoming::Text("zero"), _))));
     assert!(run.ws.ready(&mut input));
     assert!(!run.ws.wants_read());
+    // The answer to the event before.
     run.step("long");
+    assert_eq!(run.events, ["request"]);
     for _ in 0..2 {
         assert!(!run.ws.ready(&mut input) && input.is_empty());
     }
@@ -958,7 +1014,7 @@ fn what_was_read_before_the_end_of_the_stream_is_received() {
 fn what_was_read_before_the_transport_broke_is_received() {
     let mut ws = Endpoint::open(Server, Agreed::new(), &options()).unwrap();
     ws.tick(Duration::ZERO);
-    ws.binary(&[0; 2000]).unwrap();
+    clog(&mut ws);
     let mut read = [mask(&frame(0x81, b"hi")), mask(&frame(0x89, b"?"))].concat();
     read.extend(mask(&frame(0x88, b"\x03\xF1big")));
     assert!(ws.receive(&mut &mut read[..]).is_none());
@@ -1001,7 +1057,10 @@ fn what_needs_no_answer_is_received_while_too_much_output_waits() {
     for word in ["<REQUEST", "accept", ">"] {
         run.step(word);
     }
+    run.step("long");
+    run.step("<hi");
     run.ws.text(&"a".repeat(990)).unwrap();
+    assert!(run.ws.wants_read());
     let mut read = [mask(&frame(0x89, b"fills it")), mask(&frame(0x81, b"waits"))].concat();
     let (front, mut input) = read.split_at_mut(5);
     assert!(!run.ws.ready(&mut &mut *front));
@@ -1020,13 +1079,15 @@ fn a_message_that_was_found_comes_before_the_failure_of_a_driver_that_reads_on()
         run.step(word);
     }
     let mut read = [mask(&frame(0x01, b"on")), mask(&frame(0x80, b"e"))].concat();
+    run.step("long");
+    run.step("<hi");
     assert!(run.ws.ready(&mut &mut read[..]));
     run.step("long");
     let more = mask(&frame(0x81, &[b'a'; 100]));
     for _ in 0..1000 {
         run.receive(&more);
     }
-    assert_eq!(run.events, ["request", "text one", "failed Unread"]);
+    assert_eq!(run.events, ["request", "text hi", "text one", "failed Unread"]);
 }
 
 /// Whatever a high-water mark says, and whatever a peer or a limit would have sent.
@@ -1038,7 +1099,7 @@ fn a_transport_that_broke_holds_nothing_back() {
     for ticks in [&[0][..], &[20, 20, 40, 40, 60, 60, 80, 80], &[600; 4]] {
         let mut ws = Endpoint::open(Server, Agreed::new(), &options().water_marks(0, 0)).unwrap();
         ws.tick(Duration::ZERO);
-        ws.text("?").unwrap();
+        clog(&mut ws);
         assert!(ws.receive(&mut &mut read.concat()[..]).is_none());
         ws.abort();
         let mut events = Vec::new();

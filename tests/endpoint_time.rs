@@ -6,7 +6,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::{endpoint::receive, frame, mask};
+use common::{
+    endpoint::{block, fill, receive},
+    frame, mask,
+};
 use websocket_proto::{
     Agreed, CloseCode, Limit, NextStep, Role, Server,
     endpoint::{Endpoint, Options},
@@ -208,14 +211,14 @@ fn what_takes_long_has_its_time_again_after_a_suspension() {
     }
 }
 
-/// While too much output waits, nothing is read, so that no Pong can come.
+/// While too much output waits, nothing is read, so no Pong can come.
 #[test]
 fn a_peer_that_takes_nothing_is_told_that_it_is_too_slow() {
-    let fill: Event = |ws| ws.binary(&[0; 2 << 20]).unwrap();
     for pause in [59, 60] {
         let mut ws = open();
         ws.tick(seconds(0));
-        fill(&mut ws);
+        fill(&mut ws, 1 << 20);
+        block(&mut ws, 1 << 20);
         assert!(!ws.wants_read());
         ws.written(1000);
         for now in (0..=pause).step_by(5).chain([pause, pause]) {

@@ -6,7 +6,7 @@ mod common;
 
 use std::{collections::VecDeque, sync::mpsc, time::Duration};
 
-use common::{Keys, frame, mask};
+use common::{Keys, endpoint::fill, frame, mask};
 use websocket_proto::{
     Agreed, Client, CloseCode, Config, Connection, Failure, InternalError, Message, Messages,
     NextStep, Role, SendError, Server, Violation,
@@ -231,7 +231,12 @@ fn another_connection_is_found_out() {
 
 /// A server, to which the front of a message of 100 000 bytes was sent, and what is missing.
 fn begun(options: &Options) -> (Endpoint<Server>, Vec<u8>) {
-    let mut ws = Endpoint::open(Server, Agreed::new(), options).unwrap();
+    let ws = Endpoint::open(Server, Agreed::new(), options).unwrap();
+    begin(ws)
+}
+
+/// The same for this server.
+fn begin(mut ws: Endpoint<Server>) -> (Endpoint<Server>, Vec<u8>) {
     let mut wire = mask(&frame(0x82, &[7; 100_000]));
     let rest = wire.split_off(10_000);
     assert!(ws.receive(&mut &mut wire[..]).is_none());
@@ -294,13 +299,16 @@ fn a_read_of_nothing_into_a_message_changes_nothing() {
 #[test]
 fn a_message_that_was_read_waits_while_too_much_output_does() {
     for ready in [false, true] {
-        let (mut ws, rest) = begun(&Options::new().water_marks(0, 10));
+        let options = Options::new().water_marks(0, 10);
+        let mut ws = Endpoint::open(Server, Agreed::new(), &options).unwrap();
+        fill(&mut ws, 100);
+        let (mut ws, rest) = begin(ws);
         let mut rest = &rest[..];
         for _ in 0..2 {
             rest = &rest[read(&mut ws, rest)..];
             assert!(ws.receive(&mut &mut [][..]).is_none());
         }
-        ws.binary(&[0; 100]).unwrap();
+        ws.binary(&[7; 100]).unwrap();
         assert_eq!(ws.binary(&[]), Err(SendError::Full));
         assert_eq!(read(&mut ws, rest), rest.len());
         assert!(!ws.ready(&mut &mut [][..]));
@@ -337,6 +345,7 @@ fn a_message_that_was_joined_is_handed_out_before_the_failure_of_a_driver_that_r
     let mut ws = Endpoint::open(Server, Agreed::new(), &options).unwrap();
     let [start, end] = [frame(0x01, b"on"), frame(0x80, b"e")].map(|frame| mask(&frame));
     assert!(!ws.ready(&mut &mut start.clone()[..]));
+    fill(&mut ws, 100);
     assert!(ws.ready(&mut &mut end.clone()[..]));
     ws.binary(&[0; 100]).unwrap();
     // Once too much was read, nothing waits any longer.

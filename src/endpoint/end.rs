@@ -77,8 +77,8 @@ impl<R: Role> Sender<R> {
     #[doc(alias = "reset")]
     pub fn abort(&mut self) {
         (self.out, self.written, self.handed_out) = (Vec::new(), 0, 0);
-        (self.eof, self.broken, self.full) = (true, true, false);
-        self.mark();
+        (self.eof, self.broken) = (true, true);
+        self.make_room();
         if self.phase != Phase::Open {
             self.connection.abort();
             self.phase = Phase::Ended;

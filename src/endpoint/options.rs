@@ -52,15 +52,15 @@ fn share(settings: Settings) -> Shared<Settings> {
 
 impl Options {
     /// Creates the default settings: those of [`Config`] and of [`Deadlines`], heads of at most 16
-    /// KiB, at most 1 MiB of output that waits, and no compression.
+    /// KiB, at most 512 KiB of output that waits and as much in answers, and no compression.
     #[must_use]
     pub fn new() -> Self {
         Options(share(Settings {
             config: Config::new(),
             deadlines: Deadlines::new(Duration::ZERO),
             max_head: 16 << 10,
-            high_water: 1 << 20,
-            low_water: 256 << 10,
+            high_water: 512 << 10,
+            low_water: 128 << 10,
             keep: 64 << 10,
             compression: None,
         }))
@@ -85,22 +85,32 @@ impl Options {
         self.with(|settings| settings.max_head = bytes)
     }
 
-    /// Sets how many bytes of output may wait to be written: 256 KiB and 1 MiB unless set.
+    /// Sets how many bytes of output may wait to be written: 128 KiB and 512 KiB unless set.
     ///
-    /// When more than `high` bytes wait, an endpoint returns no events and refuses messages to send
-    /// with [`SendError::Full`](crate::SendError::Full), until no more than `low` bytes wait. A
-    /// `low` that is greater than `high` counts as `high`.
+    /// When more than `high` bytes wait, messages to send are refused with
+    /// [`SendError::Full`](crate::SendError::Full), until no more than `low` bytes wait. Messages
+    /// are still received, and one answer to each is accepted. If these answers make the output
+    /// longer by another `high` bytes, the peer does not read them, and no messages are received
+    /// either, until no more than `low` bytes wait. A `low` that is greater than `high` counts as
+    /// `high`.
     ///
-    /// A single message of yours that is longer than `high` also stops receiving, until no more
-    /// than `low` bytes of it wait. Two sides that both send more than that, and more than the
-    /// sockets hold, before they read wait for each other until [`Limit::Output`] ends the
-    /// connection. A client that bounds its own queue lifts the marks:
+    /// So the output of a peer that does not read is at most as long as your own messages up to the
+    /// one that passed `high`, and `high` bytes of answers and one answer more.
     ///
     /// ```
-    /// use websocket_proto::endpoint::Options;
+    /// use websocket_proto::endpoint::{Endpoint, Options};
+    /// use websocket_proto::{Agreed, SendError, Server};
     ///
-    /// let options = Options::new().water_marks(usize::MAX, usize::MAX);
-    /// # let _ = options;
+    /// let options = Options::new().water_marks(0, 100);
+    /// let mut ws = Endpoint::open(Server, Agreed::new(), &options)?;
+    /// ws.binary(&[7; 1000])?;
+    /// assert_eq!(ws.text("more"), Err(SendError::Full));
+    /// let mut read = *b"\x81\x82\0\0\0\0hi";
+    /// let mut input = &mut read[..];
+    /// while let Some((_, sender)) = ws.receive(&mut input) {
+    ///     sender.text("hello")?; // an answer
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     #[doc(alias("backpressure", "high water", "max_write_buffer_size"))]

@@ -53,6 +53,7 @@ impl<R: Role> Endpoint<R> {
             }
         }
         let incoming = inbox.receive_otherwise(sender, input)?;
+        sender.permit_answer();
         Some((incoming, sender))
     }
 

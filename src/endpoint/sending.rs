@@ -38,8 +38,8 @@ use crate::{
 ///
 /// - [`SendError::NotOpen`]: the opening handshake is not done.
 /// - [`SendError::Closing`]: a Close was sent or received, or the connection has ended.
-/// - [`SendError::Full`]: too much output [waits](super::Options::water_marks). The first answer to
-///   a message that was just received never gets this error, unless there is no memory.
+/// - [`SendError::Full`]: too much output [waits](super::Options::water_marks). The first message
+///   that is sent after an event was received never gets this error, unless there is no memory.
 ///
 /// ```
 /// use websocket_proto::endpoint::{Endpoint, Incoming, Options, Sender};
@@ -70,9 +70,7 @@ pub struct Sender<R> {
     /// held back, and no end of stream was reported. A call then checks only the connection and the
     /// output. [`refresh`](Sender::refresh) sets it; whatever makes it untrue clears it.
     pub(super) plain: bool,
-    /// Whether more output waits than the high-water mark allows, or did and has not fallen to the
-    /// low one since.
-    pub(super) full: bool,
+    pub(super) room: Room,
     /// Whether input that was read waits inside.
     pub(super) holding: bool,
     /// Whether there is an [`Inside`](super::inside::Inside), which a call that receives has to
@@ -90,9 +88,8 @@ pub struct Sender<R> {
     pub(super) written: usize,
     /// The number of bytes that were handed out in a buffer and are not written yet.
     pub(super) handed_out: usize,
-    /// The length of `out` above which too much output waits: the high-water mark plus `written`,
-    /// less `handed_out`.
-    pub(super) most: usize,
+    /// How many bytes of output may wait before there is less [`Room`].
+    pub(super) mark: usize,
     /// The endpoint's own deflater, if it has one.
     pub(super) deflater: Option<Box<Deflater<AnyCompress>>>,
     pub(super) settings: Options,
@@ -101,13 +98,28 @@ pub struct Sender<R> {
     pub(super) trace: Option<Box<Trace>>,
 }
 
+/// What may still be sent and received, by how much output waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// No more waits than the high-water mark, or more did and was written down to the low one.
+    Free,
+    /// More waits. Messages are refused, and received: a message of the application's own that is
+    /// longer than the mark must not keep it from reading.
+    Full,
+    /// As before, but one message is accepted: the answer to the last event.
+    Answer,
+    /// Since then the output has grown by the high-water mark again, with answers, so the peer does
+    /// not read them. Nothing is received.
+    Blocked,
+}
+
 impl<R: Role> Sender<R> {
     pub(super) fn new(role: R, options: &Options, phase: Phase) -> Self {
         Sender {
             connection: Connection::new(role, &options.0.config, Agreed::new()),
             phase,
             plain: false,
-            full: false,
+            room: Room::Free,
             holding: false,
             cluttered: phase != Phase::Open,
             eof: false,
@@ -116,7 +128,7 @@ impl<R: Role> Sender<R> {
             out: Vec::new(),
             written: 0,
             handed_out: 0,
-            most: options.0.high_water,
+            mark: options.0.high_water,
             deflater: None,
             settings: options.clone(),
             clock: None,
@@ -207,15 +219,45 @@ impl<R: Role> Sender<R> {
     /// Returns how many bytes of output wait.
     #[inline]
     pub(super) fn waiting(&self) -> usize {
-        self.out.len().saturating_sub(self.written).saturating_add(self.handed_out)
+        self.out.len().wrapping_sub(self.written).wrapping_add(self.handed_out)
     }
 
+    /// Measures the output after something was appended.
     #[inline]
     pub(super) fn measure(&mut self) {
-        if self.out.len() > self.most {
-            self.full = true;
-            self.plain = false;
+        if self.waiting() > self.mark {
+            self.narrow();
         }
+    }
+
+    /// Too much output waits.
+    #[cold]
+    fn narrow(&mut self) {
+        self.plain = false;
+        match self.room {
+            Room::Free => {
+                self.room = Room::Full;
+                self.mark = self.waiting().saturating_add(self.settings.0.high_water);
+            }
+            Room::Full => self.room = Room::Blocked,
+            // The answer is not refused. It is measured after it was sent.
+            Room::Answer | Room::Blocked => {}
+        }
+    }
+
+    /// Accepts one answer to the event that is handed out.
+    pub(super) fn permit_answer(&mut self) {
+        if self.room != Room::Free {
+            self.room = Room::Answer;
+        }
+    }
+
+    /// Records that a message was appended to the output.
+    fn sent(&mut self) {
+        if self.room == Room::Answer {
+            self.room = Room::Full;
+        }
+        self.measure();
     }
 
     /// Records that there is an `Inside`.
@@ -231,7 +273,8 @@ impl<R: Role> Sender<R> {
     #[inline]
     pub(super) fn is_straight(&self) -> bool {
         self.phase == Phase::Open
-            && !(self.full || self.eof)
+            && self.room == Room::Free
+            && !self.eof
             && !self.connection.wants_transmit()
             && self.connection.agreed().deflate.is_none()
             && self.trace.is_none()
@@ -250,12 +293,16 @@ impl<R: Role> Sender<R> {
         if self.connection.state() == State::Open { Ok(()) } else { Err(SendError::Closing) }
     }
 
+    const fn is_full(&self) -> bool {
+        matches!(self.room, Room::Full | Room::Blocked)
+    }
+
     /// Checks the conditions for sending that the connection does not know of.
     fn check(&self) -> Result<(), SendError> {
         match self.phase {
             Phase::Head | Phase::Deciding => Err(SendError::NotOpen),
             Phase::Open if self.broken => Err(SendError::Closing),
-            Phase::Open if self.full && self.connection.state() == State::Open => {
+            Phase::Open if self.is_full() && self.connection.state() == State::Open => {
                 Err(SendError::Full)
             }
             // The connection checks the rest.
@@ -319,7 +366,7 @@ impl<R: Role> Sender<R> {
     pub fn send_uncompressed(&mut self, data: Data<'_>) -> Result<(), SendError> {
         self.check()?;
         self.connection.send(data, &mut self.out)?;
-        self.measure();
+        self.sent();
         Ok(())
     }
 
@@ -338,7 +385,7 @@ impl<R: Role> Sender<R> {
         }
         self.check()?;
         self.connection.send_fragment(data, last, &mut self.out)?;
-        self.measure();
+        self.sent();
         Ok(())
     }
 
@@ -361,7 +408,7 @@ impl<R: Role> Sender<R> {
             }
             (None, None) => return Err(SendError::Codec),
         }
-        self.measure();
+        self.sent();
         Ok(())
     }
 
@@ -374,7 +421,7 @@ impl<R: Role> Sender<R> {
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.check()?;
         self.connection.ping(payload, &mut self.out)?;
-        self.measure();
+        self.sent();
         Ok(())
     }
 
@@ -387,7 +434,7 @@ impl<R: Role> Sender<R> {
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.check()?;
         self.connection.pong(payload, &mut self.out)?;
-        self.measure();
+        self.sent();
         Ok(())
     }
 
@@ -448,7 +495,9 @@ impl<R: Role> Sender<R> {
         if let Some(clock) = &mut self.clock {
             clock.written(taken, waiting);
         }
-        self.full &= waiting > self.settings().low_water;
+        if waiting <= self.settings().low_water {
+            self.make_room();
+        }
         self.settle();
     }
 
@@ -469,7 +518,6 @@ impl<R: Role> Sender<R> {
         } else {
             reclaim(&mut self.out, &mut self.written);
         }
-        self.mark();
     }
 
     /// All of the output was written.
@@ -513,14 +561,13 @@ impl<R: Role> Sender<R> {
             self.written = 0;
         }
         self.handed_out = self.handed_out.saturating_add(spare.len());
-        self.mark();
         spare
     }
 
-    /// Updates `most`. Called whenever some output was written or handed out.
-    pub(super) fn mark(&mut self) {
-        let most = self.settings.0.high_water.saturating_add(self.written);
-        self.most = most.saturating_sub(self.handed_out);
+    /// Sending and receiving go on.
+    pub(super) fn make_room(&mut self) {
+        self.room = Room::Free;
+        self.mark = self.settings.0.high_water;
     }
 
     /// Passes the next `length` bytes of output to the trace.
@@ -535,8 +582,12 @@ impl<R: Role> Sender<R> {
     /// Whether no messages are received now. After the last event all input is discarded, so there
     /// is nothing to wait for.
     pub(super) fn is_blocked(&self) -> bool {
-        let full = self.full && self.connection.next_step() == NextStep::Continue;
-        full || self.phase == Phase::Deciding
+        let unread = match self.room {
+            Room::Free | Room::Full => false,
+            Room::Answer => self.waiting() > self.mark,
+            Room::Blocked => true,
+        };
+        unread && self.connection.next_step() == NextStep::Continue || self.phase == Phase::Deciding
     }
 
     /// Whether to read: see [`Endpoint::wants_read`](super::Endpoint::wants_read).
@@ -563,7 +614,7 @@ impl Sender<Server> {
         let frame = self.connection.prepared(message)?;
         self.out.try_reserve(frame.len()).map_err(|_| SendError::Full)?;
         self.out.extend_from_slice(frame);
-        self.measure();
+        self.sent();
         Ok(())
     }
 }

@@ -5,10 +5,25 @@ use websocket_proto::{
     endpoint::{Endpoint, Incoming, Options},
 };
 
-use super::{Keys, name, show, show_close, unmask};
+use super::{Keys, frame, mask, name, show, show_close, unmask};
 
 /// What came of some input: the events, and the output.
 pub type Outcome = (Vec<String>, Vec<u8>);
+
+/// Sends so much that only the answer to an event can be sent. That can be [`block`].
+pub fn fill<R: Role>(ws: &mut Endpoint<R>, length: usize) {
+    ws.binary(&vec![7; length]).unwrap();
+    let pong = frame(0x8A, b"");
+    let mut read = if R::CLIENT { pong } else { mask(&pong) };
+    assert!(matches!(ws.receive(&mut &mut read[..]), Some((Incoming::Pong(_), _))));
+    assert!(ws.wants_read());
+}
+
+/// Sends so long an answer after [`fill`] that nothing is received.
+pub fn block<R: Role>(ws: &mut Endpoint<R>, length: usize) {
+    ws.binary(&vec![7; length]).unwrap();
+    assert!(!ws.wants_read());
+}
 
 /// A line for a message; `None` for an event of the handshake.
 pub fn describe(incoming: &Incoming<'_>) -> Option<String> {
