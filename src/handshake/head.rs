@@ -11,7 +11,7 @@
 //!
 //! The later stages rely on the first: they split lines at fixed offsets and turn digits into
 //! numbers without checks of their own. Header lines that another stack has parsed do not pass
-//! here.
+//! through this module.
 
 use core::{mem, slice, str};
 
@@ -24,7 +24,7 @@ use super::{
 /// The default limit of a head, with all bytes before it: 16 KiB.
 const MAX_HEAD: usize = 16 << 10;
 
-/// Which of the two kinds of head is read. They differ in their first line.
+/// The two kinds of head. They differ in their first line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeadKind {
     Request,
@@ -48,8 +48,8 @@ pub(super) struct Scanner {
     scanned: usize,
     /// Where the head begins: after empty lines and skipped heads. Never more than `scanned`.
     start: usize,
-    /// What the byte at `scanned` belongs to. It is a function of the bytes before, so a new call
-    /// goes on where the last one ended.
+    /// What the byte at `scanned` belongs to. The state depends only on the bytes before, so a new
+    /// call goes on where the last one ended.
     state: ScanState,
 }
 
@@ -174,11 +174,11 @@ impl Scanner {
 }
 
 impl ScanState {
-    /// A shortcut through many steps: returns how many bytes at the front it covers, which may be
+    /// Takes many steps at once. Returns how many bytes at the front were covered, which may be
     /// none, and the state after them. [`step`](ScanState::step), byte by byte, leads to the same
     /// state.
     ///
-    /// It covers only bytes that may stand where they do, so it has no error to return.
+    /// Only valid bytes are covered, so there is no error to return.
     fn skim(self, rest: &[u8]) -> (usize, ScanState) {
         match self {
             ScanState::Method => (token_run(rest), self),
@@ -217,14 +217,14 @@ impl ScanState {
             // RFC 9112 §2.2: a server skips empty lines before a request.
             (Start, b'\r') if matches!(kind, HeadKind::Request) => EmptyLine,
             (EmptyLine, b'\n') => Start,
-            // RFC 9112 §3: a method, a target and a version, with one space between two.
+            // RFC 9112 §3: a method, a target and a version, separated by single spaces.
             (Start, _) if matches!(kind, HeadKind::Request) && is_token_byte(byte) => Method,
             (Method, _) if is_token_byte(byte) => Method,
             (Method, b' ') => TargetStart,
             (TargetStart | Target, b'!'..=b'~' | 0x80..) => Target,
             (Target, b' ') => Version(0),
             (Version(8), b'\r') if matches!(kind, HeadKind::Request) => LineEnd,
-            // RFC 9112 §4: a version, a status of three digits and, if it is there, a reason.
+            // RFC 9112 §4: a version, a status of three digits and an optional reason.
             (Start, b'H') if matches!(kind, HeadKind::Response) => Version(1),
             (Version(8), b' ') if matches!(kind, HeadKind::Response) => Status(0),
             (Status(0), b'1'..=b'9') => Status(1),
@@ -250,9 +250,9 @@ impl ScanState {
         use ScanState::*;
 
         match (self, byte) {
-            // RFC 9112 §2.2: a CR stands before an LF and nowhere else. An LF without a CR is
-            // refused, too: if one program sees the end of a line there and the next does not, one
-            // head can hide in another.
+            // RFC 9112 §2.2: a CR must be followed by an LF. An LF without a CR is refused, too,
+            // because programs disagree on whether it ends a line, so one head could hide in
+            // another.
             (EmptyLine | LineEnd | BlankLine, _) => HandshakeError::ControlByte(b'\r'),
             // RFC 9112 §2.2: only a server skips empty lines.
             (Start, b'\r') => HandshakeError::MalformedLine,
@@ -290,7 +290,7 @@ const fn is_version(seen: u8, byte: u8) -> bool {
 /// Returns how many bytes at the front may stand in a token.
 pub(super) fn token_run(bytes: &[u8]) -> usize {
     let mut rest = bytes;
-    // In steps of four, which take half of the instructions.
+    // Steps of four bytes take half the instructions of single ones.
     while let Some((&[a, b, c, d], tail)) = rest.split_first_chunk() {
         if !(is_token_byte(a) && is_token_byte(b) && is_token_byte(c) && is_token_byte(d)) {
             break;
@@ -301,7 +301,7 @@ pub(super) fn token_run(bytes: &[u8]) -> usize {
     bytes.len().saturating_sub(rest.len()).saturating_add(run_in_rest)
 }
 
-/// Returns how many bytes at the front are neither below `lowest` nor DEL. It compares eight bytes
+/// Returns how many bytes at the front are neither below `lowest` nor DEL. Eight bytes are compared
 /// in one step, as the digits of a word.
 pub(super) fn plain_run(bytes: &[u8], lowest: u8) -> usize {
     const ONES: u64 = u64::MAX / 0xFF;
@@ -313,10 +313,10 @@ pub(super) fn plain_run(bytes: &[u8], lowest: u8) -> usize {
             break rest.iter().take_while(|&&byte| byte >= lowest && byte != 0x7F).count();
         };
         let word = u64::from_le_bytes(*word);
-        // Subtraction sets the high bit of a byte that is below `lowest`, and of one that is 0
-        // after the XOR with 0x7F. A byte that had its high bit set is no such byte and is masked
-        // out. A borrow spoils only bytes above the one it comes from, so the lowest high bit is
-        // right.
+        // Subtraction sets the high bit of each byte that is below `lowest`, and of each that is 0
+        // after the XOR with 0x7F. Bytes whose high bit was set before are neither, so they are
+        // masked out. A borrow spoils only bytes above the one it comes from, so the lowest high
+        // bit that is found is right.
         let below = word.wrapping_sub(lowest_of_each);
         let delete = (word ^ (ONES * 0x7F)).wrapping_sub(ONES);
         let found = (below | delete) & !word & HIGH;
@@ -342,7 +342,7 @@ impl<'h> RequestLine<'h> {
     /// Splits a scanned head into its first line and the block of header lines after it.
     pub(super) fn parse(head: &'h [u8]) -> Result<(Self, &'h [u8]), HandshakeError> {
         let (line, block) = split_line(head)?;
-        // The scanner found three parts with one space between two, and a version of HTTP/1. So the
+        // The scanner found three parts separated by single spaces, and a version of HTTP/1. So the
         // last nine bytes are a space and `HTTP/1.1`, or another minor version.
         let split = line.split_last_chunk::<9>().and_then(|(line, version)| {
             let (method, target) = line.split_at_checked(line.iter().position(|&b| b == b' ')?)?;
@@ -392,7 +392,7 @@ impl StatusLine {
     /// Splits a scanned head into its first line and the block of header lines after it.
     pub(super) fn parse(head: &[u8]) -> Result<(Self, &[u8]), HandshakeError> {
         let (line, block) = split_line(head)?;
-        // The scanner found a version of HTTP/1, a space and three digits. The reason says nothing.
+        // The scanner found a version of HTTP/1, a space and three digits. The reason is ignored.
         let &[_, _, _, _, _, _, _, minor, _, hundreds, tens, ones, ..] = line else {
             return Err(HandshakeError::MalformedLine);
         };
@@ -415,17 +415,17 @@ impl<'h> Iterator for Parsed<'_, 'h> {
     }
 }
 
-/// Parses a block of header lines, with room for `HEADERS` of them on the stack, and calls
-/// `validate` with them. The lines cannot be returned, because the room ends with the call.
+/// Parses a block of at most `HEADERS` header lines, and calls `validate` with them. They cannot be
+/// returned, because their slots are on the stack of this call.
 pub(super) fn parse_headers<'h, const HEADERS: usize, T>(
     block: &'h [u8],
     validate: impl FnOnce(Parsed<'_, 'h>) -> Result<T, HandshakeError>,
 ) -> Result<T, HandshakeError> {
     let mut slots = [httparse::EMPTY_HEADER; HEADERS];
     match httparse::parse_headers(block, &mut slots) {
-        // The scanner decided where the head ends, and the parser has to see the same end.
+        // The scanner decided where the head ends, and the parser has to find the same end.
         // Otherwise bytes of the head would be taken for frames. The scanner has also validated
-        // each line, so the parser has nothing else to refuse.
+        // each line, so the parser refuses nothing but too many lines.
         Ok(httparse::Status::Complete((length, lines))) if length == block.len() => {
             validate(Parsed(lines.iter()))
         }
@@ -459,7 +459,7 @@ mod tests {
     use super::{HeadKind, Scanner};
     use super::{ScanState::*, plain_run};
 
-    /// Both paths give the same verdicts, so only this test shows where the quick one is tried.
+    /// Both paths give the same results, so only this test shows when the quick one is tried.
     #[cfg(feature = "alloc")]
     #[test]
     fn a_head_may_be_quick_until_a_byte_of_it_was_scanned() {
@@ -470,7 +470,7 @@ mod tests {
         assert_eq!(scanner.quick_input(b"GET /"), None);
     }
 
-    /// Steps of one byte give the same verdicts, so only this test shows how far a skim gets.
+    /// Steps of one byte give the same results, so only this test shows how far a skim gets.
     #[test]
     fn a_skim_ends_with_a_line_or_at_an_unusual_byte() {
         for (state, rest, expected) in [
@@ -501,7 +501,7 @@ mod tests {
         }
     }
 
-    /// Steps of one byte give the same verdicts, so only this test shows how far a run gets.
+    /// A run that ends too early gives the same results, so only this test shows how far one gets.
     #[test]
     fn a_run_ends_at_the_first_control_byte() {
         for lowest in [b' ', b'!'] {

@@ -1,6 +1,6 @@
-//! The quick path: a head that arrives in one piece, with nothing unusual in it, in one walk.
+//! The quick path: reads a head of the usual form that arrives in one piece, in one pass.
 //!
-//! Nearly every head is received by one read and has the usual form. The walk splits such a head
+//! Nearly every head is received by one read and has the usual form. The pass splits such a head
 //! into lines and records its fields as it goes. All other heads take the strict path, which scans
 //! the bytes, splits off the first line and parses the others:
 //!
@@ -15,23 +15,23 @@
 //! quick path never reports an error. It returns `None` and leaves the input as it was. The strict
 //! path then reads the head from its first byte and names the fault. This holds because
 //!
-//! - a plain line is a run of bytes that no value of a header forbids, without tabs, and a CRLF. A
-//!   header line is a token, a colon and a plain line. The scanner uses the same runs;
-//! - the first line is `GET`, a path and `HTTP/1.1`, or `HTTP/1.1 101` and maybe a reason. An empty
-//!   line before a request, an absolute URI and another version of HTTP/1 are unusual;
-//! - the walk sees only the bytes within the limit of the head, and ends without the blank line
-//!   after as many header lines as are allowed;
+//! - a plain line is a run of bytes that are allowed in the value of a header, without tabs, and a
+//!   CRLF. A header line is a token, a colon and a plain line. The scanner uses the same runs;
+//! - the first line is `GET`, a path and `HTTP/1.1`, or `HTTP/1.1 101` and an optional reason. An
+//!   empty line before a request, an absolute URI and another version of HTTP/1 are unusual;
+//! - the pass reads only the bytes within the limit of the head. A head with more header lines than
+//!   are allowed is left to the strict path;
 //! - the rules about paths and fields are the functions that the strict path calls.
 //!
-//! The two paths differ in time only, so only a comparison shows that one of them is wrong. A head
-//! that comes in two pieces takes the strict path. The tests in `tests/handshake_paths.rs` and
-//! the fuzz target `handshake_paths` receive each head in one piece and in two, and compare what
-//! comes of it: verdict, error, fields, answer, and the bytes that stay in the input.
+//! The two paths differ in time only, so a fault in one shows only in a comparison with the other.
+//! A head that comes in two pieces takes the strict path. The tests in `tests/handshake_paths.rs`
+//! and the fuzz target `handshake_paths` receive each head in one piece and in two, and compare the
+//! results: the head or the error, the fields, the answer, and the bytes that stay in the input.
 //!
 //! The quick path is tried only while no byte of a head was scanned. So the work stays linear,
-//! however a head is split into reads, but a head that turns out to be unusual costs up to twice as
-//! much. Without the feature `alloc` all heads take the strict path, because on a microcontroller a
-//! kilobyte of code counts for more than time.
+//! however a head is split into reads, but an unusual head costs up to twice as much. Without the
+//! feature `alloc` all heads take the strict path, because on a microcontroller a kilobyte of code
+//! counts for more than time.
 
 use arrayvec::ArrayString;
 
@@ -58,7 +58,7 @@ pub(super) fn request(bytes: &[u8], max_headers: usize) -> Option<(usize, ArrayS
     Some((bytes.len().checked_sub(rest.len())?, accept_key))
 }
 
-/// Returns the length of the 101 at the front of `bytes`, and what was agreed.
+/// Returns the length of the 101 response at the front of `bytes`, and what was agreed.
 pub(super) fn response(
     bytes: &[u8],
     max_headers: usize,
@@ -76,7 +76,7 @@ pub(super) fn response(
     Some((bytes.len().checked_sub(rest.len())?, agreed))
 }
 
-/// Splits after a line in which every byte is plain. The CRLF is in neither half.
+/// Splits off a line in which every byte is plain. The CRLF is in neither half.
 fn plain_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (line, rest) = bytes.split_at_checked(plain_run(bytes, b' '))?;
     Some((line, rest.strip_prefix(b"\r\n")?))
