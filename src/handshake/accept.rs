@@ -40,8 +40,8 @@ impl<'a> AcceptOptions<'a> {
         AcceptOptions { subprotocol: None, deflate: None, headers: &[] }
     }
 
-    /// Sets the subprotocol, which is one of those that the client offered:
-    /// [`choose_subprotocol`](super::Request::choose_subprotocol) finds it.
+    /// Sets the subprotocol: one that the client offered, as found by
+    /// [`choose_subprotocol`](super::Request::choose_subprotocol).
     #[must_use]
     #[doc(alias("Sec-WebSocket-Protocol", "protocol"))]
     pub const fn subprotocol(mut self, name: &'a str) -> Self {
@@ -49,10 +49,10 @@ impl<'a> AcceptOptions<'a> {
         self
     }
 
-    /// Sets the parameters with which an offer of compression is accepted (RFC 7692 §5).
+    /// Sets the parameters for accepting an offer of compression (RFC 7692 §5).
     ///
-    /// The first of the client's offers that can be served is accepted, with these parameters or
-    /// tighter ones. The result is in [`Agreed::deflate`].
+    /// The first offer that can be served is accepted, with these parameters or tighter ones. The
+    /// result is in [`Agreed::deflate`].
     #[must_use]
     #[doc(alias = "permessage-deflate")]
     #[doc(alias = "compression")]
@@ -74,8 +74,7 @@ impl<'a> AcceptOptions<'a> {
 /// A response that opens a connection, in parts. [`Request::response`](super::Request::response)
 /// returns it for another HTTP stack to send.
 ///
-/// Once that stack has sent it, the bytes of the connection, or of the stream, are those of the
-/// WebSocket.
+/// All bytes that follow the response on the connection, or on the stream, belong to the WebSocket.
 #[doc(alias = "101")]
 #[doc(alias = "Sec-WebSocket-Accept")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,7 +88,7 @@ pub struct AcceptResponse<'a> {
 }
 
 impl<'a> AcceptResponse<'a> {
-    /// Creates a response from parts that were checked.
+    /// Creates a response from checked parts.
     pub(super) const fn new(
         options: &AcceptOptions<'a>,
         form: Form,
@@ -105,7 +104,7 @@ impl<'a> AcceptResponse<'a> {
     pub const fn status(&self) -> u16 {
         match self.form {
             Form::Upgrade => 101,
-            // RFC 8441 §5: any 2xx, and no 101, which HTTP/2 does not know (RFC 9113 §8.6).
+            // RFC 8441 §5: any 2xx. RFC 9113 §8.6: HTTP/2 has no 101.
             Form::Connect => 200,
         }
     }
@@ -117,12 +116,12 @@ impl<'a> AcceptResponse<'a> {
     /// from HTTP/1.1 may wait for it.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let name = |field| self.form.name(field);
-        // §4.2.2: what an acceptance consists of. RFC 8441 §5: a CONNECT has neither of these.
+        // §4.2.2: the fields of an acceptance. RFC 8441 §5: a CONNECT has neither of these two.
         let upgrade = (self.form == Form::Upgrade)
             .then_some([("Upgrade", "websocket"), ("Connection", "Upgrade")]);
         let accept_key = self.accept_key.as_ref().map(|key| (name(Field::Accept), &**key));
         let subprotocol = self.subprotocol.map(|subprotocol| (name(Field::Protocol), subprotocol));
-        // §9.1: an extension that is not named is declined.
+        // §9.1: leaving an extension out declines it.
         let deflate = self.deflate.as_ref();
         let extensions = deflate.map(|(_, element)| (name(Field::Extensions), &**element));
         let upgrade = upgrade.into_iter().flatten();

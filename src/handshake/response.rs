@@ -1,8 +1,8 @@
 //! A server's response and its rules (§4.1), whichever HTTP stack parsed it.
 //!
-//! [`Criteria`] remember what the request asked for. Of a response that refuses, only the version
-//! and the status are validated. The header fields of one that accepts are collected in one pass
-//! and validated afterwards, so that the error does not depend on the order of the lines.
+//! [`Criteria`] remember what the request asked for. If a response refuses, only its version and
+//! its status are validated. If it accepts, its header fields are collected in one pass and
+//! validated afterwards, so that the error does not depend on the order of the lines.
 
 use core::{marker::PhantomData, str};
 
@@ -19,8 +19,8 @@ use super::{
 };
 use crate::agreed::{Agreed, Deflate};
 
-/// A server's response to an opening handshake. `H` are the header fields, as the HTTP stack that
-/// parsed them holds them.
+/// A server's response to an opening handshake. `H` is the type in which the HTTP stack keeps the
+/// header fields that it parsed.
 ///
 /// ```
 /// use websocket_proto::handshake::Response;
@@ -45,7 +45,7 @@ pub enum Response<'h, H = Headers<'h>> {
 }
 
 impl<'h, H> Response<'h, H> {
-    /// Creates a final response from what [`Criteria::validate`] found valid.
+    /// Creates a final response whose parts [`Criteria::validate`] found valid.
     pub(super) fn new(form: Form, status: u16, agreed: Agreed, headers: H) -> Self {
         if is_acceptance(form, status) {
             Response::Accepted(Accepted { agreed, headers, lifetime: PhantomData })
@@ -55,7 +55,7 @@ impl<'h, H> Response<'h, H> {
     }
 }
 
-/// A valid 101, or a valid 2xx to a CONNECT, all of it checked against the request (§4.1).
+/// A valid 101 response, or a valid 2xx response to a CONNECT, checked against the request (§4.1).
 ///
 /// ```
 /// use websocket_proto::handshake::Accepted;
@@ -141,8 +141,8 @@ impl<'h, H: Fields<'h>> Refused<'h, H> {
 /// The parts of a request that decide which responses are valid.
 #[derive(Clone, Debug)]
 pub(super) struct Criteria<'o> {
-    /// The Sec-WebSocket-Accept that answers an Upgrade. A CONNECT has none, even if a key was
-    /// sent, so this also says which of the two the request was.
+    /// The Sec-WebSocket-Accept that answers an Upgrade; `None` if the request was a CONNECT, even
+    /// one with a key.
     pub(super) accept_key: Option<ArrayString<28>>,
     pub(super) subprotocols: &'o [&'o str],
     pub(super) deflate: &'o [Deflate],
@@ -166,7 +166,7 @@ impl Criteria<'_> {
                 // refusal.
                 let minor = minor_version(version)?;
                 if is_acceptance(Form::Upgrade, status) {
-                    // §4.1, RFC 9110 §15.2: HTTP/1.0 knows no 101.
+                    // §4.1, RFC 9110 §15.2: HTTP/1.0 has no 101.
                     if minor == 0 {
                         return Err(HandshakeError::OldHttpVersion);
                     }
@@ -188,12 +188,13 @@ impl Criteria<'_> {
                 }
             }
         }
-        // RFC 9110 §15.2: an interim response is not the answer; RFC 9113 §8.6: nor is a 101 ever.
+        // RFC 9110 §15.2: an interim response is not the answer. RFC 9113 §8.6: a 101 never answers
+        // a CONNECT.
         if status < 200 { Err(HandshakeError::InvalidStatus) } else { Ok(Agreed::new()) }
     }
 
-    /// Validates a 101 of HTTP/1.1, and returns what was agreed. `fields` were collected from
-    /// `headers`, and `accept_key` is that of the criteria.
+    /// Validates a 101 response of HTTP/1.1, and returns what was agreed. `fields` were collected
+    /// from `headers`, and `accept_key` is that of the criteria.
     pub(super) fn validate_upgrade<'h>(
         &self,
         accept_key: &str,
@@ -217,7 +218,7 @@ impl Criteria<'_> {
             // §4.3, §11.3.4: one line, one token.
             let chosen = fields.subprotocol.once(|name| is_token(name).then_some(name));
             let chosen = chosen.map_err(HandshakeError::InvalidSubprotocol)?;
-            // §4.1: one of those offered, in the same letters.
+            // §4.1: one of those offered, compared with regard to case.
             if !self.subprotocols.iter().any(|offered| offered.as_bytes() == chosen) {
                 return Err(HandshakeError::SubprotocolNotOffered);
             }
@@ -226,7 +227,7 @@ impl Criteria<'_> {
         if !fields.extensions.is_valid() {
             return Err(HandshakeError::InvalidExtensions);
         }
-        // Most responses have no extensions. Only one that has some is read a second time.
+        // Most responses have no extensions, and need not be read a second time.
         if fields.extensions.is_absent() {
             return Ok(Agreed::new());
         }
@@ -272,8 +273,8 @@ impl<'h> ResponseFields<'h> {
                     let elements = extension::extensions(value);
                     fields.extensions.record_validated(elements.map(|element| element.is_ok()));
                 }
-                // RFC 9110 §15.2.2, §9.3.6: what opens a connection has no body, whatever a
-                // Content-Length says.
+                // RFC 9110 §15.2.2, §9.3.6: a response that opens a connection has no body,
+                // whatever its Content-Length says.
                 _ => {}
             }
         }
@@ -290,7 +291,7 @@ impl<'h> ResponseFields<'h> {
         self.upgrade.require_only().map_err(HandshakeError::InvalidUpgrade)?;
         // §4.1: Connection lists `Upgrade`.
         self.connection.require_named().map_err(HandshakeError::InvalidConnection)?;
-        // §4.1, §11.3.3: exactly one Accept, so one that comes twice is refused, and it answers this key.
+        // §4.1, §11.3.3: there is exactly one Accept, and it answers this key.
         let received = self.accept_key.once(Some).map_err(HandshakeError::InvalidAccept)?;
         if received != expected.as_bytes() {
             return Err(HandshakeError::InvalidAccept(FieldFault::Mismatch));
