@@ -14,11 +14,11 @@ use super::{
 use crate::agreed::Deflate;
 use crate::output::Output;
 
-/// A client's handshake from the request, which was written, to the response (§4.1).
+/// A client's handshake, from the request to the response (§4.1).
 ///
-/// No [`Connection`](crate::Connection) exists before the response is valid, so nothing can be sent
-/// too early. `HEADERS` is how many header lines a response may have. Each takes a slot of four
-/// words on the stack while the head is parsed.
+/// A [`Connection`](crate::Connection) exists only after the response was validated, so nothing can
+/// be sent too early. `HEADERS` is how many header lines a response may have. Each takes a slot of
+/// four words on the stack while the head is parsed.
 ///
 /// ```
 /// use websocket_proto::handshake::{ClientHandshake, Offer, Response, Target};
@@ -47,14 +47,15 @@ pub struct ClientHandshake<'o, const HEADERS: usize = 64> {
 }
 
 impl<'o> ClientHandshake<'o> {
-    /// Appends the request for `target` to `out`; the response may have 16 KiB and 64 header lines.
+    /// Appends the request for `target` to `out`. The response may have 16 KiB and 64 header lines.
     ///
-    /// `nonce` is 16 random bytes, drawn for this handshake and no other (§4.1), such as those of
+    /// `nonce` is 16 random bytes, drawn for this handshake alone (§4.1), such as those of
     /// `handshake::nonce`.
     ///
     /// # Errors
     ///
-    /// - [`HeadError::InvalidOrigin`], [`HeadError::InvalidSubprotocol`]: they may not be offered.
+    /// - [`HeadError::InvalidOrigin`], [`HeadError::InvalidSubprotocol`]: a part of `offer` may not
+    ///   be offered.
     /// - [`HeadError::InvalidHeader`], [`HeadError::ProtectedHeader`]: a header may not be sent.
     /// - [`HeadError::Full`]: `out` has no room. In each case nothing was written.
     pub fn start(
@@ -67,7 +68,7 @@ impl<'o> ClientHandshake<'o> {
         emit(out, b"", |head| {
             head.write_str(opening.method())?;
             head.write_str(" ")?;
-            // §4.1: the resource name, or an absolute URI.
+            // §4.1: a resource name or an absolute URI.
             opening.write_target(head)?;
             head.write_str(" HTTP/1.1\r\n")?;
             write_headers(head, opening.lines())
@@ -80,24 +81,25 @@ impl<'o> ClientHandshake<'o> {
 }
 
 impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
-    /// Sets how many bytes a response's head may have, with the interim heads before it (§10.4).
+    /// Sets how many bytes a response's head may have, together with the interim heads before it
+    /// (§10.4). The default is 16 KiB.
     ///
-    /// If this is the length of the buffer that the head is received in, the handshake fails before
-    /// the buffer would have to grow.
+    /// With the length of your receive buffer as the limit, the handshake fails before the buffer
+    /// would have to grow.
     #[must_use]
     pub const fn max_head(self, bytes: usize) -> Self {
         let ClientHandshake { scanner, criteria } = self;
         ClientHandshake { scanner: scanner.limit(bytes), criteria }
     }
 
-    /// Sets how many header lines a response's head may have (§10.4).
+    /// Sets how many header lines a response's head may have (§10.4). The default is 64.
     #[must_use]
     pub const fn max_headers<const N: usize>(self) -> ClientHandshake<'o, N> {
         let ClientHandshake { scanner, criteria } = self;
         ClientHandshake { scanner, criteria }
     }
 
-    /// The same handshake, with another copy of the lists that were offered.
+    /// Returns the same handshake with another copy of the lists that were offered.
     #[cfg(feature = "alloc")]
     pub(crate) fn with_lists<'n>(
         &self,
@@ -111,24 +113,24 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
     /// Takes a response off the front of `input`. Bytes that stay there were sent after it: the
     /// first frames, or the body of a refusal.
     ///
-    /// `None` means that the head was not fully received, and `input` is as it was. Keep the bytes,
+    /// `None` means that the head was not fully received, and `input` is unchanged. Keep the bytes,
     /// append what arrives, and call again with all of them from the same first byte. The work is
     /// linear in the length of the head, however it is split into reads. A buffer that is shorter
     /// than in the call before counts as a new one and is read from its start. Interim responses
-    /// (1xx) are skipped. After an error the value starts over.
+    /// (1xx) are skipped. After an error the next call starts over.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`] says which rule the response breaks, and `input` is as it was. The client
-    /// drops the transport: there is no connection that could be closed (§7.1.4).
+    /// [`HandshakeError`] says which rule the response breaks, and `input` is unchanged. The client
+    /// drops the transport, because there is no connection yet to close (§7.1.4).
     pub fn receive<'h>(
         &mut self,
         input: &mut &'h mut [u8],
     ) -> Result<Option<Response<'h>>, HandshakeError> {
-        // On both paths the response is validated before it is taken, so that a bad one stays in
-        // the input. While the parsed lines borrow the input, it cannot be taken, so only what was
-        // agreed is kept. At last the same head is split again, now borrowed for as long as the
-        // caller's buffer lives. It is valid, so this cannot fail.
+        // On both paths the response is validated before it is taken, so that an invalid one stays
+        // in the input. While the parsed lines borrow the input, the head cannot be taken, so only
+        // what was agreed is kept. At the end the same head is split again, now borrowed for as
+        // long as the caller's buffer lives. The head is valid, so this cannot fail.
         let bytes = self.scanner.quick_input(input);
         let quick = bytes.and_then(|bytes| quick::response(bytes, HEADERS, &self.criteria));
         let (status, agreed) = if let Some((length, agreed)) = quick {

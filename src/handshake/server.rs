@@ -9,7 +9,7 @@ use super::{
     request::Request,
 };
 
-/// A server's handshake until the head of the request was fully received (§4.2).
+/// Receives the head of a client's request (§4.2).
 ///
 /// `HEADERS` is how many header lines a request may have. Each takes a slot of four words on the
 /// stack while the head is parsed.
@@ -42,7 +42,7 @@ pub struct ServerHandshake<const HEADERS: usize = 64> {
 }
 
 impl ServerHandshake {
-    /// Creates a handshake that takes a head of at most 16 KiB with at most 64 header lines.
+    /// Creates a handshake that accepts a head of at most 16 KiB with at most 64 header lines.
     #[must_use]
     pub const fn new() -> Self {
         ServerHandshake { scanner: Scanner::new(HeadKind::Request) }
@@ -50,16 +50,17 @@ impl ServerHandshake {
 }
 
 impl<const HEADERS: usize> ServerHandshake<HEADERS> {
-    /// Sets how many bytes a head may have, with the empty lines before it (§10.4).
+    /// Sets how many bytes a head may have, together with the empty lines before it (§10.4). The
+    /// default is 16 KiB.
     ///
-    /// If this is the length of the buffer that the head is received in, the handshake fails before
-    /// the buffer would have to grow.
+    /// With the length of your receive buffer as the limit, the handshake fails before the buffer
+    /// would have to grow.
     #[must_use]
     pub const fn max_head(self, bytes: usize) -> Self {
         ServerHandshake { scanner: self.scanner.limit(bytes) }
     }
 
-    /// Sets how many header lines a head may have (§10.4).
+    /// Sets how many header lines a head may have (§10.4). The default is 64.
     ///
     /// ```
     /// use websocket_proto::handshake::ServerHandshake;
@@ -75,24 +76,24 @@ impl<const HEADERS: usize> ServerHandshake<HEADERS> {
     /// Takes a request off the front of `input`. Bytes that stay there were sent after it and
     /// belong to the connection.
     ///
-    /// `None` means that the head was not fully received, and `input` is as it was. Keep the bytes,
+    /// `None` means that the head was not fully received, and `input` is unchanged. Keep the bytes,
     /// append what arrives, and call again with all of them from the same first byte. The work is
     /// linear in the length of the head, however it is split into reads. A buffer that is shorter
     /// than in the call before counts as a new one and is read from its start. After a request, and
-    /// after an error, the value starts over.
+    /// after an error, the next call starts over.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`] says which rule the request breaks, and `input` is as it was. The server
-    /// answers with [`respond`](HandshakeError::respond), or takes the request for plain HTTP.
+    /// [`HandshakeError`] says which rule the request breaks, and `input` is unchanged. The server
+    /// answers with [`respond`](HandshakeError::respond), or handles the request as plain HTTP.
     pub fn receive<'h>(
         &mut self,
         input: &mut &'h mut [u8],
     ) -> Result<Option<Request<'h>>, HandshakeError> {
-        // On both paths the request is validated before it is taken, so that a bad one stays in the
-        // input. While the parsed lines borrow the input, it cannot be taken, so only the answer to
-        // the key is kept. At last the same head is split again, now borrowed for as long as the
-        // caller's buffer lives. It is valid, so this cannot fail.
+        // On both paths the request is validated before it is taken, so that an invalid one stays
+        // in the input. While the parsed lines borrow the input, the head cannot be taken, so only
+        // the answer to the key is kept. At the end the same head is split again, now borrowed for
+        // as long as the caller's buffer lives. The head is valid, so this cannot fail.
         let bytes = self.scanner.quick_input(input);
         let quick = bytes.and_then(|bytes| quick::request(bytes, HEADERS));
         let accept_key = if let Some((length, accept_key)) = quick {
