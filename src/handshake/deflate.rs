@@ -1,4 +1,4 @@
-//! How permessage-deflate is agreed on (RFC 7692 §5, §7.1): pure rules, without a codec.
+//! The negotiation of permessage-deflate (RFC 7692 §5, §7.1), without a codec.
 
 use core::fmt::{self, Write};
 
@@ -17,7 +17,7 @@ const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
 const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 
-/// An element of a response: the name and all four parameters fit.
+/// The text of an element in a response. The name and all four parameters fit.
 pub(super) type Element = ArrayString<128>;
 
 /// The valid parameters of one element of Sec-WebSocket-Extensions.
@@ -26,12 +26,12 @@ struct Parameters {
     server_no_context_takeover: bool,
     client_no_context_takeover: bool,
     server_max_window_bits: Option<WindowBits>,
-    /// The parameter may come without a value, which allows the largest window.
+    /// `Some(None)` is the parameter without a value, which allows the largest window.
     client_max_window_bits: Option<Option<WindowBits>>,
 }
 
 impl Parameters {
-    /// Returns `None` if a parameter is unknown, repeated or invalid (RFC 7692 §7.1).
+    /// Returns the parameters; `None` if one is unknown, repeated or invalid (RFC 7692 §7.1).
     fn parse(extension: &Extension<'_>) -> Option<Self> {
         let mut parameters = Parameters::default();
         for (name, value) in extension.params() {
@@ -76,17 +76,17 @@ fn window_bits(value: Value<'_>) -> Option<WindowBits> {
 }
 
 /// Chooses the first of the client's offers that the server can serve. Returns what is agreed, and
-/// the element that says so in the response.
+/// the element of the response that states it.
 pub(super) fn choose<'h>(
     wanted: &Deflate,
     offers: impl Iterator<Item = Extension<'h>>,
 ) -> Option<(Deflate, Element)> {
-    // RFC 7692 §5: the client prefers the first. One that cannot be served is declined.
+    // RFC 7692 §5: the client prefers earlier offers. One that cannot be served is declined.
     offers.filter(|offer| offer.name() == NAME).find_map(|offer| {
         let offer = Parameters::parse(&offer)?;
         let agreed = agree(wanted, &offer)?;
         let mut element = Element::new();
-        // There is room for all of it.
+        // Every element fits.
         write!(element, "{}", InResponse(&agreed)).ok()?;
         Some((agreed, element))
     })
@@ -94,11 +94,11 @@ pub(super) fn choose<'h>(
 
 /// Returns the parameters that answer this offer, or `None` to decline it.
 fn agree(wanted: &Deflate, offer: &Parameters) -> Option<Deflate> {
-    // RFC 7692 §7.1.2.1: as offered, or smaller.
+    // RFC 7692 §7.1.2.1: the window that was offered, or a smaller one.
     let server = smaller(wanted.server_max_window_bits, offer.server_max_window_bits);
     let client_limit = wanted.client_max_window_bits.filter(|&bits| bits < WindowBits::MAX);
     let client = match offer.client_max_window_bits {
-        // The limit that the client sets itself, or a smaller one.
+        // The limit that the client has offered, or a smaller one.
         Some(bits) => smaller(client_limit, bits),
         // RFC 7692 §7.1.2.2: a client that has not offered a limit cannot be given one.
         None if client_limit.is_some() => return None,
@@ -123,14 +123,14 @@ fn smaller(a: Option<WindowBits>, b: Option<WindowBits>) -> Option<WindowBits> {
     }
 }
 
-/// Validates the server's choice by what the client offered, and returns what was agreed.
+/// Validates the server's choice against the client's offers, and returns what was agreed.
 pub(super) fn validate<'h>(
     offers: &[Deflate],
     mut chosen: impl Iterator<Item = Extension<'h>>,
 ) -> Result<Option<Deflate>, HandshakeError> {
     let Some(extension) = chosen.next() else { return Ok(None) };
-    // §4.1: no extension that was not offered. RFC 7692 §5: nor one twice, because the bits of a
-    // frame do not suffice.
+    // §4.1: only extensions that were offered. RFC 7692 §5: none twice, because a frame has one bit
+    // to mark it as compressed.
     if extension.name() != NAME || offers.is_empty() || chosen.next().is_some() {
         return Err(HandshakeError::ExtensionNotOffered);
     }
@@ -150,24 +150,26 @@ pub(super) fn validate<'h>(
 
 /// Returns what was agreed if the response answers this offer, or `None` if it does not fit.
 fn confirm(offer: &Deflate, response: &Parameters) -> Option<Deflate> {
-    // RFC 7692 §7.1.1.1: the server has to confirm what it was asked for.
+    // RFC 7692 §7.1.1.1: the server has to confirm the parameter if the client asked for it.
     if offer.server_no_context_takeover && !response.server_no_context_takeover {
         return None;
     }
-    // RFC 7692 §7.1.2.1: and the window, or a smaller one. It may also come unasked.
+    // RFC 7692 §7.1.2.1: the server has to confirm the window that was offered, or a smaller one.
+    // It may also limit its window unasked.
     let server = response.server_max_window_bits;
     if offer.server_max_window_bits.is_some_and(|most| server.is_none_or(|bits| bits > most)) {
         return None;
     }
     let client = match (offer.client_max_window_bits, response.client_max_window_bits) {
         (most, None) => most.filter(|&most| most < WindowBits::MAX),
-        // RFC 7692 §7.1.2.2: with a value, only if offered, and no larger.
+        // RFC 7692 §7.1.2.2: the response has a value, and only if the parameter was offered. The
+        // value is at most the one offered.
         (Some(most), Some(Some(bits))) if bits <= most => Some(bits),
         (_, Some(_)) => return None,
     };
     Some(Deflate {
         server_no_context_takeover: response.server_no_context_takeover,
-        // RFC 7692 §7.1.1.2: the server may also ask for it by itself.
+        // RFC 7692 §7.1.1.2: the server may also require this unasked.
         client_no_context_takeover: offer.client_no_context_takeover
             || response.client_no_context_takeover,
         server_max_window_bits: server,
@@ -175,14 +177,14 @@ fn confirm(offer: &Deflate, response: &Parameters) -> Option<Deflate> {
     })
 }
 
-/// Prints as an element of a client's list of offers.
+/// Parameters that print as an element of a client's list of offers.
 pub(super) struct InOffer<'a>(pub(super) &'a Deflate);
 
 impl fmt::Display for InOffer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_element(f, self.0)?;
         match self.0.client_max_window_bits {
-            // The largest is what no value means.
+            // Without a value, the parameter means the largest window.
             Some(WindowBits::MAX) => write!(f, "; {CLIENT_MAX_WINDOW_BITS}"),
             Some(bits) => write!(f, "; {CLIENT_MAX_WINDOW_BITS}={}", bits.get()),
             None => Ok(()),
@@ -190,7 +192,7 @@ impl fmt::Display for InOffer<'_> {
     }
 }
 
-/// Prints as the element of a server's response.
+/// Parameters that print as the element of a server's response.
 struct InResponse<'a>(&'a Deflate);
 
 impl fmt::Display for InResponse<'_> {
@@ -203,7 +205,7 @@ impl fmt::Display for InResponse<'_> {
     }
 }
 
-/// Writes what both elements have in common.
+/// Writes the part that both elements have in common.
 fn write_element(f: &mut fmt::Formatter<'_>, deflate: &Deflate) -> fmt::Result {
     f.write_str(NAME)?;
     for (flag, name) in [

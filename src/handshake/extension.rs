@@ -1,4 +1,4 @@
-//! The grammar of `Sec-WebSocket-Extensions` (§9.1), whichever extensions are known.
+//! The grammar of `Sec-WebSocket-Extensions` (§9.1), the same for all extensions.
 
 use core::{fmt, str};
 
@@ -34,16 +34,16 @@ impl<'h> Extension<'h> {
         self.name
     }
 
-    /// Returns the parameters in their order: the name, and the value if there is one.
+    /// Returns the name of each parameter, and its value if it has one, in their order.
     pub fn params(&self) -> impl Iterator<Item = (&'h str, Option<Value<'h>>)> + Clone + use<'h> {
         let mut cursor = Cursor(self.params);
         core::iter::from_fn(move || cursor.param().ok().flatten())
     }
 }
 
-/// The value of an extension's parameter: a token, which may have come as a quoted string.
+/// The value of an extension's parameter: a token, possibly sent as a quoted string.
 ///
-/// A value compares with text and prints as text in its unescaped form.
+/// A value is compared and printed in its unescaped form.
 #[derive(Clone, Copy, Debug)]
 pub struct Value<'h> {
     escaped: &'h str,
@@ -52,7 +52,7 @@ pub struct Value<'h> {
 impl<'h> Value<'h> {
     /// Returns the characters of the token, unescaped. All of them are ASCII.
     pub fn chars(&self) -> impl Iterator<Item = char> + Clone + use<'h> {
-        // The characters of a token do not include the backslash, so each one here is an escape.
+        // A token has no backslash, so each one here is an escape.
         self.escaped.chars().filter(|&character| character != '\\')
     }
 }
@@ -75,7 +75,7 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-/// A text that does not have the form of an extension list.
+/// The error for text that does not have the form of an extension list.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Malformed;
 
@@ -83,7 +83,7 @@ pub(super) struct Malformed;
 pub(super) fn extensions(
     value: &[u8],
 ) -> impl Iterator<Item = Result<Extension<'_>, Malformed>> + Clone {
-    // §8.1: what is not text cannot be read as text.
+    // §8.1: a line that is not UTF-8 is malformed.
     let text = str::from_utf8(value);
     let mut cursor = Cursor(text.unwrap_or_default());
     let not_text = text.is_err().then_some(Err(Malformed));
@@ -96,12 +96,13 @@ pub(super) fn extensions(
     }))
 }
 
-/// What is left to read of a line. Each step takes characters off the front and none looks back,
-/// so the work is linear.
+/// The rest of a line. Each step takes characters off the front and never looks back, so the work
+/// is linear.
 #[derive(Clone, Copy)]
 struct Cursor<'h>(&'h str);
 
 impl<'h> Cursor<'h> {
+    /// Takes the next element; `None` at the end of the line.
     fn element(&mut self) -> Result<Option<Extension<'h>>, Malformed> {
         // RFC 9110 §5.6.1: empty elements are skipped.
         self.0 = self.0.trim_start_matches([' ', '\t', ',']);
@@ -120,7 +121,7 @@ impl<'h> Cursor<'h> {
         Ok(Some(Extension { name, params }))
     }
 
-    /// The next parameter of the element, `None` at its end.
+    /// Takes the next parameter of the element; `None` at its end.
     fn param(&mut self) -> Result<Option<(&'h str, Option<Value<'h>>)>, Malformed> {
         if !self.eat(';') {
             return Ok(None);
@@ -133,7 +134,7 @@ impl<'h> Cursor<'h> {
         Ok(Some((name, Some(Value { escaped }))))
     }
 
-    /// The inside of a quoted string, whose first quote was taken.
+    /// Takes the rest of a quoted string after its first quote. Returns the text between both.
     fn quoted(&mut self) -> Result<&'h str, Malformed> {
         let mut escape = false;
         for (at, byte) in self.0.bytes().enumerate() {
@@ -145,7 +146,7 @@ impl<'h> Cursor<'h> {
                     self.skip_whitespace();
                     return Ok(inside);
                 }
-                // §9.1: what the quotes hold is a token once its escapes are undone.
+                // §9.1: the text between the quotes, unescaped, is a token.
                 byte if is_token_byte(byte) => escape = false,
                 _ => return Err(Malformed),
             }
@@ -153,7 +154,8 @@ impl<'h> Cursor<'h> {
         Err(Malformed)
     }
 
-    /// A token of at least one character, with the whitespace around it (§4.3: implied whitespace).
+    /// Takes a token of at least one character, and the whitespace around it (§4.3: implied
+    /// whitespace).
     fn token(&mut self) -> Result<&'h str, Malformed> {
         self.skip_whitespace();
         let end = self.0.bytes().position(|byte| !is_token_byte(byte)).unwrap_or(self.0.len());
@@ -166,7 +168,7 @@ impl<'h> Cursor<'h> {
         Ok(token)
     }
 
-    /// Takes `mark`, and the whitespace before it, if it comes next.
+    /// Takes whitespace, and `mark` if it comes next. Returns whether it did.
     fn eat(&mut self, mark: char) -> bool {
         self.skip_whitespace();
         match self.0.strip_prefix(mark) {
