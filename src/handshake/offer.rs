@@ -16,11 +16,11 @@ use super::{
 };
 use crate::agreed::Deflate;
 
-/// The setting, as a number and a value, by which a server of HTTP/2 (RFC 8441 §3) or HTTP/3
-/// (RFC 9220 §3) announces that it takes extended CONNECT requests. Both call it
+/// The setting by which a server of HTTP/2 (RFC 8441 §3) or HTTP/3 (RFC 9220 §3) announces that it
+/// accepts extended CONNECT requests: its number and its value. Both RFCs call it
 /// SETTINGS_ENABLE_CONNECT_PROTOCOL.
 ///
-/// A server that has announced it never takes it back.
+/// A server never withdraws this announcement.
 pub const ENABLE_CONNECT_PROTOCOL: (u16, u32) = (0x8, 1);
 
 /// The options of a client's request: origin, subprotocols, compression, further headers.
@@ -45,13 +45,13 @@ pub struct Offer<'o> {
 }
 
 impl<'o> Offer<'o> {
-    /// Creates an offer without an origin, subprotocols, compression and further headers.
+    /// Creates an offer without an origin, subprotocols, compression or further headers.
     #[must_use]
     pub const fn new() -> Self {
         Offer { absolute_form: false, origin: None, subprotocols: &[], deflate: &[], headers: &[] }
     }
 
-    /// Sets the origin of the page that asks. A client that is not a browser needs none (§4.1).
+    /// Sets the origin of the page that opens the connection. Only browsers need one (§4.1).
     #[must_use]
     pub const fn origin(mut self, origin: &'o str) -> Self {
         self.origin = Some(origin);
@@ -66,13 +66,13 @@ impl<'o> Offer<'o> {
         self
     }
 
-    /// Sets the compression parameters to offer, most preferred first (RFC 7692 §5): usually
-    /// [`Deflate::OFFERS`], which opens with every kind of server.
+    /// Sets the compression parameters to offer, most preferred first (RFC 7692 §5). Usually these
+    /// are [`Deflate::OFFERS`], which work with every kind of server.
     ///
-    /// A server may choose one of them, with these parameters or tighter ones, or none. The
+    /// A server may accept one of them, with these parameters or tighter ones, or none. The
     /// response does not say which offer it accepts, so the client honours the restrictions of
     /// every offer that the response matches. Make more than one only if they ask different things
-    /// of the server, as those of [`Deflate::OFFERS`] do. What was agreed, if anything, is in
+    /// of the server, as those of [`Deflate::OFFERS`] do. The result is in
     /// [`Agreed::deflate`](crate::Agreed::deflate). A client that cannot go on without compression
     /// closes with [`MANDATORY_EXTENSION`](crate::CloseCode::MANDATORY_EXTENSION).
     #[must_use]
@@ -83,7 +83,8 @@ impl<'o> Offer<'o> {
     }
 
     /// Sets whether a request of HTTP/1.1 names the whole URI (`GET http://example.com/chat`), as
-    /// plain HTTP proxies require (RFC 9112 §3.2.2). The default is the path and the query alone.
+    /// plain HTTP proxies require (RFC 9112 §3.2.2). By default it names only the path and the
+    /// query.
     ///
     /// Send such a request to the proxy instead of the server. If the proxy supports CONNECT, ask
     /// it for a tunnel instead, and send a request in the default form through the tunnel. A `wss`
@@ -117,14 +118,14 @@ impl<'o> Offer<'o> {
         self
     }
 
-    /// Validates what the caller set, so that it can be written as it is.
+    /// Checks the caller's settings. Whatever passes can be written without escaping.
     fn check(&self, form: Form) -> Result<(), HeadError> {
         if self.origin.is_some_and(|origin| !is_origin(origin.as_bytes())) {
             return Err(HeadError::InvalidOrigin);
         }
         let mut names = self.subprotocols.iter();
         while let Some(name) = names.next() {
-            // §4.1: each is a token, and none is there twice.
+            // §4.1: each is a token, and no two are equal.
             if !is_token(name.as_bytes()) || names.as_slice().contains(name) {
                 return Err(HeadError::InvalidSubprotocol);
             }
@@ -133,10 +134,10 @@ impl<'o> Offer<'o> {
     }
 }
 
-/// A client's opening handshake in parts, for another HTTP stack to carry: the request, and the
+/// A client's opening handshake in parts, for use with another HTTP stack: the request, and the
 /// validation of the response.
 ///
-/// A [`ClientHandshake`](super::ClientHandshake) does the same in the bytes of HTTP/1.1.
+/// [`ClientHandshake`](super::ClientHandshake) does the same in the bytes of HTTP/1.1.
 ///
 /// ```
 /// use websocket_proto::handshake::{Offer, ClientRequest, Response, Target};
@@ -175,12 +176,13 @@ pub struct ClientRequest<'o> {
 impl<'o> ClientRequest<'o> {
     /// Creates an Upgrade of HTTP/1.1.
     ///
-    /// `nonce` is 16 random bytes, drawn for this handshake and no other (§4.1), such as those of
+    /// `nonce` is 16 random bytes, drawn for this handshake alone (§4.1), such as those of
     /// `handshake::nonce`.
     ///
     /// # Errors
     ///
-    /// - [`HeadError::InvalidOrigin`], [`HeadError::InvalidSubprotocol`]: they may not be offered.
+    /// - [`HeadError::InvalidOrigin`], [`HeadError::InvalidSubprotocol`]: a part of `offer` may not
+    ///   be offered.
     /// - [`HeadError::InvalidHeader`], [`HeadError::ProtectedHeader`]: a header may not be sent.
     pub fn upgrade(
         target: &Target<'o>,
@@ -198,16 +200,16 @@ impl<'o> ClientRequest<'o> {
     ///
     /// # Errors
     ///
-    /// - [`HeadError::ConnectNotEnabled`]: it has not, and another server would take the request
-    ///   for a broken one.
-    /// - Those of [`upgrade`](ClientRequest::upgrade); [`HeadError::InvalidHeader`] also where the
-    ///   name of a header has an upper-case letter.
+    /// - [`HeadError::ConnectNotEnabled`]: `enabled` is false. A server without the setting would
+    ///   take the request for a malformed one.
+    /// - Those of [`upgrade`](ClientRequest::upgrade); [`HeadError::InvalidHeader`] also if a header
+    ///   name has an upper-case letter.
     pub fn connect(
         target: &Target<'o>,
         offer: &Offer<'o>,
         enabled: bool,
     ) -> Result<Self, HeadError> {
-        // RFC 8441 §3, RFC 9220 §3: not before the server's setting was received.
+        // RFC 8441 §3, RFC 9220 §3: only after the server's setting was received.
         if !enabled {
             return Err(HeadError::ConnectNotEnabled);
         }
@@ -221,7 +223,7 @@ impl<'o> ClientRequest<'o> {
     /// An [`upgrade`](ClientRequest::upgrade) has a key already. A
     /// [`connect`](ClientRequest::connect) needs none, because RFC 8441 §5 leaves the key out. Set
     /// one for gateways that translate the request to HTTP/1.1 and do not make a key themselves.
-    /// The response to a CONNECT is not checked for an answer to the key.
+    /// The answer to the key of a CONNECT is not checked.
     #[must_use]
     pub fn key(mut self, nonce: [u8; 16]) -> Self {
         self.key = Some(key::encode_key(nonce));
@@ -247,23 +249,23 @@ impl<'o> ClientRequest<'o> {
         }
     }
 
-    /// Returns the scheme in terms of HTTP, as `:scheme` has it.
+    /// Returns the HTTP scheme, which is the value of `:scheme`: `https` or `http`.
     #[must_use]
     pub const fn scheme(&self) -> &'static str {
         // RFC 8441 §5: `https` for `wss`, `http` for `ws`.
         if self.target.secure() { "https" } else { "http" }
     }
 
-    /// Returns the host, and the port if it is not the scheme's own, as Host and `:authority` have
-    /// it.
+    /// Returns the host, and the port if it is not the scheme's default: the value of Host and of
+    /// `:authority`.
     #[must_use]
     pub fn authority(&self) -> impl fmt::Display + use<'o> {
         self.target.authority()
     }
 
-    /// Returns the path and the query, as the target of a GET and `:path` have it. A plain HTTP
+    /// Returns the path and the query: the target of a GET and the value of `:path`. A plain HTTP
     /// proxy requires the whole URI, so put [`scheme`](ClientRequest::scheme) and
-    /// [`authority`](ClientRequest::authority) before it.
+    /// [`authority`](ClientRequest::authority) before the path.
     #[must_use]
     pub const fn resource(&self) -> Resource<'o> {
         self.target.resource()
@@ -277,7 +279,7 @@ impl<'o> ClientRequest<'o> {
 
     /// Writes the target of a request line.
     pub(super) fn write_target(&self, out: &mut dyn Write) -> fmt::Result {
-        // RFC 9112 §3.2.1, §3.2.2: the origin form, or to a proxy the absolute one.
+        // RFC 9112 §3.2.1, §3.2.2: the origin form, or for a proxy the absolute one.
         // RFC 8441 §4: a CONNECT has all parts of a URI.
         if self.offer.absolute_form || self.form == Form::Connect {
             out.write_str(self.scheme())?;
@@ -287,9 +289,9 @@ impl<'o> ClientRequest<'o> {
         self.resource().write(out)
     }
 
-    /// The header fields in a type that writes itself without `fmt`.
+    /// Returns the header fields in a type that can be written without `fmt`.
     pub(super) fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
-        // §4.1: what a request consists of. RFC 8441 §5: a CONNECT has neither of these.
+        // §4.1: the fields of a request. RFC 8441 §5: a CONNECT has none of these three.
         let upgrade = (self.form == Form::Upgrade).then(|| {
             [
                 ("Host", FieldValue::Authority(self.target.parts())),
@@ -319,9 +321,10 @@ impl<'o> ClientRequest<'o> {
     /// proves by itself that the server understood it.
     ///
     /// # Errors
+    ///
     /// [`HandshakeError`] says which rule the response breaks. The client drops the transport, or
-    /// resets the stream: there is no connection that could be closed (§7.1.4). An interim
-    /// response, which the stack should have kept to itself, is an
+    /// resets the stream, because there is no connection yet to close (§7.1.4). An interim
+    /// response, which the stack should not have passed on, is an
     /// [`InvalidStatus`](HandshakeError::InvalidStatus).
     pub fn validate<'h, H: Fields<'h>>(
         &self,
@@ -333,7 +336,7 @@ impl<'o> ClientRequest<'o> {
         Ok(Response::new(self.form, status, agreed, headers))
     }
 
-    /// Returns what a response to this request has to fit. The key of a CONNECT is left out,
+    /// Returns the criteria for responses to this request. The key of a CONNECT is left out,
     /// because its answer is not checked.
     pub(super) fn criteria(&self) -> Criteria<'o> {
         let key = self.key.as_ref().filter(|_| self.form == Form::Upgrade);

@@ -1,4 +1,4 @@
-//! Heads that are sent: the checks on what the caller adds, and the responses that refuse.
+//! Writing heads: the checks of the caller's header lines, and the responses that refuse.
 //!
 //! A head is checked first, then counted, then written, so that an error leaves nothing in the
 //! output. Nothing is escaped, because all parts were checked before: the caller's lines by
@@ -22,8 +22,9 @@ use crate::{
 /// a foreign origin, 404 for an unknown path (§4.2.2).
 ///
 /// `Connection: close` and `Content-Length` are added. A 426 also names the protocol and the
-/// version that are supported (§4.4). Afterwards the server writes the output, shuts the transport
-/// for writing, and drops it once the peer has closed its side; no Close frame is sent (§7.2.2).
+/// version that are supported (§4.4). Afterwards write the output, shut down the writing side of
+/// the transport, and drop the transport when the peer has closed its side. No Close frame is sent
+/// (§7.2.2).
 ///
 /// ```
 /// let mut out = Vec::new();
@@ -60,8 +61,8 @@ pub fn reject(
     refuse(status, headers, body, out)
 }
 
-/// Appends a response that refuses the handshake. `headers` are not checked: they are the library's
-/// own, or passed [`check_headers`].
+/// Appends a response that refuses the handshake. `headers` are the library's own, or have passed
+/// [`check_headers`].
 fn refuse(
     status: u16,
     headers: &[(&str, &str)],
@@ -72,14 +73,14 @@ fn refuse(
         write!(head, "HTTP/1.1 {status} {}\r\n", reason(status))?;
         if status == 426 {
             for (name, value) in UPGRADE_REQUIRED {
-                // RFC 9112 §9.6: in these bytes the response is the last of its connection.
+                // RFC 9112 §9.6: this response is the last one of its HTTP connection.
                 let close = if name == "Connection" { ", close" } else { "" };
                 write!(head, "{name}: {value}{close}\r\n")?;
             }
         } else {
             head.write_str("Connection: close\r\n")?;
         }
-        // RFC 9110 §8.6: a 204 has no length, and a 304 has that of another response.
+        // RFC 9110 §8.6: a 204 has no length, and a 304 would state that of another response.
         if !matches!(status, 204 | 304) {
             write!(head, "Content-Length: {}\r\n", body.len())?;
         }
@@ -88,8 +89,7 @@ fn refuse(
     Ok(())
 }
 
-/// What a 426 names: the protocol (RFC 9110 §15.5.22) and the version that is supported (§4.2.2,
-/// §4.4).
+/// The fields of a 426: the protocol (RFC 9110 §15.5.22) and the supported version (§4.2.2, §4.4).
 const UPGRADE_REQUIRED: [(&str, &str); 3] =
     [("Upgrade", "websocket"), ("Connection", "Upgrade"), SUPPORTED_VERSION];
 
@@ -103,7 +103,7 @@ impl HandshakeError {
         match self {
             // RFC 9110 §15.5.6: a 405 lists the methods that are allowed.
             HandshakeError::MethodNotAllowed => &[("Allow", "GET")],
-            // §4.2.2: no version that is understood, so the answer names one that is.
+            // §4.2.2: the version was not understood, so the answer names the supported one.
             HandshakeError::InvalidVersion(_) => &[SUPPORTED_VERSION],
             HandshakeError::UpgradeMissing | HandshakeError::UnsupportedVersion(_) => {
                 &UPGRADE_REQUIRED
@@ -112,11 +112,11 @@ impl HandshakeError {
         }
     }
 
-    /// Returns the status that answers the fault over HTTP/2 and HTTP/3.
+    /// Returns the status to answer with over HTTP/2 and HTTP/3.
     #[must_use]
     pub const fn connect_status(self) -> u16 {
         match self.status() {
-            // RFC 9110 §15.5.22: a 426 has an Upgrade, which is of HTTP/1.1 only.
+            // RFC 9110 §15.5.22: a 426 has an Upgrade field, which only HTTP/1.1 allows.
             426 => 400,
             status => status,
         }
@@ -127,7 +127,7 @@ impl HandshakeError {
     pub const fn connect_headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             HandshakeError::MethodNotAllowed => &[("allow", "CONNECT")],
-            // §4.2.2, §4.4: the version that is supported.
+            // §4.2.2, §4.4: the answer names the supported version.
             HandshakeError::InvalidVersion(_) | HandshakeError::UnsupportedVersion(_) => {
                 &[("sec-websocket-version", "13")]
             }
@@ -135,15 +135,14 @@ impl HandshakeError {
         }
     }
 
-    /// Appends the response to a request with this fault, in the bytes of HTTP/1.1: its
-    /// [`status`](Self::status), and the [`headers`](Self::headers) that belong to it. Go on as
-    /// after [`reject`].
+    /// Appends the HTTP/1.1 response to a request with this fault: the [`status`](Self::status) and
+    /// the [`headers`](Self::headers) that belong to it. Go on as after [`reject`].
     ///
     /// # Errors
     ///
-    /// [`HeadError::Full`]: `out` has no room; nothing was written.
+    /// [`HeadError::Full`]: `out` has no room. Nothing was written.
     pub fn respond(self, out: &mut (impl Output + ?Sized)) -> Result<(), HeadError> {
-        // Those of a 426 are written by `refuse`.
+        // `refuse` writes the headers of a 426.
         let headers = if self.status() == 426 { &[] } else { self.headers() };
         refuse(self.status(), headers, b"", out)
     }
@@ -151,8 +150,8 @@ impl HandshakeError {
 
 /// Appends what `write` writes, and `body`: all of it or nothing.
 ///
-/// `write` runs twice, once to be counted and once into the room that was made for it, so it has to
-/// write the same both times.
+/// `write` runs twice, once to count its bytes and once to write them into the reserved room, so it
+/// has to write the same both times.
 pub(super) fn emit(
     out: &mut (impl Output + ?Sized),
     body: &[u8],
@@ -167,7 +166,7 @@ pub(super) fn emit(
     Ok(())
 }
 
-/// Validates the header lines that a caller adds. Whatever passes can be written as it is.
+/// Checks the header lines that a caller adds. Whatever passes can be written without escaping.
 pub(super) fn check_headers(form: Form, headers: &[(&str, &str)]) -> Result<(), HeadError> {
     for (index, (name, value)) in headers.iter().enumerate() {
         // RFC 9110 §5.1, §5.5: a CR or LF let through here would start a line of its own.
@@ -178,7 +177,7 @@ pub(super) fn check_headers(form: Form, headers: &[(&str, &str)]) -> Result<(), 
         if form == Form::Connect && !is_lower_token(name) {
             return Err(HeadError::InvalidHeader(index));
         }
-        // §4.1: what a caller adds never overrides what the handshake says.
+        // §4.1: the caller's lines never override those of the handshake.
         if is_protected(name) {
             return Err(HeadError::ProtectedHeader(index));
         }
@@ -200,7 +199,7 @@ pub(super) fn write_headers<'a>(
     head.write_str("\r\n")
 }
 
-/// The value of a field that is sent. It prints as it is written.
+/// The value of a field in a head that is written. `Display` gives the same text.
 #[derive(Clone, Copy)]
 pub(super) enum FieldValue<'a> {
     Text(&'a str),
@@ -216,7 +215,7 @@ impl<'a> From<&'a str> for FieldValue<'a> {
 }
 
 impl FieldValue<'_> {
-    /// Writes the value. Text goes straight to `out`, because formatting it takes several times as
+    /// Writes the value. Text goes straight to `out`, because formatting takes several times as
     /// long.
     fn write(self, out: &mut dyn Write) -> fmt::Result {
         match self {
@@ -234,7 +233,7 @@ impl fmt::Display for FieldValue<'_> {
     }
 }
 
-/// Writes elements with a comma between two (RFC 9110 §5.6.1).
+/// Writes elements separated by commas (RFC 9110 §5.6.1).
 fn write_list(
     out: &mut dyn Write,
     elements: impl Iterator<Item = impl fmt::Display>,
@@ -244,7 +243,7 @@ fn write_list(
         .try_for_each(|(at, element)| write!(out, "{}{element}", if at == 0 { "" } else { ", " }))
 }
 
-/// Counts what is written.
+/// A writer that only counts bytes.
 struct Count(usize);
 
 impl Write for Count {
@@ -254,7 +253,7 @@ impl Write for Count {
     }
 }
 
-/// Appends what is written, within the room that was reserved.
+/// A writer that appends to an output, within the reserved room.
 struct Append<'o, O: ?Sized>(&'o mut O);
 
 impl<O: Output + ?Sized> Write for Append<'_, O> {
@@ -264,7 +263,7 @@ impl<O: Output + ?Sized> Write for Append<'_, O> {
     }
 }
 
-/// The usual words after a status. They carry no meaning and may be missing (RFC 9112 §4).
+/// Returns the usual reason phrase for a status. It has no meaning and may be empty (RFC 9112 §4).
 const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
