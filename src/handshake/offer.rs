@@ -202,8 +202,8 @@ impl<'o> ClientRequest<'o> {
     ///
     /// - [`HeadError::ConnectNotEnabled`]: `enabled` is false. A server without the setting would
     ///   take the request for a malformed one.
-    /// - Those of [`upgrade`](ClientRequest::upgrade); [`HeadError::InvalidHeader`] also if a header
-    ///   name has an upper-case letter.
+    /// - Those of [`upgrade`](ClientRequest::upgrade); [`HeadError::InvalidHeader`] also if the
+    ///   name of a header has an upper-case letter.
     pub fn connect(
         target: &Target<'o>,
         offer: &Offer<'o>,
