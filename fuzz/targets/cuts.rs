@@ -1,5 +1,5 @@
-//! However the same bytes are split, events and output are the same. So are messages, also if they
-//! stay in the input until they are complete, or are read into their own memory.
+//! Events and output do not depend on how the input is split. Neither do messages, whether they are
+//! gathered, left in the input until they are complete, or read into their own memory.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
@@ -24,7 +24,7 @@ fn compare<R: Role>(role: fn() -> R, agreed: Agreed, bytes: &[u8], cuts: &[u8]) 
     let (gathered, _) = messages(&mut new(), None, &chunks);
     assert_eq!(gathered, read(&mut new(), &chunks));
     let (mut seen, is_left) = messages(&mut new(), Some(capacity), &chunks);
-    // What stays in the input is validated, and found to need an inflater, when it is complete.
+    // A message that stays in the input fails for these reasons only when it is complete.
     const LATE: [&str; 2] = ["Failed(Violation(InvalidUtf8))", "Failed(Internal(NoInflater))"];
     if is_left && gathered.len() == seen.len() + 1 {
         seen.extend(gathered.last().filter(|last| LATE.contains(&&***last)).cloned());
@@ -33,8 +33,8 @@ fn compare<R: Role>(role: fn() -> R, agreed: Agreed, bytes: &[u8], cuts: &[u8]) 
     assert_eq!(whole, drive(&mut new(), chunks));
 }
 
-/// What is received in whole messages, with a buffer of so many bytes for those that are cut, and
-/// whether one was left there.
+/// Returns the messages that are received, and whether part of one is still in the input. With a
+/// `capacity`, a partly received message stays in an input buffer of so many bytes.
 fn messages<R: Role>(
     connection: &mut Connection<R>,
     capacity: Option<usize>,
@@ -57,7 +57,7 @@ fn messages<R: Role>(
     (seen, !buffer.is_empty())
 }
 
-/// What is received in whole messages, of which the binary ones are read into their memory.
+/// Returns the messages that are received if binary payloads are read into the message's memory.
 fn read<R: Role>(connection: &mut Connection<R>, chunks: &[&[u8]]) -> Vec<String> {
     let (mut memory, mut seen) = ([0; 1000], Vec::new());
     let mut messages = Messages::lent(&mut memory);

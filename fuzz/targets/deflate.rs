@@ -1,9 +1,9 @@
 //! Arbitrary bytes as compressed messages, received in every way and with several splits. The
-//! results are those of a naive inflater and of the standard library's validation of UTF-8.
+//! results equal those of a naive inflater and of the standard library's UTF-8 validation.
 //!
-//! The bytes before an error are delivered, as far as the limit allows, and text only up to its
-//! first invalid byte. Then the connection fails: for that byte, else for the first byte over the
-//! limit, else for the error.
+//! Data before an error is delivered up to the limit, and text only up to its first invalid byte.
+//! Then the connection fails. The reason is that byte, else the limit if the data exceeds it, else
+//! the error.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
@@ -17,8 +17,8 @@ use websocket_proto::{Agreed, Client, Config, Connection, Deflate, ZlibDecompres
 
 const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
 
-/// What is delivered of a message that inflates to `data`, and how it fails; `whole` tells that there
-/// is no fault behind.
+/// Returns which part of a message that inflates to `data` is delivered, and how the message fails.
+/// `whole` says that no error follows the data.
 fn judge(text: bool, data: &[u8], limit: usize, whole: bool) -> (&[u8], Option<Violation>) {
     let fits = &data[..limit.min(data.len())];
     let error = if text { str::from_utf8(fits).err() } else { None };
@@ -35,15 +35,15 @@ fn judge(text: bool, data: &[u8], limit: usize, whole: bool) -> (&[u8], Option<V
 #[derive(Default)]
 struct Expected {
     messages: Vec<String>,
-    /// What is delivered of the message that fails.
+    /// The delivered part of the message that fails.
     part: Vec<String>,
-    /// How it fails: in one of these ways.
+    /// The violations that it may fail with.
     failed: Vec<String>,
 }
 
 fn expect(messages: &[(bool, Vec<&[u8]>)], takeover: bool, shared: bool, limit: usize) -> Expected {
     let (mut expected, mut window) = (Expected::default(), Vec::new());
-    // The most compressed bytes of a frame, and of what is gathered for a shared codec.
+    // The limit on the compressed bytes of a frame, and of a message gathered for a shared codec.
     let most = limit + limit / 8 + 64;
     for (text, fragments) in messages {
         let refused = match fragments.iter().position(|fragment| fragment.len() > most) {
@@ -62,13 +62,13 @@ fn expect(messages: &[(bool, Vec<&[u8]>)], takeover: bool, shared: bool, limit: 
             && !payload.ends_with(&TAIL)
             && !blocks.is_some_and(|blocks| blocks.ended)
         {
-            // What the sender left out completes a block, and is none of its data.
+            // The bytes that the sender left out complete a block without adding data.
             whole = inflate(&[&payload, &TAIL[..]].concat(), &mut again).is_some()
                 && again.len() == window.len();
         }
         let (delivered, failed) = judge(*text, &window[start..], limit, whole && refused.is_none());
         let failed = match (failed, refused) {
-            // The naive inflater does not tell data that is corrupt from data that was to go on.
+            // The naive inflater cannot distinguish corrupt data from truncated data.
             (Some(InvalidPayload), Some(_)) if !whole => vec![InvalidPayload, MessageTooBig],
             (Some(InvalidPayload), Some(_)) => vec![MessageTooBig],
             (failed, _) => Vec::from_iter(failed),

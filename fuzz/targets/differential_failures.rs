@@ -1,5 +1,5 @@
-//! Tungstenite fails in the same frame as we do, for the same reason, and never where we do not. Where
-//! we fail and it goes on, waits, or gives another reason, the frame breaks a rule listed below.
+//! Tungstenite fails at the same frame as this crate and for the same reason. If only this crate
+//! fails, or the reasons differ, the frame breaks a rule listed below.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
@@ -12,17 +12,17 @@ use libfuzzer_sys::fuzz_target;
 use websocket_proto::Violation;
 
 impl Frame<'_> {
-    /// Whether tungstenite has no such rule, or keeps it otherwise, and the frame breaks it.
+    /// Whether the frame breaks this rule in a way that tungstenite does not check.
     fn is_unknown(&self, violation: Violation) -> bool {
         let (bytes, enough) = self.length_bytes();
         match violation {
-            // §5.2: the shortest form. It takes a length in any.
+            // §5.2: a length has the shortest form. Tungstenite accepts every form.
             Violation::LengthNotMinimal => bytes > enough,
-            // §5.5: 125 bytes at most, so no longer form. It looks at the number, not at the form.
+            // §5.5: at most 125 bytes, so no longer form. Tungstenite checks the number alone.
             Violation::ControlTooLong => self.declared() <= 125 && bytes > 0,
-            // §5.2: the top bit is 0. To it the length is a number, and one over its limit.
+            // §5.2: the top bit is 0. To tungstenite such a length is merely over the limit.
             Violation::LengthOverflow => self.has_top_bit(),
-            // §7.4: a code that may not be sent. See `REPLACED`.
+            // §7.4: some codes may not be sent. Tungstenite does not fail: see `REPLACED`.
             Violation::InvalidCloseCode(code) => {
                 matches!(code, 0..=999 | 1004..=1006 | 1015..=2999 | 5000..)
             }
@@ -30,8 +30,8 @@ impl Frame<'_> {
         }
     }
 
-    /// Whether both may fail at this frame, we for `ours` and tungstenite for `theirs`: it has more
-    /// than one fault, and we tell the one that comes first in it (§7.1.7: at once).
+    /// Whether one frame may fail with `ours` here and with `theirs` in tungstenite. Such a frame
+    /// has several faults, and this crate reports the first one (§7.1.7: immediately).
     fn has_both(&self, ours: Violation, theirs: Violation) -> bool {
         use Violation::*;
         let first = matches!(
@@ -41,16 +41,16 @@ impl Frame<'_> {
         let second = matches!(ours, UnmaskedFrame | MaskedFrame | ControlTooLong);
         match theirs {
             _ if ours == theirs => true,
-            // Of that it tells nothing, but what it finds behind the header, or of its length.
+            // Tungstenite misses our fault, and reports one of the length or of the payload.
             MessageTooBig | ControlTooLong | InvalidUtf8 | InvalidCloseReason
             | TruncatedCloseCode
                 if self.is_unknown(ours) =>
             {
                 true
             }
-            // It looks at the length of a frame first, if not at the opcode,
+            // Tungstenite checks the opcode, then the length, a client's missing mask, the reserved
+            // bits, a server's mask, and the rest.
             MessageTooBig => (self.declared() > LIMIT || self.has_top_bit()) && (first || second),
-            // then at the mask of a client, the bits, the mask of a server, and the rest.
             UnmaskedFrame => first,
             MaskedFrame => first && ours != ReservedBit,
             _ => false,
@@ -58,7 +58,7 @@ impl Frame<'_> {
     }
 }
 
-/// Compares what came of the frames here with what comes of them there.
+/// Compares the results of this crate with those of tungstenite.
 fn compare(frames: &[Frame<'_>], ours: &Seen, run: &dyn Fn(&[Frame<'_>]) -> Seen) {
     let theirs = run(frames);
     let Some((at, violation)) = ours.1 else { return assert_eq!(theirs.1, None) };
@@ -69,11 +69,11 @@ fn compare(frames: &[Frame<'_>], ours: &Seen, run: &dyn Fn(&[Frame<'_>]) -> Seen
             after.is_empty() && frame.has_both(violation, reason)
         }
         Some((their, _)) if their < at => false,
-        // tungstenite checks a frame once it has fully arrived, except its opcode and its length.
+        // Tungstenite checks a frame once it has fully arrived, except its opcode and its length.
         None if frame.is_short() && after.is_empty() => match violation {
             Violation::ReservedOpcode | Violation::LengthOverflow => false,
             Violation::MessageTooBig if frame.declared() > LIMIT => false,
-            // So it has to find the same once it is there.
+            // It has to find the same fault once the frame has arrived.
             _ => {
                 let payload = [frame.payload, &[b'a'; 15][..frame.more.into()]].concat();
                 let whole = Frame { payload: &payload, more: 0, ..*frame };

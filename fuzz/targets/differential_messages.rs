@@ -1,4 +1,5 @@
-//! Tungstenite receives the same messages from the same frames, up to the first that we refuse.
+//! Tungstenite receives the same messages from the same frames, up to the first that this crate
+//! refuses.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
@@ -13,14 +14,14 @@ fn compare(ours: &Seen, theirs: &Seen) {
     let (mut messages, all) = (ours.0.clone(), &theirs.0);
     match (ours.1, theirs.1) {
         (None, _) => {
-            // 1014 is in the registry of IANA, and unknown to it.
+            // IANA has registered 1014, but tungstenite does not know it.
             if let Some(last) = messages.last_mut().filter(|last| last.starts_with("close 1014 ")) {
                 *last = REPLACED.to_owned();
             }
             assert_eq!(&messages, all);
         }
         (Some((at, _)), Some((their, _))) if their <= at => assert_eq!(&messages, all),
-        // It may go on behind the frame that we refuse.
+        // Tungstenite may go on after the frame that this crate refuses.
         _ => assert!(all.starts_with(&messages), "{ours:?} {theirs:?}"),
     }
 }

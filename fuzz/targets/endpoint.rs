@@ -1,6 +1,6 @@
-//! An endpoint beside the core, which is driven by hand. For all input, however it is split, and at
-//! all times, both give the same events, output, steps and deadlines. The driver ticks at each
-//! deadline, and never sleeps so long that it was suspended.
+//! Compares an endpoint with the core driven by hand. For all input, splits and times, both give
+//! the same events, output, steps and deadlines. The driver ticks at each deadline, and never
+//! sleeps long enough to count as suspended.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
@@ -28,7 +28,7 @@ enum Step<'a> {
     Frame(u8, &'a [u8], [u8; 4]),
     Raw(&'a [u8]),
     Eof,
-    /// So many quarters of a second pass, and the time is told so often.
+    /// Advances the clock by so many quarters of a second, and ticks up to three times.
     Tick(u8, u8),
     Write(u8),
     WriteAll,
@@ -43,12 +43,12 @@ const REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
-/// How far the hand is.
+/// The phase of a [`Hand`].
 #[derive(PartialEq)]
 enum Stage {
     Head,
     Open,
-    /// A refusal is to be written, or was, and then the writing side was ended.
+    /// A refusal is written; the flag says whether the writing side was ended after it.
     Refused(bool),
     Over,
 }
@@ -63,7 +63,7 @@ struct Hand<R> {
     deadlines: Option<(Deadlines, Duration, bool)>,
     out: Vec<u8>,
     eof: bool,
-    /// Output waited at the latest tick, and no write was reported since.
+    /// Output was waiting at the latest tick, and no write was reported since.
     unreported: bool,
 }
 
@@ -292,7 +292,7 @@ impl<R: Role> Drive for Hand<R> {
 /// An endpoint, driven in one of several ways.
 struct Driven<R> {
     ws: Endpoint<R>,
-    /// How long the parts of the input are.
+    /// The length of each part of the input, in bytes.
     part: usize,
     ready: bool,
     buffer: bool,
@@ -469,9 +469,9 @@ fuzz_target!(|input: (u8, u8, Vec<Step<'_>>)| {
     let (flags, part, steps) = input;
     let part = usize::from(part).max(1);
     let (ready, buffer) = (flags & 1 != 0, flags & 2 != 0);
-    // Long payloads are read into the memory of their messages.
+    // Only long payloads are read into the memory of their messages.
     let times = if flags & 16 != 0 { 512 } else { 1 };
-    // No output is ever too much for these.
+    // No output reaches these marks.
     let options = Options::new().water_marks(usize::MAX, usize::MAX);
     let open = flags & 4 != 0;
     if flags & 8 != 0 {

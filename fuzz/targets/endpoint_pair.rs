@@ -1,6 +1,6 @@
-//! Two endpoints over a wire that splits, delays and ends, with a clock, backpressure and
-//! compression: what was sent before an end arrives, once and in order, and both sides report the
-//! same end.
+//! Two endpoints with a clock, backpressure and compression, over a wire that splits, delays and
+//! ends. All messages sent before an end arrive once and in order, and both sides report the same
+//! end.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
@@ -26,24 +26,25 @@ enum Call<'a> {
     Ping(&'a [u8]),
     Close(u16, &'a str),
     Accept,
-    /// So many bytes go from the output to the wire.
+    /// Moves so many bytes from the output to the wire.
     Write(u16),
-    /// So many bytes come from the wire; with the flag, by way of `ready` or of the endpoint's
-    /// buffer.
+    /// Receives so many bytes from the wire. The flags add the endpoint's own buffer (1), calls of
+    /// `ready` (2) and replies (4).
     Read(u16, u8),
-    /// So many milliseconds pass for both.
+    /// Advances the clock of both sides by so many milliseconds.
     Tick(u16),
     Abort,
 }
 
 struct Side<R> {
     ws: Endpoint<R>,
-    /// Written, and on the way to the other side.
+    /// Bytes on the way to the other side.
     wire: VecDeque<u8>,
-    /// What the other side has to receive, and the message that is open.
+    /// Messages that the other side has yet to receive.
     expected: VecDeque<Vec<u8>>,
+    /// The message of which fragments were sent, but not the last one.
     open: Option<Vec<u8>>,
-    /// Nothing more is written: the transport was dropped, or its writing side was ended.
+    /// Whether the transport was dropped, or its writing side was ended.
     ended: bool,
     dropped: bool,
 }
@@ -62,7 +63,7 @@ impl Accept for Server {
 
 impl Accept for Client<Keys> {}
 
-/// A message as the other side has to see it.
+/// Returns a message in the form that both sides are compared in.
 fn message(kind: u8, data: &[u8]) -> Vec<u8> {
     [&[kind], data].concat()
 }
@@ -177,7 +178,7 @@ impl<R: Role + Accept> Side<R> {
             }
         }
         assert!(input.is_empty());
-        // The end comes behind all that was written.
+        // The end comes after everything that was written.
         if other.ended && other.wire.is_empty() {
             self.ws.receive_eof();
         }
@@ -226,7 +227,7 @@ fuzz_target!(|input: (u8, u8, Vec<(bool, Call<'_>)>)| {
         }
     }
 
-    // Everything that is under way arrives, while no time passes.
+    // Everything on the way arrives, while no time passes.
     let aborted = calls.iter().any(|(_, call)| matches!(call, Call::Abort));
     let limited = |ws: &Option<websocket_proto::endpoint::Ending>| {
         ws.as_ref().is_some_and(|ending| ending.cause.is_some())
@@ -250,7 +251,7 @@ fuzz_target!(|input: (u8, u8, Vec<(bool, Call<'_>)>)| {
                 assert!(server.closure.clean && client.closure.clean, "{server}; {client}");
                 assert_eq!(server.closure.sent, Some(client.closure.code));
                 assert_eq!(client.closure.sent, Some(server.closure.code));
-                // The reasons arrive, too.
+                // The reasons of both Closes arrive, too.
                 for (from, to) in [(server, client), (client, server)] {
                     assert_eq!(from.sent, to.received);
                 }
@@ -259,7 +260,7 @@ fuzz_target!(|input: (u8, u8, Vec<(bool, Call<'_>)>)| {
         }
     }
 
-    // Whatever happened, both end once time passes, and take few turns for it.
+    // In all cases, both sides end within a few turns once time passes.
     for _ in 0..100 {
         let next = [server.ws.deadline(), client.ws.deadline()].into_iter().flatten().min();
         now = next.unwrap_or(now).max(now);

@@ -1,6 +1,6 @@
-//! Arbitrary bytes as a response: the same result whole and byte by byte, with the same bytes left
-//! after the head, or all of them if there is no response. Nothing that was not offered is ever
-//! accepted.
+//! Arbitrary bytes as a response. Received whole and byte by byte, they give the same result and
+//! leave the same bytes after the head, or all bytes if there is no response. Only what was offered
+//! is ever accepted.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

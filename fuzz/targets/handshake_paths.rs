@@ -1,6 +1,6 @@
-//! Arbitrary bytes as a head, received whole and with the first byte before the others: the quick
-//! path and the strict one give the same result, return the same head, answer with the same bytes
-//! and leave the same bytes in the input, for all limits.
+//! Arbitrary bytes as a head, received whole (the quick path) and with the first byte before the
+//! others (the strict path). For all limits, both paths give the same result, return the same head,
+//! answer with the same bytes and leave the same bytes in the input.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u8, u16, &[u8])| {
     let (limits, max_head, bytes) = input;
-    // A limit of its own, or one that is near the length.
+    // The default limit, any limit, or one near the length.
     let max_head = match limits >> 6 {
         0 => 16 << 10,
         1 => usize::from(max_head),

@@ -1,5 +1,5 @@
-//! Arbitrary bytes as a request: the same result however it is split, with the same bytes left
-//! after the head, or all of them if there is no request. Every request that is accepted gets a
+//! Arbitrary bytes as a request. However they are split, they give the same result and leave the
+//! same bytes after the head, or all bytes if there is no request. Every accepted request gets a
 //! 101.
 #![no_main]
 
@@ -29,7 +29,7 @@ fuzz_target!(|input: (u16, &[u8])| {
         (verdict, [input, &bytes[front.len()..]].concat())
     };
     let whole = receive(&mut ServerHandshake::new(), bytes);
-    // A buffer that grows, and moves as it does.
+    // The buffer grows and moves between calls.
     let mut handshake = ServerHandshake::new();
     for end in usize::from(cut).min(bytes.len())..=bytes.len() {
         let result = receive(&mut handshake, &bytes[..end]);

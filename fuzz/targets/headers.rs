@@ -1,6 +1,6 @@
-//! Header fields that another stack parsed. For a request, the result is that of the same head in
-//! bytes, unless the bytes are no head, and the answer to a CONNECT has names in lower case. A
-//! response never sets a subprotocol or an extension that was not offered.
+//! Header fields that another stack parsed. A request gives the same result as the same head in
+//! bytes, if these form a head. The answer to a CONNECT has names in lower case. A response never
+//! sets a subprotocol or an extension that was not offered.
 #![no_main]
 
 use std::fmt::Write;
@@ -80,7 +80,7 @@ fuzz_target!(|fields: Vec<(Name<'_>, Value<'_>)>| {
     }
     let mut bytes = (head + "\r\n").into_bytes();
     let mut input = &mut bytes[..];
-    // A colon or a line break would end the name or the value early, in bytes.
+    // In bytes, a colon or a line break would end the name or the value early.
     let ends_early = |(name, value): &(String, String)| {
         name.contains([':', '\r', '\n']) || value.contains(['\r', '\n'])
     };
@@ -92,7 +92,7 @@ fuzz_target!(|fields: Vec<(Name<'_>, Value<'_>)>| {
                 assert_eq!(request.headers().iter().count(), fields.len());
                 assert_eq!(parts, Ok(summary(&request.response(&accept).unwrap())));
             }
-            // The stack that parsed the fields has judged these.
+            // The stack that parsed the fields has checked these rules.
             Err(ControlByte(_) | MalformedHeader | HeadTooLarge | TooManyHeaders) => {}
             Err(error) => assert_eq!(parts, Err(error)),
         }

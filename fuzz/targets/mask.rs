@@ -1,4 +1,4 @@
-//! Masking and unmasking with any key, length, alignment and split, compared with masking byte by
+//! Compares masking and unmasking, for any key, length, alignment and split, with masking byte by
 //! byte.
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Once everything has arrived and neither side was cut off, both sides are open, or both end cleanly
-//! with the code that the other one sent.
+//! When everything has arrived and neither side was cut off, both sides are open, or both ended
+//! cleanly with the code that the other one sent.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]

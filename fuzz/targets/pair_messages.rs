@@ -1,5 +1,6 @@
-//! Whatever is called on a connected pair, each side receives what the other sent before its Close,
-//! in this order, and nothing else; of the Pongs that answer its Pings at least the latest.
+//! Whatever is called on a connected pair, each side receives exactly the messages and Pings that
+//! the other sent before its Close, in order. Of the Pongs that answer its Pings, at least the
+//! latest arrives.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]

@@ -1,5 +1,5 @@
-//! A call that fails has a reason to, writes nothing, and leaves what the connection says of itself;
-//! without a masking key, no call writes anything.
+//! A call fails only for its documented reason. A failed call writes nothing and changes no state
+//! that the connection shows. Without a masking key, no call writes anything.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]

@@ -1,5 +1,4 @@
-//! Arbitrary bytes into both roles: every call makes progress, and no event comes after the last
-//! one.
+//! Arbitrary bytes into both roles: every call makes progress, and no event follows the last one.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]

@@ -1,5 +1,4 @@
-//! What one side sends, the other receives, for any operations, any split of the wire, and both
-//! directions.
+//! Each side receives exactly what the other sends, for any operations and any split of the wire.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
@@ -21,7 +20,7 @@ enum Operation<'a> {
     Close(u16, &'a str),
 }
 
-/// Sends what can be sent, and tells what the other side has to see.
+/// Sends what can be sent. Returns the bytes, and the events that the other side has to see.
 fn send<R: Role>(role: R, operations: &[Operation<'_>]) -> (Vec<u8>, Vec<String>) {
     let mut connection = Connection::new(role, &Config::new(), Agreed::new());
     let (mut out, mut expected, mut sent) = (Vec::new(), Canonical::default(), 0);
@@ -54,7 +53,7 @@ fn send<R: Role>(role: R, operations: &[Operation<'_>]) -> (Vec<u8>, Vec<String>
         };
         assert_eq!(result.is_ok(), out.len() > before);
         if matches!((operation, result), (Operation::Close(..), Ok(()))) {
-            break; // a pong may follow, which the other side does not look at
+            break; // a Pong may follow, which the other side ignores
         }
     }
     (out, expected.finish())

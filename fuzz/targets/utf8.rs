@@ -1,5 +1,5 @@
-//! Text in any fragments and reads: the result is that of the standard library, and invalid text
-//! fails at its first impossible byte.
+//! Text in any fragments and reads gives the result of the standard library, and invalid text fails
+//! at its first impossible byte.
 #![no_main]
 
 #[path = "../../tests/common/mod.rs"]
@@ -38,7 +38,6 @@ fuzz_target!(|input: (u8, Vec<&[u8]>)| {
         }
         fed += fragment.len();
     }
-    // How much of the text a reader that judges each byte needs to see.
     let verdict = std::str::from_utf8(&text);
     assert_eq!(whole, verdict.is_ok() && !fragments.is_empty());
     match verdict {
@@ -46,13 +45,14 @@ fuzz_target!(|input: (u8, Vec<&[u8]>)| {
         Err(error) => {
             assert_eq!(received.as_bytes(), &text[..error.valid_up_to()]);
             let failed = failed.expect("a violation");
+            // The first byte that no UTF-8 text can have at its position.
             let bad = (error.valid_up_to()..text.len())
                 .find(|&at| {
                     let seen = std::str::from_utf8(&text[..=at]);
                     seen.is_err_and(|error| error.error_len().is_some())
                 })
                 .unwrap_or(text.len());
-            // Within the read that brought the impossible byte.
+            // The failure comes with the read that brought this byte.
             assert!(failed <= bad + usize::from(cut).max(1), "{failed} {bad}");
         }
     }

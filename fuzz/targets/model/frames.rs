@@ -1,4 +1,4 @@
-//! Frames, mostly what a correct peer would send, and what this crate and tungstenite make of them.
+//! Frames, mostly like those of a correct peer, and how this crate and tungstenite receive them.
 
 #![allow(dead_code, reason = "each target uses a part of it")]
 
@@ -16,15 +16,16 @@ use websocket_proto::{
 /// The longest message, in bytes.
 pub const LIMIT: usize = 300;
 
-/// What tungstenite makes of a Close whose code it refuses: no failure, but a Close of its own.
+/// What tungstenite reports for a Close whose code it refuses. It does not fail.
 pub const REPLACED: &str = "close 1002 Protocol violation";
 
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Frame<'a> {
     pub first: u8,
-    /// How the length is written.
+    /// Selects the form of the length: see [`length_bytes`](Frame::length_bytes).
     pub form: u8,
-    /// How much longer it claims to be, if this is the last frame and it is less than 16.
+    /// How many bytes of the declared payload are missing; none if this is over 15. Only the last
+    /// frame may be short.
     pub more: u8,
     pub payload: &'a [u8],
 }
@@ -38,7 +39,7 @@ impl Frame<'_> {
         self.payload.len() + if self.is_short() { usize::from(self.more) } else { 0 }
     }
 
-    /// Bytes of the length behind the first two, and how many would do.
+    /// Returns how many bytes of extended length are sent, and how many would suffice.
     pub fn length_bytes(&self) -> (usize, usize) {
         match (self.declared(), self.form) {
             (0..=125, 8..) => (0, 0),
@@ -54,7 +55,7 @@ impl Frame<'_> {
         self.length_bytes().0 == 8 && self.form == 0
     }
 
-    /// Mostly what a correct peer would send.
+    /// Returns the bytes of the frame.
     fn write(&self, masked: bool) -> Vec<u8> {
         let mut length = (self.declared() as u64).to_be_bytes();
         let mut frame = vec![self.first];
@@ -71,7 +72,7 @@ impl Frame<'_> {
         if masked { mask_with(&frame, [1, 2, 3, 4]) } else { frame }
     }
 
-    /// What tungstenite says of this frame, in our words.
+    /// Translates tungstenite's error for this frame into a violation.
     fn translate(&self, error: &Error) -> Violation {
         match error {
             Error::Capacity(_) => Violation::MessageTooBig,
@@ -94,7 +95,7 @@ impl Frame<'_> {
     }
 }
 
-/// What came of the frames: messages, and at which frame they ended in failure, and why.
+/// The messages that were received, and the index of the frame that failed with the reason.
 pub type Seen = (Vec<String>, Option<(usize, Violation)>);
 
 pub fn ours<R: Role>(role: R, frames: &[Frame<'_>], masked: bool) -> Seen {
@@ -172,7 +173,7 @@ pub fn theirs(role: protocol::Role, frames: &[Frame<'_>], masked: bool) -> Seen 
     (seen, None)
 }
 
-/// What came of the frames with each implementation, in both roles.
+/// Compares the results of both implementations, in both roles.
 pub fn both(
     masked: bool,
     frames: &[Frame<'_>],
@@ -184,7 +185,7 @@ pub fn both(
     check(&client, &|frames| theirs(protocol::Role::Client, frames, masked));
 }
 
-/// Behind a frame that is short there is nothing.
+/// Makes all frames but the last one complete.
 pub fn only_the_last_is_short(frames: &mut [Frame<'_>]) {
     frames.iter_mut().rev().skip(1).for_each(|frame| frame.more = 0);
 }

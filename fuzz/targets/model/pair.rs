@@ -1,5 +1,5 @@
-//! A connected pair, over a wire that cuts and delays, and the model of what each side sent. Any
-//! calls are made on it; the targets `pair_*` say what has to hold.
+//! A connected pair over a wire that splits and delays, and a model of what each side sent. The
+//! targets `pair_*` make any calls on it and state the properties that have to hold.
 
 #![allow(dead_code, reason = "each target uses a part of it")]
 
@@ -18,7 +18,7 @@ use websocket_proto::{
     State, WindowBits, ZlibCompress, ZlibDecompress,
 };
 
-/// A call on one side, or on what lies between them.
+/// A call on one side, or on the wire between both.
 #[derive(Arbitrary, Clone, Debug)]
 pub enum Call<'a> {
     Text(&'a str),
@@ -33,13 +33,13 @@ pub enum Call<'a> {
     Pong(&'a [u8]),
     Close(u16, &'a str),
     Deliver(u8),
-    /// How many masking keys there are from now on: three at most, or no end of them.
+    /// Sets how many masking keys are left: at most three, or an unlimited number.
     Keys(u8),
     Eof,
     Abort,
 }
 
-/// A source of so many keys.
+/// A source with a limited number of keys, which is shared with the model.
 pub struct Few(Keys, Rc<Cell<usize>>);
 
 impl MaskSource for Few {
@@ -118,31 +118,31 @@ impl Codecs {
     }
 }
 
-/// What a connection says of itself.
+/// The state of a connection as it reports it: state, next step, and whether something is owed.
 pub type Told = (State, NextStep, bool);
 
 /// A message or a Ping: its kind and its payload.
 pub type Item = (&'static str, Vec<u8>);
 
-/// What a target watches while a pair runs. The model itself asserts nothing of the connections.
+/// The checks that a target makes while a pair runs. The model itself asserts nothing.
 pub trait Watch {
     /// A call returned `result`, and appended `length` bytes.
     fn called(&mut self, _: &Called<'_>) {}
 
-    /// What is owed was to be sent.
+    /// `transmit` was called.
     fn transmitted(&mut self, _: &Called<'_>) {}
 
-    /// A side received an item; `sent` is the next that the other side sent.
+    /// A side received an item. `sent` is the next one that the other side sent.
     fn received(&mut self, _sent: Option<Item>, _received: Item) {}
 
-    /// A side received a Pong; `sent` is the next that the other side sent or owed.
+    /// A side received a Pong. `sent` is the next one that the other side sent or owed.
     fn pong(&mut self, _sent: Option<Vec<u8>>, _received: &[u8]) {}
 
-    /// A side received a Close, while so many items of the other side are on the way.
+    /// A side received a Close. So many items of the other side were not received before it.
     fn closed(&mut self, _left: usize) {}
 }
 
-/// A call and what came of it.
+/// A call and its result.
 pub struct Called<'a> {
     /// `None` is a call of `transmit`.
     pub call: Option<&'a Call<'a>>,
@@ -152,23 +152,24 @@ pub struct Called<'a> {
     pub after: Told,
     /// Whether a message was open before.
     pub open: bool,
-    /// How many masking keys there were before, and are now.
+    /// The number of masking keys before and after the call.
     pub keys: (usize, usize),
 }
 
 pub struct Side<'b, R> {
     pub connection: Connection<R>,
     messages: Messages<'b>,
-    /// Its own, or also those of the other side.
+    /// The codecs of this side, or those that both sides share.
     codecs: Rc<RefCell<Codecs>>,
-    /// How many masking keys it has; a server needs none.
+    /// How many masking keys are left. A server needs none.
     keys: Rc<Cell<usize>>,
-    /// Sent, and on the way to the other side.
+    /// Bytes on the way to the other side.
     pub wire: VecDeque<u8>,
-    /// What the other side has to receive, and the message that is open.
+    /// Items that the other side has yet to receive.
     pub expected: VecDeque<Item>,
+    /// The message of which fragments were sent, but not the last one.
     open: Option<Vec<u8>>,
-    /// The Pongs that it sends, or owes: that is at most the last one.
+    /// The Pongs that the other side has yet to receive. Only the last one may still be owed.
     pub pongs: VecDeque<Vec<u8>>,
 }
 
@@ -281,7 +282,7 @@ where
         self.wire.extend(out);
     }
 
-    /// Sends what is owed, as far as there are keys.
+    /// Sends what is owed, if there are keys for it.
     fn transmit(&mut self, watch: &mut dyn Watch) {
         let (before, keys) = (self.told(), self.keys.get());
         let mut out = Vec::new();
@@ -298,7 +299,7 @@ where
         self.wire.extend(out);
     }
 
-    /// Brings some bytes from the other side, which may not be read any more.
+    /// Delivers some bytes from the other side, even if this side has stopped reading.
     fn deliver<P>(&mut self, other: &mut Side<'_, P>, count: usize, watch: &mut dyn Watch) {
         let count = count.min(other.wire.len());
         let mut bytes: Vec<u8> = other.wire.drain(..count).collect();
@@ -356,12 +357,12 @@ const fn show(kind: Kind) -> &'static str {
 pub struct End<'a, 'b> {
     pub server: &'a mut Side<'b, Server>,
     pub client: &'a mut Side<'b, Client<Few>>,
-    /// Whether a side was aborted, or told that the stream ended, before everything had arrived.
+    /// Whether a side was aborted, or saw the end of the stream, before everything had arrived.
     pub cut_off: bool,
 }
 
-/// Makes `calls`, each on the server where its flag is set, delivers everything, and hands the pair
-/// to `then`.
+/// Makes `calls`, on the server if the flag is set, else on the client. Then delivers everything
+/// and passes the pair to `then`.
 pub fn run(
     flags: u16,
     calls: &[(bool, Call<'_>)],
@@ -408,7 +409,7 @@ pub fn run(
             (false, call) => client.call(call, watch),
         }
     }
-    // Everything arrives in the end.
+    // At the end everything arrives.
     keys.set(usize::MAX);
     for _ in 0..4 {
         server.deliver(&mut client, usize::MAX, watch);
