@@ -15,14 +15,14 @@ use websocket_proto::{
     SliceOutput, Violation,
 };
 
-/// Counts what the current thread allocates: how often, and how much is in use at most.
+/// An allocator that counts the current thread's allocations, the bytes in use, and their peak.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
     static IN_USE: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
-    /// Larger blocks than this are refused.
+    /// Larger blocks than this are refused, so that an allocation fails.
     static LARGEST: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
@@ -49,7 +49,7 @@ unsafe impl GlobalAlloc for Counting {
         if size > LARGEST.get() {
             return std::ptr::null_mut();
         }
-        // Both are in use while one is copied to the other.
+        // While one block is copied to the other, both are in use.
         count(1, size as isize);
         count(0, -(layout.size() as isize));
         unsafe { System.realloc(pointer, layout, size) }
@@ -59,7 +59,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often `work` allocates, and its peak.
+/// Returns how often `work` allocates, and its peak in bytes.
 fn allocations(work: impl FnOnce()) -> (usize, isize) {
     let (before, in_use) = (ALLOCATIONS.get(), IN_USE.get());
     PEAK.set(in_use);
@@ -75,7 +75,7 @@ fn the_counter_counts() {
 
 #[test]
 fn sizes() {
-    // The limit is reached: `Receiver` has 168 bytes and none to spare, `Connection` one.
+    // These sizes are final: `Receiver` has no byte of padding, and `Connection` has one.
     let sizes = [
         ("Connection<Server>", size_of::<Connection<Server>>()),
         ("Connection<Client<Keys>>", size_of::<Connection<Client<Keys>>>()),
@@ -193,7 +193,7 @@ fn t11_continuations_that_never_finish_stop_at_the_limit() {
         }
     });
     assert_eq!(fed, 100_000);
-    // a vector grows by doubling, and holds the old and the new storage while it does
+    // A vector grows by doubling. While it does, both the old and the new buffer are in use.
     assert!(peak < 400_000, "{peak} bytes");
 }
 
@@ -228,7 +228,8 @@ fn t10_a_declared_length_reserves_nothing() {
 
 #[test]
 fn storage_is_kept_up_to_what_was_asked() {
-    // The lengths of the fragments. Doubled from the second on, the last two would take 96 bytes.
+    // The lengths of the fragments. If memory doubled after the first, the last two would take 96
+    // bytes.
     for (lengths, kept) in
         [(&[64][..], 64), (&[65], 0), (&[24, 24, 16], 64), (&[24, 24, 17], 0), (&[24, 20], 48)]
     {
@@ -295,7 +296,7 @@ fn large_storage_is_given_back_between_messages() {
 #[test]
 fn t14_every_limit_is_finite_by_default() {
     let mut connection = Connection::new(Server, &Config::default(), Agreed::new());
-    // 16 MiB and one byte more
+    // One byte more than 16 MiB.
     let mut header = mask(&hex("82 7F 00 00 00 00 01 00 00 00"));
     assert!(connection.receive(&mut &mut header[..]).is_none());
     let mut connection = Connection::new(Server, &Config::default(), Agreed::new());
@@ -306,7 +307,8 @@ fn t14_every_limit_is_finite_by_default() {
 
 #[test]
 fn t60_every_call_takes_a_byte_or_says_that_there_is_none() {
-    // A fixed generator makes input that is mostly nonsense, with headers that are often right.
+    // A generator with a fixed seed makes input that is mostly invalid, but with many valid
+    // headers.
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut random = move || {
         state ^= state << 13;
@@ -329,7 +331,7 @@ fn takes_a_byte<R: Role>(role: R, mut bytes: Vec<u8>) {
         let before = input.len();
         let event = connection.receive(&mut input);
         let Some(event) = event else { break };
-        // the failure behind a last piece of text may find the input empty already
+        // The failure after a last piece of text may find the input empty already.
         failed = matches!(event, Event::Failed(_));
         assert!(input.len() < before || failed);
     }
@@ -339,7 +341,7 @@ fn takes_a_byte<R: Role>(role: R, mut bytes: Vec<u8>) {
     }
 }
 
-/// Growing a `BytesMut`, which aborts the process where there is no memory.
+/// Tests of growing a `BytesMut`, which aborts the process if there is no memory.
 #[cfg(feature = "bytes")]
 mod bytes_mut {
     use bytes::{Buf, BytesMut};
@@ -393,7 +395,7 @@ mod bytes_mut {
     }
 }
 
-/// What compressed messages cost (RFC 7692).
+/// Tests of the costs of compressed messages (RFC 7692).
 #[cfg(feature = "deflate")]
 mod compressed {
     use websocket_proto::{
@@ -410,7 +412,8 @@ mod compressed {
         ..Deflate::new()
     });
 
-    /// A client's frames that inflate to `length` zeros, about a thousand to one.
+    /// Returns a client's frames that inflate to `length` zeros, compressed about a thousand to
+    /// one.
     fn bomb(length: usize, fragments: bool) -> Vec<u8> {
         let mut peer = Connection::new(Client(Keys::default()), &Config::new(), TAKEOVER);
         let mut deflater = Deflater::own(ZlibCompress::new(9));
@@ -441,7 +444,7 @@ mod compressed {
                     (Inflater::own(ZlibDecompress::new()), TAKEOVER),
                     (Inflater::shared(ZlibDecompress::new()), NO_TAKEOVER),
                 ] {
-                    // The codec takes its memory once, whatever is inflated.
+                    // The codec allocates once, whatever is inflated.
                     let mut connection = Connection::new(Server, &config, agreed);
                     let mut messages = Messages::new();
                     let mut hello = mask(&hex("C1 07 F2 48 CD C9 C9 07 00"));
@@ -468,12 +471,12 @@ mod compressed {
                         assert!(IN_USE.get() - before <= limit as isize + WINDOW, "{length}");
                     });
                     let wire = wire.len() as isize;
-                    // While memory grows, the half that is left is there too.
+                    // While memory grows, the old half is in use too.
                     let most = 2 * limit as isize + WINDOW + wire;
                     assert!(peak <= most, "{peak} bytes for a limit of {limit}, {wire} of wire");
                 }
 
-                // In pieces it takes no memory at all but the room for one, and no piece goes over.
+                // Inflating in pieces takes no memory but the room for one piece.
                 let mut connection = Connection::new(Server, &config, TAKEOVER);
                 let mut inflater = Inflater::own(ZlibDecompress::new());
                 let mut input = &mut wire[..];
@@ -489,19 +492,19 @@ mod compressed {
                     }
                 }
                 assert_eq!(failed, Some(Violation::MessageTooBig.into()));
-                // It stops within one step of the limit.
+                // Inflating stops within one step of the limit.
                 assert!(delivered <= limit && delivered + (17 << 10) >= limit, "{delivered}");
             }
         }
     }
 
-    /// One of a length that the limit just allows, which does not compress, in reads that cut it.
+    /// A message of the longest allowed length that does not compress, in reads that split it.
     #[test]
     fn r6455_10_4_a_a_gathered_message_takes_twice_the_limit_at_most_while_memory_grows() {
         for limit in [100_000, 1_060_000, 4_300_000] {
             let noise = common::random(limit);
             let config = Config::new().max_message(limit as u64);
-            // The wire of a shared inflater, which is whole before it inflates, is there too.
+            // A shared inflater collects the whole compressed message first, so that is in use too.
             let eighth = limit + limit / 8 + 64;
             for (agreed, own, most) in [
                 (Agreed::new(), true, 2 * limit),
@@ -535,7 +538,7 @@ mod compressed {
                     }
                     assert_eq!(whole, limit);
                 });
-                // The codec, and the room for a piece.
+                // The codec, and room for a piece.
                 let codec = if agreed.deflate.is_some() { (80 + 16) << 10 } else { 0 };
                 assert!(peak <= (most + codec) as isize, "{peak} bytes for {limit}, own {own}");
             }
@@ -572,7 +575,7 @@ mod compressed {
         assert_eq!((times, peak), (1, 1000 * one as isize));
     }
 
-    /// A shared inflater takes a message that was collected, and what it inflates to is joined.
+    /// A shared inflater collects the compressed message, and joins the data that it inflates to.
     #[test]
     fn collected_and_joined_memory_share_what_is_kept() {
         const KEEP: usize = 64 << 10;
@@ -602,7 +605,7 @@ mod compressed {
             }
             idle.push((IN_USE.get() - before, messages));
         }
-        // With the first, the codec and the room for a piece came, too.
+        // The first message also brought the codec and the room for a piece.
         let kept = idle[1].0;
         assert!((1..=KEEP as isize).contains(&kept), "{kept} bytes");
     }
@@ -670,7 +673,7 @@ mod compressed {
         let message = messages.receive_inflated(&mut connection, &mut inflater, &mut input);
         assert!(message.is_none());
         assert!(IN_USE.get() - before > KEEP);
-        // What is joined belongs to `messages`, so the codec and the room for a piece remain.
+        // The joined data belongs to `messages`, so only the codec and the room for a piece remain.
         drop(messages);
         assert!(IN_USE.get() - before <= (79 + 17) << 10);
     }
@@ -728,8 +731,8 @@ mod compressed {
         }
     }
 
-    /// The figures in the documentation of the codec, in KiB. With pointers of 32 bits they are no
-    /// larger.
+    /// The figures in the codec's documentation, in KiB. They are not exceeded with 32-bit
+    /// pointers.
     #[test]
     fn the_memory_of_the_codec_is_as_documented() {
         for (bits, documented) in [

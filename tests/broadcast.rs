@@ -1,4 +1,4 @@
-//! Prepared messages: one encoded copy for any number of connections, under the rules of every send.
+//! Prepared messages: one encoded copy for any number of connections, under the rules of all sends.
 
 #![cfg(feature = "alloc")]
 
@@ -13,7 +13,7 @@ use std::{
 use common::hex;
 use websocket_proto::{Agreed, Config, Connection, Data, Prepared, SendError, Server};
 
-/// Counts the bytes that the current thread allocates, without those that it gives back.
+/// An allocator that counts the bytes that the current thread allocates. Freed bytes still count.
 struct Counting;
 
 thread_local! {
@@ -38,7 +38,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The bytes that `work` allocates.
+/// Returns how many bytes `work` allocates.
 fn allocated(work: impl FnOnce()) -> usize {
     let before = ALLOCATED.get();
     work();

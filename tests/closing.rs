@@ -12,12 +12,12 @@ use websocket_proto::{
     SendError, Server, SliceOutput, State, Violation,
 };
 
-/// One thing that happens to a connection.
+/// A step of a test: an event of the connection, or a call.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Frames arrive, in hex and unmasked. Nothing is transmitted by itself.
+    /// Frames arrive, in hex and unmasked. Nothing is transmitted in reply.
     Peer(&'static str),
-    /// The application closes with this code, or without one for 0.
+    /// The application closes with this code, or without a code if it is 0.
     Close(u16),
     Transmit,
     Eof,
@@ -33,9 +33,9 @@ struct Row {
     events: &'static [&'static str],
     output: &'static str,
     state: State,
-    /// For the server and for the client.
+    /// The next step of the server and of the client.
     next: [NextStep; 2],
-    /// `code clean sent initiator`, of both; `-` while it is not closed.
+    /// The closure of both, as `code clean sent initiator`; `-` while the connection is not closed.
     closure: &'static str,
 }
 
@@ -46,31 +46,32 @@ const DROP: [NextStep; 2] = [NextStep::Drop; 2];
 
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
-    // we close first
+    // We close first.
     Row { id: "R6455-7.1.4-a", steps: &[Close(1000)], events: &[], output: "88 02 03 E8", state: State::Closing, next: CONTINUE, closure: "-" },
     Row { id: "R6455-7.1.4-a", steps: &[Close(1000), Peer("88 02 03 E8")], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closing, next: DONE, closure: "-" },
     Row { id: "R6455-7.1.4-a", steps: &[Close(1000), Peer("88 02 03 E8"), Eof], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closed, next: DROP, closure: "1000 clean sent 1000 by Local" },
     Row { id: "R6455-5.5.1-k R6455-7.1.5-c", steps: &[Close(1001), Peer("88 02 0F A0"), Transmit, Eof], events: &["close 4000 "], output: "88 02 03 E9", state: State::Closed, next: DROP, closure: "4000 clean sent 1001 by Local" },
     Row { id: "R6455-7.1.5-b", steps: &[Close(0), Peer("88 00"), Eof], events: &["close"], output: "88 00", state: State::Closed, next: DROP, closure: "1005 clean sent 1005 by Local" },
     Row { id: "R6455-7.1.4-a R6455-7.1.5-b", steps: &[Close(1000), Eof], events: &[], output: "88 02 03 E8", state: State::Closed, next: DROP, closure: "1006 sent 1000 by Local" },
-    // between our Close and the peer's, messages still arrive and pings are answered
+    // Between our Close and the peer's, messages still arrive and Pings are answered.
     Row { id: "R6455-5.5.2-a", steps: &[Close(0), Peer("81 01 61 / 89 01 70"), Transmit], events: &["text <a>", "ping 70"], output: "88 00 / 8A 01 70", state: State::Closing, next: CONTINUE, closure: "-" },
-    // the peer closes first
+    // The peer closes first.
     Row { id: "R6455-7.1.4-a", steps: &[Peer("88 02 03 E8")], events: &["close 1000 "], output: "", state: State::Closing, next: CONTINUE, closure: "-" },
     Row { id: "R6455-7.1.4-a", steps: &[Peer("88 02 03 E8"), Transmit], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closing, next: DONE, closure: "-" },
     Row { id: "R6455-7.1.4-a T61", steps: &[Peer("88 02 03 E8"), Transmit, Eof], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closed, next: DROP, closure: "1000 clean sent 1000 by Peer" },
     Row { id: "R6455-7.1.5-c", steps: &[Peer("88 02 03 E8"), Close(4001), Transmit, Eof], events: &["close 1000 "], output: "88 02 0F A1", state: State::Closed, next: DROP, closure: "1000 clean sent 4001 by Peer" },
-    // an owed Pong is dropped by the Close of the peer
+    // The Close of the peer drops an owed Pong.
     Row { id: "R6455-5.5.2-c", steps: &[Peer("89 01 70 / 88 00"), Transmit], events: &["ping 70", "close"], output: "88 00", state: State::Closing, next: DONE, closure: "-" },
     Row { id: "R6455-5.5.2-c", steps: &[Peer("89 01 70 / 88 00"), Transmit, Transmit], events: &["ping 70", "close"], output: "88 00", state: State::Closing, next: DONE, closure: "-" },
     Row { id: "R6455-7.1.5-a", steps: &[Peer("88 02 03 E8 / 88 02 03 E9 / FF FF"), Transmit], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closing, next: DONE, closure: "-" },
     Row { id: "R6455-7.1.5-a", steps: &[Close(1001), Peer("88 04 03 E8 68 69 / 88 02 03 E9"), Eof], events: &["close 1000 hi"], output: "88 02 03 E9", state: State::Closed, next: DROP, closure: "1000 clean sent 1001 by Local" },
-    // the transport ends
+    // The transport ends.
     Row { id: "R6455-7.1.5-b T61", steps: &[Eof], events: &[], output: "", state: State::Closed, next: DROP, closure: "1006" },
     Row { id: "T61", steps: &[Peer("81 05 61"), Eof, Transmit], events: &["text <a"], output: "", state: State::Closed, next: DROP, closure: "1006" },
     Row { id: "T61", steps: &[Peer("89 00"), Eof, Transmit], events: &["ping "], output: "", state: State::Closed, next: DROP, closure: "1006" },
     Row { id: "T61", steps: &[Eof, Peer("81 01 61 / 88 00"), Eof, Transmit], events: &[], output: "", state: State::Closed, next: DROP, closure: "1006" },
-    // a Close is owed when the transport ends: it can still be sent, unless the end is told again first
+    // A Close that is owed when the transport ends can still be sent, unless the end is reported
+    // again first.
     Row { id: "T61", steps: &[Peer("88 02 03 E8"), Eof], events: &["close 1000 "], output: "", state: State::Closing, next: CONTINUE, closure: "-" },
     Row { id: "R6455-7.1.4-a T61", steps: &[Peer("88 02 03 E8"), Eof, Transmit], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closed, next: DROP, closure: "1000 clean sent 1000 by Peer" },
     Row { id: "T61", steps: &[Peer("88 02 03 E8"), Eof, Close(4001)], events: &["close 1000 "], output: "88 02 0F A1", state: State::Closed, next: DROP, closure: "1000 clean sent 4001 by Peer" },
@@ -78,7 +79,7 @@ const TABLE: &[Row] = &[
     Row { id: "R6455-7.1.5-b T61", steps: &[Peer("83 00"), Eof, Eof, Transmit], events: &["failed ReservedOpcode"], output: "", state: State::Closed, next: DROP, closure: "1006 by Local for ReservedOpcode" },
     Row { id: "R6455-7.1.7-b T61", steps: &[Peer("83 00"), Eof, Transmit], events: &["failed ReservedOpcode"], output: "88 02 03 EA", state: State::Closed, next: DROP, closure: "1006 sent 1002 by Local for ReservedOpcode" },
     Row { id: "T61", steps: &[Fail, Eof, Eof], events: &[], output: "", state: State::Closed, next: DROP, closure: "1006 by Local for PolicyViolation" },
-    // the writing side was ended
+    // The writing side was ended.
     Row { id: "R6455-7.1.1-a", steps: &[Peer("88 02 03 E8"), Transmit, WriteEnded, WriteEnded, Peer("81 01 61")], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closing, next: AWAIT, closure: "-" },
     Row { id: "R6455-7.1.1-a", steps: &[Peer("83 00"), Transmit, WriteEnded], events: &["failed ReservedOpcode"], output: "88 02 03 EA", state: State::Closing, next: AWAIT, closure: "-" },
     Row { id: "R6455-7.1.1-a T61", steps: &[Close(1000), Peer("88 02 03 E8"), WriteEnded, Eof, WriteEnded], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closed, next: DROP, closure: "1000 clean sent 1000 by Local" },
@@ -91,7 +92,7 @@ const TABLE: &[Row] = &[
     Row { id: "T61", steps: &[Peer("88 02 03 E8"), Transmit, Abort], events: &["close 1000 "], output: "88 02 03 E8", state: State::Closed, next: DROP, closure: "1000 clean sent 1000 by Peer" },
     Row { id: "T61", steps: &[Eof, Fail, Transmit], events: &[], output: "", state: State::Closed, next: DROP, closure: "1006" },
     Row { id: "T61", steps: &[Abort, Fail, Transmit], events: &[], output: "", state: State::Closed, next: DROP, closure: "1006" },
-    // violations
+    // Violations.
     Row { id: "R6455-7.1.7-b", steps: &[Peer("83 00")], events: &["failed ReservedOpcode"], output: "", state: State::Closing, next: CONTINUE, closure: "-" },
     Row { id: "R6455-7.1.7-b", steps: &[Peer("83 00"), Transmit], events: &["failed ReservedOpcode"], output: "88 02 03 EA", state: State::Closing, next: DONE, closure: "-" },
     Row { id: "R6455-7.1.7-b T61", steps: &[Peer("83 00"), Transmit, Eof], events: &["failed ReservedOpcode"], output: "88 02 03 EA", state: State::Closed, next: DROP, closure: "1006 sent 1002 by Local for ReservedOpcode" },
@@ -107,7 +108,7 @@ const TABLE: &[Row] = &[
 type End = (Vec<String>, Vec<u8>, State, NextStep, String);
 
 impl Row {
-    /// Runs the row in one role and tells what came of it, if that is not what the row says.
+    /// Runs the row in one role. Returns a description of the outcome if it differs from the row.
     fn failure<R: Role>(
         &self,
         role: R,
@@ -117,7 +118,7 @@ impl Row {
         let Row { id, steps, .. } = self;
         let events = self.events.iter().map(|event| (*event).to_owned()).collect();
         let expected = (events, hex(self.output), self.state, next, self.closure.to_owned());
-        // A step that is refused panics.
+        // A call that is refused panics.
         let run = AssertUnwindSafe(|| Run::new(role, steps).end(plain));
         match panic::catch_unwind(run) {
             Ok(end) if end == expected => None,
@@ -171,7 +172,7 @@ impl<R: Role> Run<R> {
         self.connection.closure().as_ref().map_or("-".to_owned(), show_closure)
     }
 
-    /// What a row tells of, with the output as `plain` makes it.
+    /// Returns the outcome in the form of a row, with the output transformed by `plain`.
     fn end(&self, plain: fn(&[u8]) -> Vec<u8>) -> End {
         let Run { connection, events, output } = self;
         let (state, next) = (connection.state(), connection.next_step());
@@ -179,7 +180,7 @@ impl<R: Role> Run<R> {
     }
 }
 
-/// Which side a connection of a test is, told by its type.
+/// Whether the peer of a connection masks its frames, derived from the type of the role.
 trait WantsMask {
     fn wants_mask(&self) -> bool;
 }
@@ -200,7 +201,7 @@ fn every_row_of_the_table_in_both_roles() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// An output that has no room is tried again: an end that is told meanwhile does not lose the Close.
+/// A Close that had no room is not lost if the stream ends before the next attempt.
 #[test]
 fn t61_a_close_that_had_no_room_is_still_owed_after_the_end() {
     fn check<R: Role + Clone>(role: R) {
@@ -212,7 +213,7 @@ fn t61_a_close_that_had_no_room_is_still_owed_after_the_end() {
                 run.step(Eof);
                 assert_eq!(run.connection.next_step(), NextStep::Continue, "{frames}");
             }
-            // Twice, with no attempt in between.
+            // The end is reported twice, with no attempt in between.
             run.step(Eof);
             assert_eq!(run.connection.next_step(), NextStep::Drop, "{frames}");
             assert!(!run.closure().contains("clean"));

@@ -1,4 +1,4 @@
-//! Opening handshakes of other HTTP stacks: HTTP/1.1 in parts, and the extended CONNECT of HTTP/2
+//! Opening handshakes over other HTTP stacks: HTTP/1.1 in parts, and the extended CONNECT of HTTP/2
 //! (RFC 8441) and HTTP/3 (RFC 9220). Ids are those of the requirement and attack tables.
 
 #![cfg(feature = "alloc")]
@@ -18,7 +18,7 @@ use websocket_proto::{
     Agreed, Client, CloseCode, Config, Connection, Event, Failure, Server, Violation,
 };
 
-/// A request of HTTP/2, the example of RFC 8441 §5.1 unless changed.
+/// A request of HTTP/2: the example of RFC 8441 §5.1, unless changed.
 #[derive(Clone)]
 struct Asked {
     pseudo: PseudoHeaders<'static>,
@@ -66,12 +66,12 @@ impl Asked {
         self.without(name).plus(name, value)
     }
 
-    /// All that the request shows, if it is valid.
+    /// Returns all properties of the request, if it is valid.
     fn verdict(&self) -> Result<Seen, HandshakeError> {
         let fields = self.headers.iter().map(|(name, value)| (name, value));
         let request = Request::connect(self.pseudo, fields)?;
         assert_eq!(request.method(), "CONNECT");
-        // These bytes are of HTTP/1.1.
+        // `accept` writes HTTP/1.1, so it refuses an extended CONNECT.
         assert_eq!(request.accept(&AcceptOptions::new(), &mut vec![]), Err(HeadError::NotUpgrade));
         Ok(Seen {
             resource: request.resource().to_string(),
@@ -106,17 +106,17 @@ fn accepted(asked: Asked) -> Seen {
     asked.verdict().expect("accepted")
 }
 
-/// The pairs of an answer or of a refusal, one in a line.
+/// Formats header fields, one a line.
 fn lines<'a>(pairs: impl IntoIterator<Item = (&'a str, impl ToString)>) -> Vec<String> {
     pairs.into_iter().map(|(name, value)| format!("{name}: {}", value.to_string())).collect()
 }
 
-/// What a client of HTTP/2 asks.
+/// Returns the request of a client of HTTP/2.
 fn connect(uri: &'static str, offer: &Offer<'static>) -> Result<ClientRequest<'static>, HeadError> {
     ClientRequest::connect(&Target::parse(uri).unwrap(), offer, true)
 }
 
-/// The verdict of a client that offered `chat` and `superchat`.
+/// Returns the result of a response for a client that offered `chat` and `superchat`.
 fn judged(
     status: u16,
     headers: &[(&'static str, &'static str)],
@@ -142,7 +142,7 @@ fn judged(
 #[test]
 fn r8441_4_a_the_example_of_the_rfc() {
     let seen = accepted(sample());
-    // R8441-4-b: the host is what the client asked for, and no address to dial.
+    // R8441-4-b: the host is the one that the client asked for. It need not be the address dialled.
     assert_eq!((&*seen.resource, &*seen.host), ("/chat", "server.example.com"));
     assert_eq!((seen.origin.as_deref(), seen.same_origin), (Some("http://www.example.com"), false));
     assert_eq!(seen.subprotocols, ["chat", "superchat"]);
@@ -164,7 +164,7 @@ fn r8441_4_a_a_request_has_all_parts_of_its_target() {
     refused(InvalidPseudoHeader, s().pseudo(|p| p.scheme(None)));
     refused(InvalidPseudoHeader, s().pseudo(|p| p.authority(None)));
     refused(InvalidPseudoHeader, s().pseudo(|p| p.path(None)));
-    // Host does not take the place of `:authority`.
+    // Host does not replace `:authority`.
     refused(
         InvalidPseudoHeader,
         s().pseudo(|p| p.authority(None)).plus("host", "server.example.com"),
@@ -189,7 +189,7 @@ fn r8441_4_a_a_request_has_all_parts_of_its_target() {
         );
     }
 
-    // The client names each of them.
+    // The client sends each of them.
     let opening = connect("wss://server.example.com:444/chat?room=1", &Offer::new()).unwrap();
     assert_eq!((opening.method(), opening.protocol()), ("CONNECT", Some("websocket")));
     assert_eq!(opening.authority().to_string(), "server.example.com:444");
@@ -223,9 +223,9 @@ fn r9220_3_b_another_protocol_is_answered_501() {
     {
         refused(UnsupportedProtocol, sample().pseudo(|p| p.protocol(protocol)));
     }
-    // A tunnel to somewhere else.
+    // Without `:protocol`, a CONNECT asks for a tunnel.
     refused(UnsupportedProtocol, sample().pseudo(|p| p.protocol(None)));
-    // Whatever else such a request may lack.
+    // That is the error whatever else the request lacks.
     refused(
         UnsupportedProtocol,
         sample().pseudo(|p| p.protocol(None).path(None)).without("sec-websocket-version"),
@@ -249,11 +249,11 @@ fn r8441_5_b_nothing_of_a_connection_of_http_1_1() {
         refused(ForbiddenHeader, sample().plus(name, value));
     }
     for (name, value) in [
-        // RFC 9113 §8.2.1: names are in lower case, whatever they name.
+        // RFC 9113 §8.2.1: all names are in lower case.
         ("Origin", "https://server.example.com"),
         ("Sec-WebSocket-Protocol", "chat"),
         ("x-Foo", "bar"),
-        // RFC 9113 §8.2.1, §8.3: names are tokens, and pseudo-header fields are in front.
+        // RFC 9113 §8.2.1, §8.3: names are tokens, and pseudo-header fields come first.
         (":path", "/"),
         ("x foo", "bar"),
         ("x-f\u{e9}", "bar"),
@@ -277,7 +277,7 @@ fn r8441_5_b_host_gives_way_to_the_authority() {
         refused(InvalidHost(Malformed), s().plus("host", host));
     }
     refused(InvalidHost(Repeated), s().plus("host", "h").plus("host", "h"));
-    // The port that is not written is the one of the scheme.
+    // A missing port means the default port of the scheme.
     let plain = || s().pseudo(|p| p.scheme("http"));
     refused(InvalidHost(Mismatch), plain().plus("host", "h"));
     accepted(plain().pseudo(|p| p.authority("h")).plus("host", "h:80"));
@@ -332,7 +332,7 @@ fn r8441_5_b_no_header_of_the_caller_breaks_out_or_overrides() {
     ] {
         assert_eq!(both(name, "y"), Err(HeadError::ProtectedHeader(1)), "{name}");
     }
-    // The same fields do not belong into the head of HTTP/1.1.
+    // These fields may not be added to an HTTP/1.1 request either.
     for name in ["Keep-Alive", "Proxy-Connection", "TE"] {
         let target = Target::parse("ws://h").unwrap();
         let headers = [(name, "y")];
@@ -342,10 +342,10 @@ fn r8441_5_b_no_header_of_the_caller_breaks_out_or_overrides() {
     }
 }
 
-/// The answer to the sample with these keys: its status and its lines.
+/// Returns the answer to the sample with these keys: its status and its lines.
 fn answered(keys: &[&str]) -> (u16, Vec<String>) {
     let asked = keys.iter().fold(sample(), |asked, key| asked.plus("sec-websocket-key", key));
-    // A key changes nothing of what the request shows, apart from its line.
+    // A key adds one header line and changes nothing else.
     let seen = accepted(asked.clone());
     assert_eq!(Seen { headers: 4, ..seen }, accepted(sample()));
     let fields = asked.headers.iter().map(|(name, value)| (name, value));
@@ -360,14 +360,14 @@ fn answered(keys: &[&str]) -> (u16, Vec<String>) {
 fn r8441_5_c_a_key_is_not_checked_and_answered_if_it_is_well_formed() {
     let plain = ["sec-websocket-protocol: chat", "set-cookie: a=b"].map(str::to_owned);
     assert_eq!(answered(&[]), (200, plain.to_vec()));
-    // What gateways leave in when they turn HTTP/1.1 into HTTP/2, and wait for.
+    // Gateways that turn HTTP/1.1 into HTTP/2 leave the key in and wait for its answer.
     let (status, lines) = answered(&["dGhlIHNhbXBsZSBub25jZQ=="]);
     assert_eq!((status, &lines[1..]), (200, &plain[..]));
     assert_eq!(lines[0], "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     let (status, lines) = answered(&["\tAQIDBAUGBwgJCgsMDQ4PEC== "]);
     assert_eq!((status, &lines[1..]), (200, &plain[..]));
     assert_eq!(lines[0], "sec-websocket-accept: OfS0wDaT5NoxF2gqm7Zj2YtetzM=");
-    // No other key is a fault, and none of these has an answer.
+    // Other keys are no error, but get no answer.
     for malformed in ["", " ", "x", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ==,", "\u{e9}"]
     {
         assert_eq!(answered(&[malformed]), (200, plain.to_vec()), "{malformed:?}");
@@ -376,9 +376,9 @@ fn r8441_5_c_a_key_is_not_checked_and_answered_if_it_is_well_formed() {
     for repeated in [[key, key], [key, ""], ["", key], ["x", "y"]] {
         assert_eq!(answered(&repeated), (200, plain.to_vec()), "{repeated:?}");
     }
-    // An accept in a request says nothing, in HTTP/1.1 neither.
+    // A Sec-WebSocket-Accept in a request is ignored.
     accepted(sample().plus("sec-websocket-accept", "x"));
-    // A client sends no key, and does not check an accept.
+    // A client sends no key, and ignores a Sec-WebSocket-Accept.
     assert_eq!(judged(200, &[]), Ok((200, None)));
     for accept in ["s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "x", ""] {
         assert_eq!(judged(200, &[("sec-websocket-accept", accept)]), Ok((200, None)));
@@ -398,13 +398,13 @@ fn r8441_5_c_a_client_sends_a_key_if_it_is_told_to() {
             "origin: https://h",
         ]
     );
-    // RFC 8441 §5: the response is not checked for what answers the key.
+    // RFC 8441 §5: the client does not check the answer to the key.
     for accept in [&[][..], &[("sec-websocket-accept", "x")], &[("sec-websocket-accept", "")]] {
         let fields = accept.iter().map(|(name, value)| (name, value));
         let response = opening.validate(200, (2, 0), fields).unwrap();
         assert!(matches!(response, Response::Accepted(_)), "{response:?}");
     }
-    // Over HTTP/1.1 it is.
+    // Over HTTP/1.1 it does.
     let target = Target::parse("ws://h").unwrap();
     let opening = ClientRequest::upgrade(&target, &Offer::new(), [0; 16]).unwrap();
     let opening = opening.key(*b"the sample nonce");
@@ -434,7 +434,7 @@ fn r8441_5_d_the_version_is_13() {
     for other in [0, 12, 255] {
         let error = UnsupportedVersion(other);
         refused(error, version(&other.to_string()));
-        // HTTP/2 has no Upgrade, so it has no 426.
+        // HTTP/2 has no Upgrade, and therefore no 426.
         assert_eq!(error.connect_status(), 400);
         assert_eq!(error.connect_headers(), [("sec-websocket-version", "13")]);
     }
@@ -457,7 +457,7 @@ fn r8441_5_d_the_origin_stands_in_front_of_the_user() {
         refused(InvalidOrigin(Malformed), sample().with("origin", bad));
     }
     refused(InvalidOrigin(Repeated), sample().plus("origin", "null"));
-    // The client's own.
+    // A client's own origin is checked, too.
     let offer = |origin| Offer::new().origin(origin);
     assert_eq!(connect("ws://h", &offer("a\r\nb")).unwrap_err(), HeadError::InvalidOrigin);
 }
@@ -506,7 +506,7 @@ fn r8441_5_d_subprotocols_and_extensions_have_their_rules() {
 
 #[test]
 fn r8441_5_d_a_declared_body_is_refused() {
-    // An empty one too: the stream would be held to its length.
+    // Even a length of 0 is refused, because the HTTP stack would hold the stream to it.
     for length in ["0", "5", "", "00", "0, 0"] {
         refused(BodyDeclared, sample().plus("content-length", length));
     }
@@ -516,7 +516,7 @@ fn r8441_5_d_a_declared_body_is_refused() {
 fn r8441_5_e_success_is_any_2xx() {
     for status in [200, 201, 204, 299] {
         assert_eq!(judged(status, &[("set-cookie", "a=b")]), Ok((status, None)));
-        // What is chosen is only looked at where the connection is open.
+        // The choice is validated only in a response that opens the connection.
         let other = [("sec-websocket-protocol", "other")];
         assert_eq!(judged(status, &other), Err(SubprotocolNotOffered));
     }
@@ -528,15 +528,15 @@ fn r8441_5_e_success_is_any_2xx() {
     for status in [0, 99, 100, 101, 103, 199] {
         assert_eq!(judged(status, &[]), Err(InvalidStatus));
     }
-    // RFC 9113 §8.2: what is malformed opens nothing.
+    // RFC 9113 §8.2: a malformed response does not open the connection.
     for (name, value) in [("connection", "upgrade"), ("upgrade", "websocket")] {
         assert_eq!(judged(200, &[(name, value)]), Err(ForbiddenHeader));
     }
     assert_eq!(judged(200, &[("X-Foo", "bar")]), Err(MalformedHeader));
-    // RFC 9110 §9.3.6: a 2xx to a CONNECT has no body, whatever this says.
+    // RFC 9110 §9.3.6: a 2xx to a CONNECT has no body, whatever its Content-Length says.
     assert_eq!(judged(200, &[("content-length", "5")]), Ok((200, None)));
 
-    // What a refusal says is there to be read, the versions for one.
+    // The header fields of a refusal can be read, such as the supported versions.
     let opening = connect("ws://h", &Offer::new()).unwrap();
     let headers = [("sec-websocket-version", "13, 8")];
     let response = opening.validate(400, (3, 0), headers.iter().map(|(n, v)| (n, v)));
@@ -567,7 +567,7 @@ fn r8441_5_f_the_stream_carries_the_same_frames() {
     let agreed = request.response(&AcceptOptions::new()).unwrap().agreed();
     let server = || Connection::new(Server, &Config::new(), agreed);
 
-    // A client's frames are masked, and a server insists on it.
+    // A client masks its frames, and a server requires this.
     let mut out = Vec::new();
     client.send_text("hi", &mut out).unwrap();
     assert_eq!(out, [0x81, 0x82, 1, 2, 3, 4, b'h' ^ 1, b'i' ^ 2]);
@@ -631,7 +631,7 @@ fn every_fault_has_an_answer_in_both_versions_of_http() {
         assert_eq!((error.status(), error.connect_status()), (status, connect_status), "{error}");
         assert_eq!(pairs(error.headers()), headers, "{error}");
         assert_eq!(pairs(error.connect_headers()), connect_headers, "{error}");
-        // The bytes say the same, and that they are the last ones.
+        // The response in bytes has the same status and lines, and says that it is the last one.
         let mut out = Vec::new();
         error.respond(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -643,7 +643,7 @@ fn every_fault_has_an_answer_in_both_versions_of_http() {
     }
 }
 
-/// The sample request of RFC 6455 §1.2, as hyper holds it.
+/// The sample request of RFC 6455 §1.2, in the type that hyper uses.
 fn upgrade() -> HeaderMap {
     [
         ("host", "server.example.com"),
@@ -684,7 +684,7 @@ fn r6455_4_2_1_a_a_request_that_another_stack_parsed() {
             "Set-Cookie: a=b",
         ]
     );
-    // In bytes it is the same.
+    // The request in bytes gives the same result.
     let mut out = Vec::new();
     assert_eq!(request.accept(&accept, &mut out), Ok(Agreed::new()));
     let text = lines(answer.headers()).join("\r\n");
@@ -710,7 +710,7 @@ fn header_fields_come_in_as_any_stack_holds_them() {
     accepted(&pairs.iter().cloned().collect::<BTreeMap<_, _>>());
     accepted(&pairs.iter().cloned().collect::<HashMap<_, _>>());
 
-    // As this crate holds them itself.
+    // This crate's own header type.
     let mut bytes = b"GET /chat HTTP/1.1\r\n".to_vec();
     for (name, value) in &pairs {
         bytes.extend(format!("{name}: {value}\r\n").into_bytes());
@@ -745,7 +745,7 @@ fn r6455_4_2_1_b_the_line_of_a_request_that_another_stack_parsed() {
 
 #[test]
 fn r6455_4_2_1_g_a_line_break_is_no_whitespace_around_a_value() {
-    // No parser should let one through; one that does gets nothing past this.
+    // Parsers should refuse line breaks. If one does not, this crate does.
     let with = |name: &str, value: &'static [u8]| {
         let mut headers: Vec<(String, Vec<u8>)> = upgrade()
             .iter()
@@ -803,7 +803,7 @@ fn r6455_4_1_z_a_response_that_another_stack_parsed() {
     assert_eq!(judge(101, (1, 1), "x"), Err(InvalidAccept(Mismatch)));
     assert_eq!(judge(101, (1, 0), accept), Err(OldHttpVersion));
     assert_eq!(judge(101, (2, 0), accept), Err(UnsupportedHttpVersion));
-    // R9110-15.2-a: an interim response is for the stack to skip.
+    // R9110-15.2-a: the HTTP stack has to skip interim responses.
     for status in [0, 100, 102, 199] {
         assert_eq!(judge(status, (1, 1), accept), Err(InvalidStatus));
     }

@@ -1,4 +1,4 @@
-//! Deadlines: a driver that calls only `update`, `expired` and `written` keeps all limits.
+//! Deadlines: a driver that calls only `update`, `expired` and `written` enforces all limits.
 
 #![cfg(feature = "alloc")]
 
@@ -12,12 +12,12 @@ use websocket_proto::{
     SliceOutput, State,
 };
 
-/// A server connection in a world with a clock, driven by `update` and `expired` alone.
+/// A server connection with a simulated clock, driven by `update` and `expired` alone.
 struct World {
     now: u64,
     connection: Connection<Server>,
     deadlines: Deadlines,
-    /// What happened by itself, with its second.
+    /// The events that the deadlines caused, with their second.
     log: Vec<String>,
     wire: Vec<u8>,
 }
@@ -29,9 +29,11 @@ impl World {
         World { now: 0, connection, deadlines, log: Vec::new(), wire: Vec::new() }
     }
 
-    /// A turn of the loop: bytes that were read, in hex, unmasked; `open` once a handshake is done.
+    /// A turn of the loop with the bytes that were read, in hex and unmasked. `open` is whether the
+    /// handshake is complete.
     fn turn(&mut self, frames: &str, open: bool) {
-        // Where nothing was read, something may be left in the input, which is not here.
+        // Without frames, `receive` is not called, because the caller may have given it bytes
+        // already.
         if !frames.is_empty() {
             let mut input = mask(&hex(frames));
             let mut input = &mut input[..];
@@ -62,13 +64,14 @@ impl World {
         }
     }
 
-    /// Receives one byte as it is, and takes a turn.
+    /// Receives one byte unchanged, and takes a turn.
     fn byte(&mut self, byte: u8) {
         assert!(self.connection.receive(&mut &mut [byte][..]).is_none());
         self.turn("", true);
     }
 
-    /// A peer that sends one of these bytes every 19 seconds; then those of the second, again and again.
+    /// Plays a peer that sends one byte every 19 seconds: first those of `front`, then those of
+    /// `again`, repeatedly.
     fn drip(&mut self, front: &[u8], again: &[u8]) {
         self.turn("", true);
         for byte in front.iter().chain(again.iter().cycle()) {
@@ -84,7 +87,7 @@ impl World {
         self.sleep(self.now + 100, true);
     }
 
-    /// Sleeps until the next deadline, or until second `until`, again and again.
+    /// Sleeps from deadline to deadline, until second `until`.
     fn sleep(&mut self, until: u64, open: bool) {
         while let Some((at, _)) = self.deadlines.next() {
             assert_eq!(at.subsec_nanos(), 0);
@@ -120,7 +123,7 @@ fn a_silent_peer_is_pinged_and_then_given_up() {
     assert_eq!(world.deadlines.round_trip(), None);
 }
 
-/// It may only have been cut off for a while.
+/// Such a peer may only have been disconnected for a while.
 #[test]
 fn a_peer_that_answers_the_close_of_a_deadline_ends_cleanly() {
     let mut world = World::new();
@@ -141,7 +144,7 @@ fn a_peer_that_answers_is_pinged_again_and_its_round_trip_is_known() {
     for ping in 1..=3 {
         world.sleep(world.now + 20, true);
         world.now += ping;
-        // the same payload, masked
+        // The Pong has the payload of the Ping.
         let payload = world.wire.split_off(world.wire.len() - 4);
         let payload: Vec<_> = payload.iter().map(|byte| format!("{byte:02X}")).collect();
         world.turn(&format!("8A 04 {}", payload.join(" ")), true);
@@ -160,11 +163,11 @@ fn only_the_pong_of_the_latest_ping_is_an_answer_but_every_byte_is_a_sign_of_lif
         world.turn(other, true);
         assert_eq!(world.deadlines.round_trip(), None, "{other}");
         assert_eq!(world.deadlines.next(), Some((Duration::from_secs(45), Limit::Idle)));
-        // the answer may still come, behind other bytes
+        // The Pong may still come after other bytes.
         world.now = 30;
         world.turn("8A 04 00 00 00 01", true);
         assert_eq!(world.deadlines.round_trip(), Some(Duration::from_secs(10)));
-        // a peer that fell silent is asked again before it is given up
+        // A peer that falls silent again is pinged again before it is given up.
         world.sleep(100, true);
         assert_eq!(world.log, ["20 ping", "50 ping", "70 Close Pong", "75 Abort Close"]);
     }
@@ -189,7 +192,7 @@ fn a_pong_from_before_the_ping_is_no_answer() {
     assert_eq!(world.deadlines.round_trip(), None);
 }
 
-/// What is taken while nothing waits went into the transport's own buffer.
+/// Output that is taken while none is waiting went into the transport's own buffer.
 #[test]
 fn output_that_is_taken_while_it_waits_is_a_sign_of_life() {
     let seconds = Duration::from_secs;
@@ -221,7 +224,7 @@ fn output_that_is_taken_puts_off_the_end_of_closing() {
     assert_eq!(world.deadlines.next(), Some((seconds(37), Limit::Close)));
     world.deadlines.written(seconds(36), 5000, 5000);
     assert_eq!(world.deadlines.next(), Some((seconds(41), Limit::Close)));
-    // Neither ends it the handshake nor brings it back what has ended.
+    // Such output does not end the handshake, and brings no deadline back after the end.
     let mut deadlines = Deadlines::new(Duration::ZERO);
     deadlines.written(seconds(4), 0, 10);
     deadlines.written(seconds(5), 1, 9);
@@ -232,8 +235,8 @@ fn output_that_is_taken_puts_off_the_end_of_closing() {
     assert_eq!(world.deadlines.next(), None);
 }
 
-/// An open connection with much output, of which the peer takes `bytes` every `every` seconds; it also
-/// sends a byte now and then.
+/// An open connection with much output, of which the peer takes `bytes` every `every` seconds. The
+/// peer also sends a byte now and then.
 fn reader(world: &mut World, bytes: usize, every: u64) {
     world.turn("", true);
     let (mut waiting, begun) = (1 << 30, world.now);
@@ -251,10 +254,10 @@ fn reader(world: &mut World, bytes: usize, every: u64) {
 
 #[test]
 fn t25_output_drains_at_a_kibibyte_a_second_or_the_peer_is_told_and_dropped() {
-    // Nothing, one byte at a time, and 4 KiB every 5 s, which are four fifths of what has to be.
+    // No output is taken; one byte at a time; 4 KiB every 5 s, which is four fifths of the minimum.
     for (bytes, every, log) in [
         (0, 5, ["60 Close Output", "65 Abort Close"]),
-        // Each byte puts off the end of closing, but not for longer than the output may wait.
+        // Each byte extends the time of closing, but not beyond the limit for waiting output.
         (1, 4, ["60 Close Output", "120 Abort Output"]),
         (4096, 5, ["60 Close Output", "65 Abort Close"]),
     ] {
@@ -263,13 +266,13 @@ fn t25_output_drains_at_a_kibibyte_a_second_or_the_peer_is_told_and_dropped() {
         assert_eq!(world.log, log, "{bytes} bytes every {every} s");
         assert!(world.wire.ends_with(b"\x88\x1B\x03\xF0the peer reads too slowly"));
     }
-    // 4 KiB every 3 s are enough, and hold all the output: how much may wait is bound elsewhere.
+    // 4 KiB every 3 s are enough, even with 1 GiB waiting: other limits bound its amount.
     for (bytes, every) in [(1100, 1), (4096, 3), (20 << 10, 19), (1 << 20, 19)] {
         let mut world = World::new();
         reader(&mut world, bytes, every);
         assert_eq!(world.log, [""; 0], "{bytes} bytes every {every} s");
     }
-    // It is an average over the time that is set.
+    // The rate is an average over the limit's duration.
     let mut world = World::new();
     world.deadlines =
         Deadlines::new(Duration::ZERO).limit(Limit::Output, Some(Duration::from_secs(10)));
@@ -283,7 +286,7 @@ fn t25_output_drains_at_a_kibibyte_a_second_or_the_peer_is_told_and_dropped() {
     assert_eq!(world.log, [""; 0]);
 }
 
-/// Each of these is the front of something that never ends.
+/// Each of these is the beginning of a message or frame that never ends.
 #[test]
 fn t64_a_message_of_which_a_byte_comes_every_19_seconds_is_ended() {
     let masked = |first: u8, length: u8| [first, 0x80 | length, 0, 0, 0, 0];
@@ -303,7 +306,7 @@ fn t64_a_message_of_which_a_byte_comes_every_19_seconds_is_ended() {
     for (what, front, again) in cases {
         let mut world = World::new();
         world.drip(front, again);
-        // The first byte comes at 19 s, and a minute is what a message of a few bytes has.
+        // The first byte comes at 19 s, and a message of a few bytes has a minute.
         assert_eq!(world.log, ["79 Close Message", "84 Abort Close"], "{what}");
         let close = b"\x88\x19\x03\xF0a message took too long";
         assert!(world.wire.ends_with(close), "{what}: {:02X?}", world.wire);
@@ -331,7 +334,7 @@ fn t64_a_message_that_is_left_in_the_input_is_ended_too() {
 
 #[test]
 fn a_second_more_is_allowed_for_each_4_kib_received_of_a_message() {
-    // 1 MiB at 8 KiB a second takes 128 s, and none of it is too slow.
+    // 1 MiB at 8 KiB a second takes 128 s, and is never too slow.
     let mut world = World::new();
     world.turn("", true);
     let steadily = |world: &mut World, payload: usize| {
@@ -349,20 +352,21 @@ fn a_second_more_is_allowed_for_each_4_kib_received_of_a_message() {
         world.now - begun
     };
     assert_eq!((steadily(&mut world, 8 << 10), &world.log[..]), (129, &[][..]));
-    // At 3 KiB a second the time that is left becomes less by a quarter of a second each second.
+    // At 3 KiB a second, the time left shrinks by a quarter of a second each second.
     assert_eq!(steadily(&mut world, 3 << 10), 240);
     assert_eq!(world.log, ["369 Close Message"]);
 }
 
-/// Whichever way its messages go: there is always one that has begun, but never the same.
+/// At every turn a message has begun, but never the same one, however messages are received.
 #[test]
 fn t64_a_busy_peer_that_is_always_within_a_message_is_never_too_slow() {
     let message = mask(&frame(0x82, &[7; 50]));
-    // Two fragments, and a ping between them.
+    // Two fragments with a Ping between them.
     let fragments = [frame(0x02, &[7; 50]), frame(0x89, b"p"), frame(0x80, &[7; 50])];
     let fragments: Vec<u8> = fragments.iter().flat_map(|frame| mask(frame)).collect();
     for one in [message, fragments] {
-        // Each turn ends the message of the last one and begins another; some have whole ones between.
+        // Each turn ends the message of the one before and begins another. Some have whole messages
+        // between.
         for (between, cut) in
             (0..3).flat_map(|between| (1..one.len()).map(move |cut| (between, cut)))
         {
@@ -394,7 +398,7 @@ fn t64_a_busy_peer_that_is_always_within_a_message_is_never_too_slow() {
     }
 }
 
-/// A driver does not read while output waits, so that time is not the message's.
+/// A driver does not read while output waits, so that time does not count for the message.
 #[test]
 fn a_message_is_not_too_slow_while_output_waits() {
     let seconds = Duration::from_secs;
@@ -433,10 +437,10 @@ fn t25_a_peer_that_is_not_read_from_is_held_to_the_limit_of_output_alone() {
         assert_eq!(turn(&mut blocked, now), None);
     }
     assert_eq!(turn(&mut blocked, 61), Some(Overdue::Close(Limit::Output)));
-    // The time of closing does not begin again.
+    // The time of closing does not start again.
     assert_eq!(turn(&mut blocked, 66), Some(Overdue::Abort(Limit::Close)));
 
-    // Where nothing limits how long output waits, or none waits, a silent peer is pinged.
+    // If no limit applies to waiting output, or no output waits, a silent peer is pinged.
     let mut lifted = Deadlines::new(seconds(0)).limit(Limit::Output, None);
     lifted.update(seconds(0), &connection);
     lifted.written(seconds(1), 0, 500);
@@ -530,7 +534,7 @@ fn a_ping_and_a_close_are_reported_once_and_an_abort_until_it_is_done() {
     assert!(matches!(deadlines.expired(seconds(20)), Some(Overdue::Ping(_))));
     assert_eq!(deadlines.expired(seconds(20)), None);
     assert_eq!(deadlines.expired(seconds(40)), Some(Overdue::Close(Limit::Pong)));
-    // The driver does not send it. Time goes on all the same.
+    // The driver does not send the Close. The time of closing runs all the same.
     for second in 40..45 {
         deadlines.update(seconds(second), &connection);
         assert_eq!(deadlines.expired(seconds(second)), None);
@@ -549,7 +553,7 @@ fn a_refused_handshake_has_the_time_of_closing() {
     assert_eq!(deadlines.next(), Some((seconds(14), Limit::Close)));
     deadlines.closing(seconds(12));
     assert_eq!(deadlines.expired(seconds(14)), Some(Overdue::Abort(Limit::Close)));
-    // A connection that is open begins to close by itself.
+    // On an open connection `closing` has no effect, because its own Close starts that time.
     let mut world = World::new();
     world.turn("", true);
     world.deadlines.closing(seconds(1));
@@ -578,7 +582,7 @@ fn what_is_due_can_be_done_by_one_call() {
     let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
     let mut deadlines = Deadlines::new(seconds(0));
     let mut out = Vec::new();
-    // The first call ends the handshake, however late it is.
+    // The first call ends the handshake, however late the call is.
     assert_eq!(deadlines.enforce(seconds(15), &mut connection, &mut out), None);
     let ping = deadlines.enforce(seconds(35), &mut connection, &mut out);
     assert_eq!(
@@ -609,7 +613,8 @@ fn what_has_no_room_in_the_output_ends_with_an_abort() {
     assert_eq!(connection.next_step(), NextStep::Drop);
 }
 
-/// The end of the stream closes the connection while output waits for a peer that does not read.
+/// The end of the stream closes the connection while output waits for a peer that has stopped
+/// reading.
 #[test]
 fn t25_output_that_waits_after_the_end_of_the_stream_has_the_time_of_closing() {
     let seconds = Duration::from_secs;
@@ -627,18 +632,18 @@ fn t25_output_that_waits_after_the_end_of_the_stream_has_the_time_of_closing() {
         assert_eq!(deadlines.enforce(seconds(2), &mut connection, &mut out), None);
         assert_eq!(connection.next_step(), NextStep::Drop); // once all output was written
         assert_eq!(deadlines.next(), Some((seconds(7), Limit::Close)));
-        // It is read.
+        // The peer reads on.
         deadlines.written(seconds(6), 1000, 99_000);
         assert_eq!(deadlines.next(), Some((seconds(11), Limit::Close)));
         let mut written = deadlines.clone();
         written.written(seconds(7), 99_000, 0);
         written.update(seconds(7), &connection);
         assert_eq!(written.next(), None);
-        // It is not read any more.
+        // The peer stops reading.
         let overdue = deadlines.enforce(seconds(11), &mut connection, &mut out);
         assert_eq!(overdue, Some(Overdue::Abort(Limit::Close)));
         assert_eq!(deadlines.next(), None);
-        // An end that is reported after the abort brings no deadline back.
+        // An end that is reported after the abort restores no deadline.
         connection.receive_eof();
         deadlines.update(seconds(12), &connection);
         assert_eq!(deadlines.next(), None);
