@@ -2,10 +2,15 @@
 //! one process.
 //!
 //! `h2` has the two talk over a pipe in memory, once with the client closing and once with the
-//! server, and prints what happens. It exits with 0 if all went well. `h2 ADDR [--deflate]` is the
-//! server alone, for clients that know that it speaks HTTP/2. The server gives up clients that do
-//! not answer PING, and bounds the streams of each. `common/http2.rs` carries a WebSocket over a
-//! stream, and is made to be copied.
+//! server, and prints what happens. It exits with 0 if all went well. The server alone is
+//!
+//! `h2 ADDR [--tls CERT.pem KEY.pem] [--deflate]`
+//!
+//! Without TLS it is for clients that know that it speaks HTTP/2. With TLS it is for browsers, too.
+//! A browser opens a WebSocket over HTTP/2 only on a connection that it already has, so `GET /` is
+//! answered with a page, on whose connection its WebSockets are opened. The server gives up clients
+//! that do not answer PING, and bounds the streams of each. `common/http2.rs` carries a WebSocket
+//! over a stream, and is made to be copied.
 //!
 //! With `--deflate`, for which the feature `deflate` is needed, messages are compressed where the
 //! client offers it, by codecs that all WebSockets share.
@@ -14,15 +19,22 @@
 pub mod http2;
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use h2::server::SendResponse;
 use h2::{Ping, PingPong, client, server};
 use http2::{Error, Stream, accept, connect};
 use hyper::body::Bytes;
+use hyper::http::{self, Method, header::CONTENT_TYPE};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use websocket_proto_tokio::websocket_proto::{Data, Initiator, Role};
 #[cfg(feature = "deflate")]
 use websocket_proto_tokio::websocket_proto::{
@@ -39,9 +51,10 @@ const LENGTH: usize = 200_000;
 /// What the client sends when the server shall close.
 const GOOD_BYE: &str = "good bye";
 
+const PAGE: &[u8] = include_bytes!("echo.html");
 /// How many WebSockets a client may have at the same time.
 const MAX_STREAMS: u32 = 100;
-/// How long a client may take for its preface.
+/// How long a client may take for TLS, and then for its preface.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// How often a client is sent a PING, and how long it may take for the answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -50,19 +63,20 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 async fn main() -> Result<(), Error> {
     let mut arguments = std::env::args().skip(1);
     if let Some(address) = arguments.next() {
-        let (accept, options) = options(arguments)?;
+        let (tls, accept, options) = options(arguments)?;
         let listener = TcpListener::bind(address).await?;
-        println!("listening on http://{}/", listener.local_addr()?);
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        println!("listening on {scheme}://{}/", listener.local_addr()?);
         loop {
             let Ok((stream, peer)) = listener.accept().await else {
                 // Out of file handles, perhaps: later the next one may be accepted.
                 sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let options = options.clone();
+            let (tls, options) = (tls.clone(), options.clone());
             tokio::spawn(async move {
                 let ended = |ending| println!("{peer}: {ending}");
-                if let Err(error) = serve(stream, &accept, &options, ended).await {
+                if let Err(error) = secure_and_serve(stream, tls, &accept, &options, ended).await {
                     eprintln!("{peer}: {error}");
                 }
             });
@@ -79,14 +93,19 @@ async fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// What is agreed to in a handshake, and the codecs for it.
+/// TLS if it was asked for, what is agreed to in a handshake, and the codecs for it.
 fn options(
-    arguments: impl Iterator<Item = String>,
-) -> Result<(AcceptOptions<'static>, Options), Error> {
+    mut arguments: impl Iterator<Item = String>,
+) -> Result<(Option<TlsAcceptor>, AcceptOptions<'static>, Options), Error> {
+    let mut tls = None;
     #[allow(unused_mut, reason = "without codecs nothing changes them")]
     let (mut accept, mut options) = (AcceptOptions::new(), Options::new());
-    for argument in arguments {
+    while let Some(argument) = arguments.next() {
         match argument.as_str() {
+            "--tls" => {
+                let mut file = || arguments.next().ok_or("--tls CERT.pem KEY.pem");
+                tls = Some(acceptor(&file()?, &file()?)?);
+            }
             #[cfg(feature = "deflate")]
             "--deflate" => {
                 accept = accept.deflate(Deflate::new());
@@ -97,7 +116,16 @@ fn options(
             _ => return Err(format!("unknown argument {argument}").into()),
         }
     }
-    Ok((accept, options))
+    Ok((tls, accept, options))
+}
+
+/// TLS that agrees to HTTP/2 and to nothing else (RFC 9113 §3.2).
+fn acceptor(certificates: &str, key: &str) -> Result<TlsAcceptor, Error> {
+    let chain = CertificateDer::pem_file_iter(certificates)?.collect::<Result<_, _>>()?;
+    let key = PrivateKeyDer::from_pem_file(key)?;
+    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// How it ended for the client and for the server; `closer` is seen from the client.
@@ -111,6 +139,23 @@ pub async fn conversation(closer: Initiator) -> Result<(Ending, Ending), Error> 
     });
     let client = talk(ours, closer).await?;
     Ok((client, server.await??.ok_or("nothing was served")?))
+}
+
+async fn secure_and_serve(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    allowed: &AcceptOptions<'_>,
+    options: &Options,
+    ended: impl FnMut(Ending),
+) -> Result<(), Error> {
+    stream.set_nodelay(true)?;
+    match tls {
+        None => serve(stream, allowed, options, ended).await,
+        Some(tls) => {
+            let stream = timeout(HANDSHAKE_LIMIT, tls.accept(stream)).await??;
+            serve(stream, allowed, options, ended).await
+        }
+    }
 }
 
 /// Serves one connection, its requests side by side. Calls `ended` with how each WebSocket among
@@ -136,7 +181,9 @@ where
                 request = peer.accept() => {
                     let Some(request) = request else { return Ok(()) };
                     let (asked, respond) = request?;
-                    if let Some(ws) = accept(asked, respond, allowed, options)? {
+                    if asked.method() == Method::GET && asked.uri().path() == "/" {
+                        send_page(respond)?;
+                    } else if let Some(ws) = accept(asked, respond, allowed, options)? {
                         streams.spawn(echo(ws));
                     }
                 }
@@ -152,6 +199,15 @@ where
         ending?.into_iter().for_each(&mut ended);
     }
     served
+}
+
+fn send_page(mut respond: SendResponse<Bytes>) -> Result<(), http::Error> {
+    let response = http::Response::builder().header(CONTENT_TYPE, "text/html").body(())?;
+    // An error says that the client has reset the stream: the others go on.
+    if let Ok(mut body) = respond.send_response(response, false) {
+        let _ = body.send_data(Bytes::from_static(PAGE), true);
+    }
+    Ok(())
 }
 
 /// Sends a PING now and then, and returns when one is not answered in time.
