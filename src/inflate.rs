@@ -295,6 +295,7 @@ impl<D: Decompress> Inflater<D> {
             return Ok(Received::Masked { data, key: [0; 4], position });
         }
         let data: &[u8] = data;
+        // §8.1: UTF-8 is checked early, as text is inflated.
         let text = match utf8::validate(data) {
             Ok(text) => text,
             Err(valid) => {
