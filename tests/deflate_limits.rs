@@ -218,6 +218,7 @@ fn compressed_text(config: &Config, payload: &[u8], mode: Mode, read: usize) -> 
     drive_inflated(&mut connection, mode, codec, wire.chunks(read)).events
 }
 
+/// Covers R6455-8.1-c.
 #[test]
 fn t09_compressed_text_fails_at_the_first_byte_that_no_code_point_has() {
     // A fragment that is not the last, and a Ping that is never read.

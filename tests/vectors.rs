@@ -219,10 +219,10 @@ fn r6455_6_2_c_with_compression_agreed_only_the_first_frame_of_a_message_may_hav
         Vector { id: "R6455-6.2-c", input: "C1 03 F2 48 CD", events: &["compressed text <F2 48 CD>"], output: "" },
         Vector { id: "R6455-6.2-c", input: "42 01 FF / 89 00 / 80 01 FE", events: &["compressed binary <FF", "ping ", "compressed binary FE>"], output: "8A 00" },
         Vector { id: "R6455-6.2-c", input: "C1 01 00 / 81 01 61", events: &["compressed text <00>", "text <a>"], output: "" },
-        Vector { id: "T31", input: "41 01 F2 / 40 00", events: &["compressed text <F2", "failed ReservedBit"], output: FAIL_1002 },
-        Vector { id: "T31", input: "C9 00", events: &["failed ReservedBit"], output: FAIL_1002 },
-        Vector { id: "T31", input: "CA 00", events: &["failed ReservedBit"], output: FAIL_1002 },
-        Vector { id: "T31", input: "C8 00", events: &["failed ReservedBit"], output: FAIL_1002 },
+        Vector { id: "R7692-6-b T31", input: "41 01 F2 / 40 00", events: &["compressed text <F2", "failed ReservedBit"], output: FAIL_1002 },
+        Vector { id: "R7692-6-c T31", input: "C9 00", events: &["failed ReservedBit"], output: FAIL_1002 },
+        Vector { id: "R7692-6-c T31", input: "CA 00", events: &["failed ReservedBit"], output: FAIL_1002 },
+        Vector { id: "R7692-6-c T31", input: "C8 00", events: &["failed ReservedBit"], output: FAIL_1002 },
         Vector { id: "T02", input: "E1 00", events: &["failed ReservedBit"], output: FAIL_1002 },
     ];
     check(&vectors, &Config::new(), Agreed::new().deflate(Deflate::new()));
