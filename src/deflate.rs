@@ -104,9 +104,9 @@ impl<C: Compress> Deflater<C> {
         first: bool,
         last: bool,
     ) -> Result<&[u8], SendError> {
-        // RFC 7692 §7.1.1: the window is kept only if context takeover was agreed. §7.2.1: no
-        // reference reaches behind the window. So a shared deflater is reset before each fragment,
-        // too, because other connections may have used it since the last one.
+        // RFC 7692 §7.1.1: the window is kept only if context takeover was agreed. RFC 7692 §7.2.1:
+        // no reference reaches behind the window. So a shared deflater is reset before each
+        // fragment, too, because other connections may have used it since the last one.
         if !self.own || first && !context.takeover {
             self.ready = false;
         }
