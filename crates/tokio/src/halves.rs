@@ -252,7 +252,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
 /// Received messages. A Close ends the stream; an end that is not clean is one error before it.
 ///
 /// The stream and the [`Sink`] of one value may be split by `futures` and polled by two tasks.
-/// [`WebSocket::into_split`] does the same without that crate.
+/// [`WebSocket::into_split`] does the same without that crate. It also knows when a future of a half
+/// is dropped: a `Stream` or a `Sink` that was pending counts as awaited until it is polled again.
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Stream for WebSocket<S, R> {
     type Item = Result<Message, Error>;
 
@@ -332,6 +333,32 @@ impl<S, R> Half<S, R> {
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Half<S, R> {
+    /// Waits as one side.
+    async fn wait<T>(
+        &self,
+        side: Side,
+        mut poll: impl FnMut(&mut WebSocket<S, R>, &mut Context<'_>) -> Poll<T>,
+    ) -> T {
+        let _waiter = Waiter(self, side);
+        poll_fn(|cx| self.lock().poll_side(side, cx, &mut poll)).await
+    }
+}
+
+/// Notes when a future that waits as one side is dropped.
+struct Waiter<'a, S, R>(&'a Half<S, R>, Side);
+
+impl<S, R> Drop for Waiter<'_, S, R> {
+    fn drop(&mut self) {
+        let mut ws = self.0.lock();
+        let Some(shared) = &mut ws.shared else { return };
+        if std::mem::take(&mut shared.waits[self.1 as usize]) {
+            shared.wakers.set(self.1, None);
+            ws.awaited = Instant::now();
+        }
+    }
+}
+
 /// The half of a [`WebSocket`] that receives: see [`WebSocket::into_split`].
 pub struct ReadHalf<S, R>(Half<S, R>);
 
@@ -357,7 +384,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> ReadHalf<S, R> {
     /// Waits for the next message. `None` is the end, which [`ending`](ReadHalf::ending) describes.
     /// An end that is not clean is one error before it. The future may be dropped at any time.
     pub async fn next(&mut self) -> Option<Result<Message, Error>> {
-        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+        self.0.wait(Side::Receiver, WebSocket::poll_message).await
     }
 
     /// How the connection ended; `None` before.
@@ -393,18 +420,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WriteHalf<S, R> {
     /// ended, [`Error::Send`] otherwise.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         let mut message = Some(message.into());
-        poll_fn(|cx| {
-            self.0.lock().poll_side(Side::Sender, cx, |ws, cx| {
-                ready!(ws.poll_room(cx))?;
-                message.take().map_or(Ok(()), |message| ws.accept_message(message))?;
-                // What the stream does not take now stays in the output.
-                match ws.poll_flushed(cx) {
-                    Poll::Ready(result) => Poll::Ready(result),
-                    Poll::Pending => Poll::Ready(Ok(())),
-                }
-            })
-        })
-        .await
+        let send = |ws: &mut WebSocket<S, R>, cx: &mut Context<'_>| {
+            ready!(ws.poll_room(cx))?;
+            message.take().map_or(Ok(()), |message| ws.accept_message(message))?;
+            // What the stream does not take now stays in the output.
+            match ws.poll_flushed(cx) {
+                Poll::Ready(result) => Poll::Ready(result),
+                Poll::Pending => Poll::Ready(Ok(())),
+            }
+        };
+        self.0.wait(Side::Sender, send).await
     }
 
     /// Waits until all that was sent is written.
@@ -413,7 +438,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WriteHalf<S, R> {
     ///
     /// [`Error::Io`] if the stream failed, [`Error::Closed`] if the connection ended before.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.0.lock().poll_side(Side::Sender, cx, WebSocket::poll_flushed)).await
+        self.0.wait(Side::Sender, WebSocket::poll_flushed).await
     }
 
     /// Sends a Close after all that was sent, and waits until it is written. The connection ends
@@ -424,19 +449,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WriteHalf<S, R> {
     /// [`Error::Send`] if `reason` is longer than 123 bytes; otherwise as for
     /// [`flush`](WriteHalf::flush).
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        poll_fn(|cx| {
-            let alone = Arc::strong_count(&self.0.0) == 1;
-            self.0.lock().poll_side(Side::Sender, cx, |ws, cx| {
-                ready!(ws.poll_closed(cx, code, reason))?;
-                if alone {
-                    while let Some(message) = ready!(ws.poll_message(cx)) {
-                        message?;
-                    }
+        let close = |ws: &mut WebSocket<S, R>, cx: &mut Context<'_>| {
+            ready!(ws.poll_closed(cx, code, reason))?;
+            if Arc::strong_count(&self.0.0) == 1 {
+                while let Some(message) = ready!(ws.poll_message(cx)) {
+                    message?;
                 }
-                Poll::Ready(Ok(()))
-            })
-        })
-        .await
+            }
+            Poll::Ready(Ok(()))
+        };
+        self.0.wait(Side::Sender, close).await
     }
 }
 
