@@ -300,9 +300,12 @@ impl Builder {
         request.accept(&accept)
     }
 
-    /// Makes the opening handshake of a server. `decide` may await something before it answers. At the
-    /// end of [`Limit::Decision`](crate::Limit::Decision) it is dropped. Nothing is read meanwhile,
-    /// so a client that leaves is noticed only afterwards.
+    /// Makes the opening handshake of a server. `decide` may await something before it answers. Its
+    /// future is dropped at the end of [`Limit::Decision`](crate::Limit::Decision), and as soon as the
+    /// client leaves: the client ended its side, or the stream failed.
+    ///
+    /// A client that sends something before the answer breaks a rule (§4.1). What it sent is received
+    /// after the answer, but that it left may be noticed only then.
     ///
     /// ```
     /// use websocket_proto_tokio::{Builder, Decision, Error, Server, WebSocket};
@@ -326,7 +329,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// As for [`accept`](Builder::accept).
+    /// As for [`accept`](Builder::accept). If the client has left, [`Error::NotOpened`] or
+    /// [`Error::Io`].
     pub async fn accept_with_async<S>(
         &self,
         stream: S,
@@ -340,12 +344,12 @@ impl Builder {
         if let Some(received) = ws.endpoint.request().map(|request| Received::new(&request)) {
             let decision = {
                 let mut decision = pin!(decide(&received));
-                let mut driven = pin!(ws.until(|ws| ws.endpoint.request().is_none()));
+                let mut given_up = pin!(ws.undecided());
                 poll_fn(|cx| {
                     if let Poll::Ready(decision) = decision.as_mut().poll(cx) {
                         return Poll::Ready(Ok(decision));
                     }
-                    driven.as_mut().poll(cx).map(Err)
+                    given_up.as_mut().poll(cx).map(Err)
                 })
                 .await
             };

@@ -283,6 +283,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Server> {
         ws.endpoint.request().map_or(Ok(()), decide).map_err(Error::Head)?;
         ws.opened(first).await
     }
+
+    /// Drives the connection while its request waits for an answer. Returns when the answer is no
+    /// longer of use, because it came too late or the client has left.
+    async fn undecided(&mut self) -> io::Result<()> {
+        let mut early = false;
+        while self.endpoint.request().is_some() {
+            self.resume();
+            let Awaited(ws) = &mut Awaited(self);
+            let turn = poll_fn(|cx| {
+                if !early && let Poll::Ready(bytes) = ws.poll_early(cx)? {
+                    early = bytes;
+                    return Poll::Ready(Ok(()));
+                }
+                ws.poll_turn(cx).map_ok(drop)
+            });
+            turn.await.inspect_err(|_| ws.endpoint.abort())?;
+        }
+        Ok(())
+    }
+
+    /// Reads one byte that a client sends before the answer, to notice the end of the stream, which
+    /// ends the connection. More stays in the stream, because there is no room for it.
+    fn poll_early(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut byte = [0];
+        let mut buffer = ReadBuf::new(&mut byte);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        if buffer.filled().is_empty() {
+            self.endpoint.abort();
+        }
+        self.io.input.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(!buffer.filled().is_empty()))
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Client<SystemMask>> {

@@ -1,7 +1,7 @@
 //! `Stream`, `Sink` and the halves: no wake-up, no message and no error is lost, and the ways in
 //! say what went wrong.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -17,11 +17,12 @@ use tokio::io::{
 };
 use tokio::net::TcpListener;
 use tokio::task::{coop, yield_now};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use websocket_proto_tokio::websocket_proto::Initiator;
 use websocket_proto_tokio::{
-    Agreed, Builder, Client, CloseCode, Decision, Endpoint, Error, Limit, Message, Options, Server,
-    SystemMask, WebSocket, accept, accept_with, accept_with_async, client, connect,
+    Agreed, Builder, Client, CloseCode, Decision, Endpoint, Error, Limit, Message, Options,
+    Received, Server, SystemMask, WebSocket, accept, accept_with, accept_with_async, client,
+    connect,
 };
 
 /// More than may wait as output.
@@ -457,6 +458,30 @@ async fn a_whole_socket_whose_futures_are_dropped_loses_and_repeats_nothing() {
     assert!(in_time(peer).await.unwrap().closure.clean);
 }
 
+/// The application does something else after the future was dropped. That is not the peer's fault.
+#[tokio::test(start_paused = true)]
+async fn a_pause_after_a_dropped_future_of_a_half_does_not_count() {
+    let limit = Options::new().limit(Limit::Message, Some(Duration::from_secs(5)));
+    for sends in [false, true] {
+        let (ours, mut theirs) = duplex(10);
+        let (mut receiver, mut sender) = server_with(ours, &limit).into_split();
+        // The beginning of a message, whose end comes after the pause.
+        theirs.write_all(b"\x81\x82\0\0").await.unwrap();
+        assert!(poll_once(receiver.next()).await.is_pending());
+        if sends {
+            sender.send("longer than ten bytes").await.unwrap();
+            assert!(poll_once(sender.flush()).await.is_pending());
+        }
+        sleep(Duration::from_secs(15)).await;
+        assert!(poll_once(receiver.next()).await.is_pending(), "{sends}");
+        theirs.write_all(b"\0\0hi").await.unwrap();
+        let message = in_time(receiver.next()).await.unwrap();
+        assert_eq!(message.unwrap(), "hi".into(), "{sends}");
+        // A peer that took too long is sent a Close, and nothing after it.
+        assert!(in_time(sender.send("hi")).await.is_ok(), "{sends}");
+    }
+}
+
 /// Always has a message to read, and is no stream of tokio, so it takes no part in the budget.
 struct Endless;
 
@@ -620,13 +645,60 @@ async fn a_decision_that_never_comes_is_a_503() {
     let options = Options::new().limit(Limit::Handshake, Some(Duration::from_secs(300)));
     let server = tokio::spawn(async move {
         let builder = Builder::new().options(&options);
-        builder.accept_with_async(ours, async |_: &_| std::future::pending().await).await.err()
+        builder.accept_with_async(ours, async |_: &_| pending().await).await.err()
     });
     let (builder, url) = (Builder::new(), "ws://example.com/");
     let lifted = Options::new().limit(Limit::Handshake, Some(Duration::from_secs(300)));
     let refused = builder.options(&lifted).client(theirs, url).await.err().unwrap();
     assert_eq!(refused.status(), Some(503));
     assert!(matches!(server.await.unwrap(), Some(Error::NotOpened(_))));
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_ends_the_decision_at_once() {
+    let begin = Instant::now();
+    let (ours, mut theirs) = duplex(1000);
+    theirs.write_all(REQUEST).await.unwrap();
+    let decide = async move |_: &Received| {
+        drop(theirs);
+        pending().await
+    };
+    let error = accept_with_async(ours, decide).await.err().unwrap();
+    assert!(matches!(&error, Error::NotOpened(_)), "{error}");
+    assert_eq!(error.to_string(), "not opened: the transport has ended");
+
+    let stream = Reset(REQUEST, Vec::new());
+    let error = accept_with_async(stream, async |_: &_| pending().await).await.err().unwrap();
+    assert!(matches!(&error, Error::Io(error) if error.kind() == ErrorKind::ConnectionReset));
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+}
+
+/// More than a head may be long, so that it stays in the stream until the answer.
+#[tokio::test]
+async fn what_a_client_sends_before_the_answer_is_received_after_it() {
+    const LENGTH: usize = 100_000;
+    let (ours, theirs) = duplex(1000);
+    let (mut reader, mut writer) = tokio::io::split(theirs);
+    let client = tokio::spawn(async move {
+        writer.write_all(REQUEST).await.unwrap();
+        yield_now().await;
+        writer.write_all(b"\x82\xFF\0\0\0\0\0\x01\x86\xA0\0\0\0\0").await.unwrap();
+        writer.write_all(&[7; LENGTH]).await.unwrap();
+        reader.read_exact(&mut [0; 12]).await.unwrap();
+    });
+    let decide = async |_: &Received| {
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        Decision::Accept
+    };
+    let mut ws = in_time(accept_with_async(ours, decide)).await.unwrap();
+    assert_eq!(in_time(ws.message()).await.unwrap(), Some(vec![7; LENGTH].into()));
+    in_time(client).await.unwrap();
 }
 
 #[cfg(feature = "deflate")]
