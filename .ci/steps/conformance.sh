@@ -88,6 +88,18 @@ step_peer_chromium() {
   done
 }
 
+# A browser whose WebSockets are streams of HTTP/2, inside TLS with the certificate of the tests.
+step_peer_chromium_http2() {
+  local browser flags tls=crates/tokio/tests/tls
+  browser=$(command -v chromium) || skip "chromium is not installed and cannot be"
+  for flags in "" --deflate; do
+    start_example h2 --tls "$tls/cert.pem" "$tls/key.pem" $flags
+    NODE_PATH=$tools/node/node_modules peer node "$ci/peers/chromium_http2.cjs" "https://127.0.0.1:$port/" "$browser" \
+      "$cache/logs/$step.netlog" $flags
+    still_alive "$server"
+  done
+}
+
 step_peer_websockets_server() {
   [ -x "$examples/echo_client" ] || die "build the examples first: bash .ci/run build"
   local flags
