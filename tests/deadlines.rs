@@ -32,8 +32,8 @@ impl World {
     /// A turn of the loop with the bytes that were read, in hex and unmasked. `open` is whether the
     /// handshake is complete.
     fn turn(&mut self, frames: &str, open: bool) {
-        // Without frames, `receive` is not called, because the caller may have given it bytes
-        // already.
+        // `receive` is not called without frames: an empty input would mean that no bytes were
+        // left.
         if !frames.is_empty() {
             let mut input = mask(&hex(frames));
             let mut input = &mut input[..];

@@ -1,5 +1,5 @@
-//! Compressed messages received (RFC 7692 §6.2, §7.2): fragments, every kind of block, final blocks,
-//! and what is no DEFLATE data.
+//! Receiving compressed messages (RFC 7692 §6.2, §7.2): fragments, every kind of block, final
+//! blocks, and invalid DEFLATE data.
 //! Ids are those of the requirement and attack tables.
 
 #![cfg(feature = "deflate")]
@@ -27,7 +27,7 @@ fn r7692_7_2_2_a_the_tail_is_put_back() {
 fn r7692_7_2_2_b_the_window_is_kept_with_takeover_and_empty_if_shared() {
     let twice = [HELLO, HELLO_AGAIN].join(" / ");
     check(TAKEOVER, &Config::new(), &twice, &["text <Hello>", "text <Hello>"], "");
-    // Where no takeover was agreed, the window is empty, and there is nothing to refer to.
+    // Without takeover the window is empty, so the second message refers to nothing.
     let input = &twice;
     check(
         NO_TAKEOVER,
@@ -55,7 +55,7 @@ fn r7692_6_e_fragments_are_joined_wherever_they_are_cut() {
     check_both("41 00 / 00 03 F2 48 CD / 89 00 / 00 04 C9 C9 07 00 / 80 00", &events, "8A 00");
     let bytes = "41 01 F2 / 00 01 48 / 00 01 CD / 00 01 C9 / 00 01 C9 / 00 01 07 / 80 01 00";
     check_both(bytes, &["text <Hello>"], "");
-    // A Close in the middle gives the message up.
+    // A Close in the middle abandons the message.
     check_both("41 03 F2 48 CD / 88 02 03 E8", &["text <He", "close 1000 "], "88 02 03 E8");
 }
 
@@ -74,7 +74,7 @@ fn r7692_6_b_rsv1_stands_on_the_first_frame_of_a_message_alone() {
 #[test]
 fn r7692_7_2_3_a_every_kind_of_block() {
     for payload in [
-        // stored; two blocks; a final one and what follows it
+        // Stored; two blocks; a final block and a block after it.
         "00 05 00 FA FF 48 65 6C 6C 6F 00",
         "F2 48 05 00 00 00 FF FF CA C9 C9 07 00",
         "F3 48 CD C9 C9 07 00 00",
@@ -98,7 +98,7 @@ fn r7692_7_2_3_c_a_message_ends_with_a_final_block() {
             (fragments, &["ping ", "text <Hello>", "text <Hello>"], "8A 00"),
             (empty_last, &["text <Hello>", "text <Hello>"], ""),
         ] {
-            // What comes next is compressed by itself, or refers to it.
+            // The next message is compressed by itself, or refers to this one.
             check_both(&format!("{message} / {HELLO}"), events, output);
             let again = format!("{message} / {HELLO_AGAIN}");
             check(TAKEOVER, &Config::new(), &again, events, output);
@@ -106,7 +106,7 @@ fn r7692_7_2_3_c_a_message_ends_with_a_final_block() {
             let events = [&events[..events.len() - 1], &["binary <>", "text <x>"]].concat();
             check_both(&both, &events, output);
         }
-        // It fills just what is allowed.
+        // The message has exactly the allowed length.
         let message = format!("C1 {:02X} {payload}", bytes.len());
         check(NO_TAKEOVER, &Config::new().max_message(5), &message, &["text <Hello>"], "");
     }
@@ -114,7 +114,7 @@ fn r7692_7_2_3_c_a_message_ends_with_a_final_block() {
 
 #[test]
 fn r7692_7_2_3_c_an_empty_message_is_an_empty_final_block() {
-    // Of fixed codes, with bits set that nobody reads; stored; of codes of its own.
+    // Blocks with fixed codes, of which one has padding bits set; stored; with dynamic codes.
     for payload in ["03 00", "03 FC", "01 00 00 FF FF", "05 C0 01 05 00 00 00 00 A0 FF AF 03"] {
         let length = hex(payload).len();
         let input = format!("C1 {length:02X} {payload} / {HELLO}");
@@ -139,8 +139,7 @@ fn r7692_7_2_3_c_bytes_behind_a_final_block_are_another_block() {
     }
 }
 
-/// A message that ends with a final block where a piece of it is full, and one that ends a byte
-/// sooner or later.
+/// Messages that end with a final block exactly where a piece is full, or a byte before or after.
 #[test]
 fn r7692_7_2_3_c_a_final_block_ends_where_the_output_is_full() {
     const PIECE: usize = 17 << 10;
@@ -177,18 +176,19 @@ fn t33_the_window_is_kept_behind_a_final_block() {
     // "Hello" in a final block, then a message that refers to it.
     let input = format!("C1 08 F3 48 CD C9 C9 07 00 00 / {HELLO_AGAIN}");
     check(TAKEOVER, &Config::new(), &input, &["text <Hello>"; 2], "");
-    // Where the block that the tail completes is a final one.
+    // The block that the tail completes is a final one.
     let input = format!("{HELLO} / C1 01 01 / {HELLO_AGAIN}");
     check(TAKEOVER, &Config::new(), &input, &["text <Hello>", "text <>", "text <Hello>"], "");
-    // Both in one message, and with a message in front that only the second refers to.
+    // Both cases in one message; an empty message between two, of which the second refers to the
+    // first.
     let both = "C1 0C F3 48 CD C9 C9 07 00 F2 00 11 00 00";
     check_both(both, &["text <HelloHello>"], "");
     let input = format!("{HELLO} / C1 03 03 00 00 / {HELLO_AGAIN}");
     check(TAKEOVER, &Config::new(), &input, &["text <Hello>", "text <>", "text <Hello>"], "");
 }
 
-/// Short blocks of every kind, many of them final, corrupt here and there, refer to each other and to
-/// a window in front of them, or to what is none. A naive inflater tells what they are.
+/// Short blocks of every kind refer to each other, to the window before them, or to no data. Many
+/// are final, some are corrupt. A naive inflater gives the expected result.
 #[test]
 fn t33_short_final_blocks_inflate_as_they_would_alone() {
     let random = common::random(1 << 15);
@@ -198,7 +198,7 @@ fn t33_short_final_blocks_inflate_as_they_would_alone() {
         let mut byte = || u32::from(seeds.next().unwrap_or_default());
         let mut number = |below: u32| ((byte() << 8 | byte()) * below) >> 16;
         let mut bits = Bits::default();
-        // A window that is empty, about to be filled, or full.
+        // The window is empty, almost full, or full.
         let history = &common::random(40_000)[..[0, 300, 32_760, 40_000][seed % 4]];
         bits.block(true, false, Block::Stored(history));
         for _ in 0..12 {
@@ -267,8 +267,8 @@ fn t33_short_final_blocks_inflate_as_they_would_alone() {
     assert!(sound > 25 && corrupt > 25, "{sound} and {corrupt}");
 }
 
-/// A final block far into a long stream: the window behind it is the last 32 KiB, wherever zlib and
-/// the ring that remembers it have come to.
+/// A final block far into a long stream. After it the window is the last 32 KiB, at any position of
+/// zlib's window and of the ring that remembers it.
 #[test]
 fn t33_the_window_is_kept_whole_behind_a_final_block() {
     for length in [100, 32_767, 32_768, 32_769, 50_000, 65_536, 70_001] {
@@ -278,7 +278,7 @@ fn t33_the_window_is_kept_whole_behind_a_final_block() {
         let mut wire = sent(&mut peer, |peer, out| {
             peer.send_compressed(Data::Text(&text), &mut compressor, out)
         });
-        // An empty final block moves nothing in the window.
+        // An empty final block does not change the window.
         wire.extend(mask(&hex("C2 03 03 00 00")));
         let end = &text[text.len().saturating_sub(32_000)..];
         wire.extend(sent(&mut peer, |peer, out| {
@@ -304,7 +304,7 @@ fn t33_the_window_is_kept_whole_behind_a_final_block() {
 #[test]
 fn r7692_7_2_3_b_an_empty_message() {
     check_both("C1 01 00", &["text <>"], "");
-    // The same in no bytes at all, and in none but fragments.
+    // The same message in no bytes at all, and in empty fragments only.
     for empty in ["C1 00", "41 00 / 80 00", "41 00 / 80 01 00", "41 01 00 / 80 00"] {
         check_both(&format!("{empty} / {HELLO}"), &["text <>", "text <Hello>"], "");
     }
@@ -328,18 +328,18 @@ fn r7692_7_2_3_b_an_empty_message() {
 #[test]
 fn t33_what_is_corrupt_cut_short_or_followed_by_garbage_is_1007() {
     for (payload, delivered) in [
-        // the reserved type of block; a stored block whose lengths differ; a distance too far
+        // The reserved block type; a stored block whose lengths differ; a distance that is too far.
         ("07", ""),
         ("00 05 00 FA FE 48 65 6C 6C 6F 00", ""),
         ("F2 00 11 00 00", "48"),
-        // cut short: inside the last block, inside a stored one, in front of the empty one, inside
-        // the codes of a block, which would take anything for more of them
+        // Truncated: inside the last block, inside a stored one, before the empty one, inside the
+        // codes of a block, after which any bytes would be valid codes.
         ("44 07", ""),
         ("F2 48 CD C9 C9 07", "48 65 6C 6C 6F"),
         ("F2 48 CD C9", "48 65 6C"),
         ("00 05 00 FA FF 48 65", "48 65"),
         ("F3 48 CD C9 C9 07", "48 65 6C 6C 6F"),
-        // garbage behind the end
+        // Garbage after the end.
         ("F2 48 CD C9 C9 07 00 55", "48 65 6C 6C 6F"),
         ("F3 48 CD C9 C9 07 00 00 FF", "48 65 6C 6C 6F"),
     ] {

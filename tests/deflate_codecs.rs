@@ -1,4 +1,4 @@
-//! Codecs that a user brings, codecs that fail, and none.
+//! User-supplied codecs, codecs that fail, and no codec at all.
 //! Ids are those of the requirement and attack tables.
 
 #![cfg(feature = "deflate")]
@@ -17,7 +17,7 @@ use websocket_proto::{
     ZlibDecompress,
 };
 
-/// A codec of a user's: it stores, and can be made to fail.
+/// A user's codec that stores the data, and can be made to fail.
 #[derive(Default)]
 struct Store {
     fail: bool,
@@ -67,7 +67,7 @@ fn a_codec_that_fails_or_lies_sends_nothing_and_harms_nothing() {
         assert_eq!(outcome.events, [format!("text <{text}>")]);
     }
 
-    /// Writes less than it says, more than there is room for, or no end.
+    /// A compressor that reports a length it did not write.
     struct Liar(usize);
     impl Compress for Liar {
         fn reset(&mut self, _: WindowBits) {}
@@ -86,7 +86,7 @@ fn a_codec_that_fails_or_lies_sends_nothing_and_harms_nothing() {
         assert_eq!((sent, out.len()), (Err(SendError::Codec), 0));
     }
 
-    /// Claims progress that it did not make, or none.
+    /// A decompressor that reports progress it did not make, or none.
     struct Teller(usize, usize);
     impl Decompress for Teller {
         fn reset(&mut self) {}
@@ -113,14 +113,14 @@ fn a_codec_that_fails_or_lies_sends_nothing_and_harms_nothing() {
     }
 }
 
-/// A codec of a user's: it keeps the window where it inflates.
+/// A user's codec that inflates within its own window.
 struct Miniz {
     state: Box<miniz_oxide::inflate::core::DecompressorOxide>,
     window: Box<[u8; 1 << 15]>,
     at: usize,
-    /// Bytes in front of `at` that were not handed out yet.
+    /// How many bytes before `at` were not returned yet.
     due: usize,
-    /// Whether a final block was the last that it saw.
+    /// Whether the latest block was a final one.
     ended: bool,
 }
 
@@ -161,7 +161,7 @@ impl Decompress for Miniz {
             (self.at, self.due) = (self.at + made, made);
             self.ended = status == TINFLStatus::Done;
             match status {
-                // The window stays where it is.
+                // The window is kept.
                 TINFLStatus::Done => *self.state = Default::default(),
                 TINFLStatus::HasMoreOutput => {}
                 TINFLStatus::NeedsMoreInput if made == 0 => {
@@ -178,7 +178,7 @@ impl Decompress for Miniz {
 
 #[test]
 fn t09_a_fault_behind_a_full_output_needs_no_more_input() {
-    /// Fills what it is given once, and finds the fault in what it then has left.
+    /// Fills the first output, and reports an error in the second call.
     #[derive(Default)]
     struct Full(bool);
     impl Decompress for Full {
@@ -191,7 +191,7 @@ fn t09_a_fault_behind_a_full_output_needs_no_more_input() {
             if again { progress.with_fault(InflateError::Corrupt) } else { progress }
         }
     }
-    // A fragment that is not the last, and a Ping that is never read.
+    // The fragment is not the last one, and the Ping is never received.
     let wire = frames("42 01 00 / 89 00", true);
     let mut connection = Connection::new(Server, &Config::new(), TAKEOVER);
     let outcome = drive_inflated(&mut connection, Mode::Pieces, Full::default(), [&wire[..]]);

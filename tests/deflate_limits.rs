@@ -1,4 +1,4 @@
-//! Text and limits of compressed messages, checked as they are inflated, at any cut of the input.
+//! Text and limits of compressed messages, checked during inflation, for any split of the input.
 //! Ids are those of the requirement and attack tables.
 
 #![cfg(feature = "deflate")]
@@ -18,19 +18,19 @@ use websocket_proto::{
 
 #[test]
 fn r7692_6_f_text_is_judged_as_it_is_inflated() {
-    // FF, stored; and a code point that the message ends in.
+    // A stored FF; a message that ends inside a code point.
     check_both("C1 07 00 01 00 FE FF FF 00", &["failed InvalidUtf8"], FAIL_1007);
     check_both("C1 08 00 02 00 FD FF E2 82 00", &["failed InvalidUtf8"], FAIL_1007);
-    // Whole over a cut in the compressed bytes, and one that is completed by the next block.
+    // A code point that is split in the compressed bytes, and completed by the next block.
     check_both("C1 0E 00 02 00 FD FF E2 82 00 01 00 FE FF AC 00", &["text <€>"], "");
-    // An own codec does not wait for the end; a shared one cannot know before.
+    // An own codec fails before the message ends. A shared one cannot, because it needs all of it.
     let bad = frames("41 06 00 01 00 FE FF FF", true);
     for (mode, events) in [(Mode::Pieces, 1), (Mode::Own, 1), (Mode::Shared, 0)] {
         let chunks = [&bad[..]];
         let outcome = drive_inflated(&mut server(NO_TAKEOVER), mode, ZlibDecompress::new(), chunks);
         assert_eq!(outcome.events, ["failed InvalidUtf8"][..events]);
     }
-    // In pieces, what is valid comes first.
+    // In pieces, the valid prefix comes first.
     let mut bad = frames("C1 0A 00 04 00 FB FF 61 C3 A9 FF 00", true);
     let mut connection = server(NO_TAKEOVER);
     let mut inflater = Inflater::shared(ZlibDecompress::new());
@@ -51,7 +51,7 @@ fn r7692_6_f_text_is_judged_as_it_is_inflated() {
 /// Covers T30.
 #[test]
 fn r7692_6_f_a_bomb_meets_the_limit_at_the_exact_byte() {
-    // Ten bytes that do not compress: twelve on the wire.
+    // Ten bytes that do not compress: sixteen in the frame.
     let ten = "C2 10 00 0A 00 F5 FF 61 62 63 64 65 66 67 68 69 6A 00";
     let event = "binary <61 62 63 64 65 66 67 68 69 6A>";
     for agreed in [NO_TAKEOVER, TAKEOVER] {
@@ -59,7 +59,7 @@ fn r7692_6_f_a_bomb_meets_the_limit_at_the_exact_byte() {
         let nine = "binary <61 62 63 64 65 66 67 68 69";
         let events = [nine, "failed MessageTooBig"];
         check(agreed, &Config::new().max_message(9), ten, &events, FAIL_1009);
-        // One byte over in the last block, which the blocks in front of it do not tell.
+        // The last block exceeds the limit by one byte; the blocks before it do not.
         let eleven =
             "42 0F 00 0A 00 F5 FF 61 62 63 64 65 66 67 68 69 6A / 80 07 00 01 00 FE FF 6B 00";
         let config = Config::new().max_message(10);
@@ -68,7 +68,7 @@ fn r7692_6_f_a_bomb_meets_the_limit_at_the_exact_byte() {
         check(agreed, &Config::new().max_message(0), "C1 01 00", &["text <>"], "");
         check(agreed, &Config::new().max_message(0), HELLO, &["failed MessageTooBig"], FAIL_1009);
     }
-    // A thousand to one: 1 MiB of zeros.
+    // Compressed a thousand to one: 1 MiB of zeros.
     let mut bomb = Deflater::own(ZlibCompress::new(9));
     let mut peer = client(TAKEOVER);
     let mut wire = sent(&mut peer, |peer, out| {
@@ -96,7 +96,7 @@ fn r7692_6_f_a_bomb_meets_the_limit_at_the_exact_byte() {
 #[test]
 fn r6455_10_4_a_a_compressed_frame_that_cannot_fit_fails_by_its_header() {
     let config = Config::new().max_message(1000);
-    // 1000, an eighth of it, and 64.
+    // The limit for compressed bytes is 1000, an eighth of 1000, and 64.
     for agreed in [NO_TAKEOVER, TAKEOVER] {
         check(agreed, &config, "C2 7E 04 A6", &["failed MessageTooBig"], FAIL_1009);
         check(agreed, &config, "C2 7E 04 A5", &[], "");
@@ -104,13 +104,13 @@ fn r6455_10_4_a_a_compressed_frame_that_cannot_fit_fails_by_its_header() {
         let longest = "C2 7F 7F FF FF FF FF FF FF FF";
         check(agreed, &config, longest, &["failed MessageTooBig"], FAIL_1009);
         check(agreed, &config, "82 7E 03 E9", &["failed MessageTooBig"], FAIL_1009);
-        // The room of a compressed message does not pass to the next.
+        // The larger limit of a compressed message does not apply to the next message.
         let input = format!("{HELLO} / 82 7E 03 E9");
         check(agreed, &config, &input, &["text <Hello>", "failed MessageTooBig"], FAIL_1009);
     }
 }
 
-/// Each flush adds some bytes, so how much is on the wire does not tell how much there is.
+/// Each flush adds some bytes, so the length on the wire does not show how much data there is.
 /// Covers T13.
 #[test]
 fn r6455_10_4_b_fine_fragments_of_a_message_within_the_limit() {
@@ -130,14 +130,14 @@ fn r6455_10_4_b_fine_fragments_of_a_message_within_the_limit() {
             let mut connection = Connection::new(Server, &config, NO_TAKEOVER);
             let codec = ZlibDecompress::new();
             let outcome = drive_inflated(&mut connection, mode, codec, wire.chunks(64));
-            // What is gathered before it is inflated has a limit of its own.
+            // The compressed bytes that a shared codec collects have a limit of their own.
             let expected = if fits { &whole } else { "failed MessageTooBig" };
             assert!(outcome.events == [expected], "{mode:?}, fragments of {size}");
         }
     }
 }
 
-/// Pieces of 17 KiB end anywhere in the text, and so do the steps of a message.
+/// Code points may be split by pieces of 17 KiB, and by the steps in which a message is inflated.
 #[test]
 fn r7692_6_f_code_points_are_cut_by_pieces_and_steps() {
     for shift in 0..4 {
@@ -157,7 +157,7 @@ fn r7692_6_f_code_points_are_cut_by_pieces_and_steps() {
     }
 }
 
-/// A compressed text of stored blocks of `size` bytes, which cut its code points.
+/// Compresses a text into stored blocks of `size` bytes, which split its code points.
 fn stored(text: &str, size: u16) -> Vec<u8> {
     let mut payload = Vec::new();
     for block in text.as_bytes().chunks(size.into()) {
@@ -172,7 +172,7 @@ fn stored(text: &str, size: u16) -> Vec<u8> {
 
 #[test]
 fn t09_compressed_code_points_are_cut_anywhere() {
-    // The second is longer than a piece, which then ends inside a code point.
+    // The second text is longer than a piece, so the piece ends inside a code point.
     for text in ["aκ€😀".to_owned(), format!("a{}", "€".repeat(8000))] {
         for block in [1, 2, 3, 5, 20_000] {
             let payload = stored(&text, block);
@@ -194,7 +194,7 @@ fn t09_compressed_code_points_are_cut_anywhere() {
 
 #[test]
 fn t30_what_is_gathered_for_a_shared_codec_is_bounded_exactly() {
-    // 24 bytes may take 24 + 24 / 8 + 64 compressed, here blocks of nothing.
+    // Data of 24 bytes may take 24 + 24 / 8 + 64 compressed bytes. Here these are empty blocks.
     let whole = [&[0x00, 0x00, 0x00, 0xFF, 0xFF].repeat(18)[..], &[0x00]].concat();
     assert_eq!(whole.len(), 91);
     for (payload, events) in
@@ -210,7 +210,7 @@ fn t30_what_is_gathered_for_a_shared_codec_is_bounded_exactly() {
     }
 }
 
-/// Stored blocks, and events of text pieces that were joined.
+/// Returns the events for a compressed text, with its pieces joined.
 fn compressed_text(config: &Config, payload: &[u8], mode: Mode, read: usize) -> Vec<String> {
     let wire = common::frame(0xC1, payload);
     let mut connection = Connection::new(Client(Keys::default()), config, NO_TAKEOVER);
@@ -221,20 +221,20 @@ fn compressed_text(config: &Config, payload: &[u8], mode: Mode, read: usize) -> 
 /// Covers R6455-8.1-c.
 #[test]
 fn t09_compressed_text_fails_at_the_first_byte_that_no_code_point_has() {
-    // A fragment that is not the last, and a Ping that is never read.
+    // The fragment is not the last one, and the Ping is never received.
     for impossible in ["FF", "C0", "C3 41", "E0 80", "ED A0", "F0 80", "F4 90", "E2 82 41"] {
         let length = 2 + hex(impossible).len();
         let payload = format!("00 {length:02X} 00 {:02X} FF 6F 6B {impossible}", 0xFF - length);
         let input = format!("41 {:02X} {payload} / 89 00", hex(&payload).len());
-        // Not with a shared codec, which is given whole messages only.
+        // This is not checked with a shared codec, which inflates whole messages only.
         let events = ["text <ok", "failed InvalidUtf8"];
         check(TAKEOVER, &Config::new(), &input, &events, FAIL_1007);
     }
-    // So does what is corrupt, whether or not something came in front of it in the same read.
+    // Corrupt data fails at once, too, even with valid data before it in the same read.
     let corrupt = "41 08 00 02 00 FD FF 6F 6B 07 / 89 00";
     let events = ["text <ok", "failed InvalidPayload"];
     check(TAKEOVER, &Config::new(), corrupt, &events, FAIL_1007);
-    // One that is only cut fails where its message ends.
+    // A truncated code point fails only at the end of its message.
     let cut = "41 0A 00 05 00 FA FF 6F 6B F0 9F 98 / 89 00 / 80 01 00";
     check_both(cut, &["ping ", "text <ok", "failed InvalidUtf8"], "8A 00 88 02 03 EF");
 }
@@ -291,7 +291,7 @@ fn t62_what_fits_is_judged_in_front_of_what_does_not_at_any_cut() {
             vec!["text <ok", "failed InvalidPayload"],
             "InvalidPayload",
         ),
-        // Cut short.
+        // Truncated.
         (9, block(b"ok")[..6].to_vec(), vec!["text <o", "failed InvalidPayload"], "InvalidPayload"),
     ] {
         let config = Config::new().max_message(limit);

@@ -1,4 +1,4 @@
-//! Compressed messages sent (RFC 7692 §6.1, §7.2.1): bits of their frames, windows, room.
+//! Sending compressed messages (RFC 7692 §6.1, §7.2.1): the bits of their frames, windows, room.
 //! Ids are those of the requirement and attack tables.
 
 #![cfg(feature = "deflate")]
@@ -25,7 +25,7 @@ fn r7692_7_2_1_a_the_payload_and_the_choice() {
             let codec = deflater();
             if own { Deflater::own(codec) } else { Deflater::shared(codec) }.threshold(0)
         };
-        // No takeover, by each side: the same bytes twice.
+        // Without takeover, either side sends the same bytes twice.
         let (mut deflater, mut connection) = (make(), server(NO_TAKEOVER));
         for _ in 0..2 {
             let out = sent(&mut connection, |server, out| {
@@ -40,7 +40,7 @@ fn r7692_7_2_1_a_the_payload_and_the_choice() {
             });
             assert_eq!(unmask(&out), hex(HELLO));
         }
-        // Takeover: the second refers to the first, unless the codec is not the connection's own.
+        // With takeover the second message refers to the first, unless the codec is shared.
         let (mut deflater, mut connection) = (make(), server(TAKEOVER));
         for again in [false, own] {
             let out = sent(&mut connection, |server, out| {
@@ -48,10 +48,10 @@ fn r7692_7_2_1_a_the_payload_and_the_choice() {
             });
             assert_eq!(out, hex(if again { HELLO_AGAIN } else { HELLO }), "{own}");
         }
-        // The choice for each message: as it is, and the window does not see it.
+        // A message may be sent uncompressed. It does not enter the window.
         let out = sent(&mut connection, |server, out| server.send_text("Hello", out));
         assert_eq!(out, b"\x81\x05Hello");
-        // Not agreed: as it is.
+        // If compression was not agreed, the message is sent uncompressed.
         let out = sent(&mut server(Agreed::new()), |server, out| {
             server.send_compressed(hello, &mut make(), out)
         });
@@ -88,7 +88,7 @@ fn r7692_7_2_1_b_the_window_of_a_shared_deflater_is_forgotten_between_fragments(
             connection.send_compressed_fragment(data, last, &mut deflater, out)
         })
     };
-    // What the other connection sends in between would be worth a reference.
+    // The other connection sends data in between that this one could refer to.
     let secret = "the quick brown fox jumps over the lazy dog";
     let mut wire = send(&mut one, "first, ", false);
     send(&mut two, secret, false);
@@ -123,7 +123,7 @@ fn r7692_6_a_the_first_fragment_alone_has_rsv1() {
             let firsts: Vec<u8> = wire.iter().map(|frame| frame[0]).collect();
             let opcode = if matches!(kind(""), Data::Text(_)) { 0x41 } else { 0x42 };
             assert_eq!(firsts, [opcode, 0x00, 0x80, opcode, 0x00, 0x80]);
-            // Each fragment can be read in full when it arrives.
+            // Each fragment can be inflated in full when it arrives.
             let mut peer = client(agreed);
             let mut inflater = Inflater::own(ZlibDecompress::new());
             for (frame, part) in
@@ -148,7 +148,7 @@ fn r7692_6_a_the_first_fragment_alone_has_rsv1() {
     }
 }
 
-/// Also where nothing of the first fragment went through the codec.
+/// This holds even if no data of the first fragment went through the codec.
 #[test]
 fn r7692_7_1_1_a_an_empty_first_fragment_begins_the_message() {
     let mut deflater = Deflater::own(deflater());
@@ -182,7 +182,7 @@ fn a_message_is_compressed_in_all_its_fragments_or_in_none() {
     assert_eq!(connection.send_compressed_fragment(other, true, &mut deflater, &mut out), open);
     assert_eq!(out.len(), length);
     connection.send_compressed_fragment(Data::Text("b"), true, &mut deflater, &mut out).unwrap();
-    // One that began plain goes on plain, and so does all where compression was not agreed.
+    // A message that began uncompressed stays so, and so do all if compression was not agreed.
     for agreed in [TAKEOVER, Agreed::new()] {
         let mut connection = server(agreed);
         let mut out = Vec::new();
@@ -198,7 +198,7 @@ fn a_message_is_compressed_in_all_its_fragments_or_in_none() {
             .unwrap();
         assert_eq!(out, b"\x01\x01a\x80\x01b");
     }
-    // After a Close nothing is compressed.
+    // After a Close no message is compressed.
     let mut connection = server(TAKEOVER);
     connection.close(None, &mut out).unwrap();
     let closing = Err(SendError::Closing);
@@ -229,7 +229,7 @@ fn without_room_nothing_was_compressed_and_the_next_message_can_be_read() {
         drive_inflated(&mut server(TAKEOVER), Mode::Own, ZlibDecompress::new(), [&wire[..]]);
     assert_eq!(outcome.events, [format!("text <{first}>"), format!("text <{third}>")]);
 
-    // The same where there is no key to mask with.
+    // The same holds if there is no masking key.
     struct Dry(bool);
     impl websocket_proto::MaskSource for Dry {
         fn mask_key(&mut self) -> Option<[u8; 4]> {
@@ -278,7 +278,7 @@ fn r7692_7_2_1_b_references_stay_within_the_agreed_window() {
                     assert_eq!(&history[start..], text.as_bytes());
                 }
                 assert!(farthest <= 1 << bits, "{farthest} at {bits} bits, level {level}");
-                // The window is used: what is said of it is not empty.
+                // The window is used, so this test is not vacuous.
                 assert!(bits == 8 || farthest > 1 << (bits - 2), "{farthest} at {bits} bits");
             }
         }
@@ -344,7 +344,7 @@ fn a_prepared_message_is_compressed_for_those_who_can_read_it() {
         connection.close(None, &mut Vec::new()).unwrap();
         assert_eq!(connection.prepared(&small), Err(SendError::Closing));
     }
-    // An own codec that was used for it begins anew, so the connection's peer can read on.
+    // A message prepared with an own codec resets it, so the connection's peer can read on.
     let mut own = Deflater::own(ZlibCompress::new(6)).threshold(0);
     let mut connection = server(TAKEOVER);
     let mut wire = Vec::new();

@@ -1,4 +1,4 @@
-//! Codecs that connections share, or that one connection owns after the other, and their memory.
+//! Codecs that connections share or use one after the other, and the memory of codecs.
 //! Ids are those of the requirement and attack tables.
 
 #![cfg(feature = "deflate")]
@@ -80,7 +80,7 @@ fn two_cut_messages_of_two_connections_on_one_codec_never_mix() {
 fn two_long_pieces_of_two_connections_on_one_codec_never_mix() {
     let (mut one, mut two) = (server(NO_TAKEOVER), server(NO_TAKEOVER));
     let mut inflater = Inflater::shared(ZlibDecompress::new());
-    // The same lengths all the way, so that no count tells them apart.
+    // Both messages have the same lengths throughout, so no count distinguishes them.
     let wire = |letter: &str| {
         sent(&mut client(NO_TAKEOVER), |client, out| {
             let text = letter.repeat(100_000);
@@ -106,7 +106,7 @@ fn two_long_pieces_of_two_connections_on_one_codec_never_mix() {
         "{event:?}"
     );
     assert!(inflater.inflate(&mut one, &mut a).is_none());
-    // The one that began last goes on.
+    // The connection that began last goes on.
     let mut rest = 0;
     while let Some(event) = inflater.inflate(&mut two, &mut b) {
         let Event::Text(text) = event else { panic!("{event:?}") };
@@ -118,13 +118,13 @@ fn two_long_pieces_of_two_connections_on_one_codec_never_mix() {
 
 #[test]
 fn a_shared_codec_is_refused_where_it_cannot_serve() {
-    // A peer that takes its context over.
+    // The peer uses context takeover.
     let hello = frames(HELLO, true);
     let outcome =
         drive_inflated(&mut server(TAKEOVER), Mode::Shared, ZlibDecompress::new(), [&hello[..]]);
     assert_eq!(outcome.events, ["failed NoInflater"]);
     assert_eq!(show(&outcome.output), show(&hex(FAIL_1011)));
-    // A piece that is not a whole message.
+    // The piece is not a whole message.
     let mut connection = server(NO_TAKEOVER);
     let mut inflater = Inflater::shared(ZlibDecompress::new());
     let mut buffer = frames("41 03 F2 48 CD", true);
@@ -225,7 +225,7 @@ fn own_codecs_serve_one_connection_after_the_other() {
                 .map(|message| format!("{message:?}"));
             assert_eq!(message.as_deref(), Some("Text(\"Hello\")"));
         }
-        // The next connection begins in the middle of a message of this one.
+        // The next connection begins while this one is in the middle of a message.
         let mut cut = mask(&hex("41 03 F2 48 CD"));
         let mut messages = Messages::new();
         let input = &mut &mut cut[..];
@@ -273,7 +273,8 @@ fn pieces_are_short_also_in_the_memory_of_a_long_message() {
 #[test]
 fn a_lent_buffer_has_to_hold_what_inflates_to_several_pieces() {
     let piece = 17 << 10;
-    // A shared inflater makes one piece of a short message, an own one a piece of each read.
+    // A shared inflater turns a short message into one piece, an own one into one piece for each
+    // read.
     for (shared, split, length, needed) in [
         (true, false, piece - 1, 0),
         (true, true, piece - 1, 0),

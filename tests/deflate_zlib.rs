@@ -1,4 +1,4 @@
-//! Compressed messages of zlib itself, and round trips.
+//! Messages compressed by zlib itself, and round trips.
 //! Ids are those of the requirement and attack tables.
 
 #![cfg(feature = "deflate")]
@@ -133,7 +133,7 @@ fn a_message_is_inflated_in_pieces_or_as_a_whole() {
     };
     let (front, back) = data.split_at(33_000);
     let (mut front, mut back) = (fragment(front, false), fragment(back, true));
-    // What was taken in pieces is missing in the message.
+    // Data that was taken in pieces is missing in the message.
     let mut connection = server(TAKEOVER);
     let mut inflater = Inflater::own(ZlibDecompress::new());
     let (mut first, mut rest) = (front.clone(), back.clone());
