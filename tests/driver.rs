@@ -1,4 +1,4 @@
-//! The rules that a driver has to keep. For each there is a signal that tells it what to do.
+//! The rules that a driver has to keep. For each there is a signal that says what to do.
 
 #![cfg(feature = "alloc")]
 
@@ -22,7 +22,7 @@ fn client() -> Connection<Client<Keys>> {
     Connection::new(Client(Keys::default()), &Config::new(), Agreed::new())
 }
 
-/// Gives frames in hex, unmasked, to a connection, and counts the events.
+/// Passes frames in hex, unmasked, to a connection. Returns how many events they give.
 fn receive<R: Role>(connection: &mut Connection<R>, text: &str, masked: bool) -> usize {
     let mut bytes = frames(text, masked);
     let mut input = &mut bytes[..];
@@ -42,21 +42,21 @@ const REQUEST: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: webso
                        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
                        Sec-WebSocket-Version: 13\r\n";
 
-/// A valid request with `more` header lines, to be looked at.
+/// Passes a valid request with `more` header lines to `look`.
 fn with_request<T>(more: &str, look: impl FnOnce(Request<'_>) -> T) -> T {
     let mut head = format!("{REQUEST}{more}\r\n").into_bytes();
     let mut input = &mut head[..];
     look(ServerHandshake::new().receive(&mut input).unwrap().unwrap())
 }
 
-/// What a server's rejection looks like.
+/// Returns the text of a server's rejection.
 fn rejection(status: u16, headers: &[(&str, &str)]) -> String {
     let mut out = Vec::new();
     handshake::reject(status, headers, b"", &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-/// A client's handshake, and what it makes of a response.
+/// Starts a client's handshake, and returns the result of a response.
 fn answer(response: &str) -> Result<Option<(u16, Vec<u8>, usize)>, HandshakeError> {
     let (target, mut out) = (Target::parse("ws://example.com/").unwrap(), Vec::new());
     let mut handshake: ClientHandshake<'_> =
@@ -92,8 +92,8 @@ fn r6455_4_1_a_a_connection_starts_open_without_a_handshake() {
 /// Covers R6455-4.1-d.
 #[test]
 fn r6455_4_1_c_an_attempt_lasts_as_long_as_its_handshake_value() {
-    // A pool counts the values it holds, by host and port: each is one attempt, and no other state
-    // exists. They can be held anywhere, also by another thread.
+    // A pool counts its values by host and port. Each value is one attempt, and no other state
+    // exists. Values can be stored anywhere, also by another thread.
     fn held<T: Send + Sync>(_: &T) {}
     let uris = ["ws://a/", "ws://b/", "ws://a/x"];
     let pending: Vec<(Target<'_>, ClientHandshake<'_>)> = uris
@@ -120,8 +120,8 @@ fn r6455_4_1_e_the_uri_can_be_rebuilt_for_a_proxy_before_any_output() {
 
 #[test]
 fn r6455_4_1_f_a_transport_that_never_opened_leaves_nothing_behind() {
-    // The attempt is a value: dropping it is all there is to do. Nothing of it was agreed, and its
-    // request lies in the caller's output, to be written or not.
+    // The attempt is a value, so dropping it is enough. Nothing was agreed, and the request is in
+    // the caller's output, which need not be written.
     let (target, mut out) = (Target::parse("ws://example.com/").unwrap(), Vec::new());
     let nonce = *b"the sample nonce";
     assert!(ClientHandshake::start(&target, &Offer::new(), nonce, &mut out).is_ok());
@@ -268,7 +268,7 @@ fn r6455_6_1_c_outputs_of_any_size_are_the_whole_output_together() {
         receive(&mut connection, "89 01 70", true);
         connection.send_binary(&payload(number), &mut whole).unwrap();
     }
-    // Small outputs, written and lent again when one is full: nothing is lost, nothing comes twice.
+    // Small outputs are written and lent again when full. No byte is lost or sent twice.
     for room in [957, 1000, 1500] {
         let (mut connection, mut all, mut full) = (server(), Vec::<u8>::new(), 0);
         let mut memory = vec![0; room];
@@ -326,8 +326,8 @@ fn r6455_7_1_1_c_the_server_ends_the_transport_first_and_the_client_after_it() {
 
 #[test]
 fn r9220_3_a_on_a_stream_the_end_is_its_fin_and_an_abort_its_reset() {
-    // The stream takes the place of TCP: what ends TCP's writing side is the stream's FIN, what drops
-    // it before it is over is H3_REQUEST_CANCELLED; the peer's FIN and reset come in the same way.
+    // The stream replaces TCP: ending the writing side is a FIN, and dropping the stream early is
+    // H3_REQUEST_CANCELLED. The peer's FIN and reset are reported in the same way.
     let mut orderly = server();
     receive(&mut orderly, "88 00", true);
     orderly.transmit(&mut Vec::new()).unwrap();
@@ -437,7 +437,7 @@ fn r6455_7_4_1_c_applications_decide_on_1001_1003_1008_and_1011_in_both_roles() 
 
 #[test]
 fn r6455_10_1_a_forged_and_hostile_requests_are_judged_and_never_trusted() {
-    // Bytes of a fixed generator, with a likely beginning; the fuzz targets do this for longer.
+    // Random bytes, the same in each run, in a usual head. The fuzz targets do this for longer.
     let mut state = 0x1234_5678_9ABC_DEF0_u64;
     for _ in 0..2000 {
         let mut head = REQUEST.as_bytes().to_vec();
@@ -451,7 +451,7 @@ fn r6455_10_1_a_forged_and_hostile_requests_are_judged_and_never_trusted() {
         head.extend(b"\r\n");
         let mut input = &mut head[..];
         if let Ok(Some(request)) = ServerHandshake::new().receive(&mut input) {
-            // Whatever was accepted is a whole request of this protocol.
+            // An accepted request is a complete request of this protocol.
             assert_eq!(request.method(), "GET");
             assert!(request.accept(&AcceptOptions::new(), &mut Vec::new()).is_ok());
         }

@@ -19,10 +19,10 @@ use websocket_proto::{Agreed, SliceOutput};
 
 const NONCE: [u8; 16] = *b"the sample nonce";
 
-/// A response in lines, the sample of RFC 6455 §1.2 unless changed.
+/// A response in lines: the sample of RFC 6455 §1.2, unless changed.
 #[derive(Clone)]
 struct Head {
-    /// Whole heads in front of it.
+    /// Whole heads before it.
     interim: Vec<u8>,
     line: Vec<u8>,
     headers: Vec<Vec<u8>>,
@@ -79,7 +79,7 @@ impl Head {
     }
 }
 
-/// All that a response shows, owned, and the bytes that stayed behind it.
+/// All properties of a response, owned, and the bytes left in the input after it.
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
     status: u16,
@@ -119,7 +119,7 @@ fn see(response: &Response<'_>, behind: Vec<u8>) -> Seen {
     }
 }
 
-/// Feeds `bytes` cut at `cuts`, each time in a buffer at another place.
+/// Feeds `bytes` in reads that end at `cuts`, each time in another buffer.
 fn feed<const N: usize>(
     mut handshake: ClientHandshake<'_, N>,
     bytes: &[u8],
@@ -144,13 +144,13 @@ fn feed<const N: usize>(
     Ok(None)
 }
 
-/// The verdict on `bytes`: the same whole, at each two-way cut, and byte by byte.
+/// Returns the result for `bytes`, which is the same whole, in each two reads, and byte by byte.
 fn verdict_of<const N: usize>(
     handshake: &ClientHandshake<'_, N>,
     bytes: &[u8],
 ) -> Result<Option<Seen>, HandshakeError> {
     let whole = feed(handshake.clone(), bytes, []);
-    // Of heads that only their length makes long, a hundred cuts.
+    // Long heads are split at a hundred places only.
     let step = if bytes.len() < 1000 { 1 } else { bytes.len() / 100 };
     for cut in (0..bytes.len()).step_by(step) {
         assert_eq!(feed(handshake.clone(), bytes, [cut]), whole, "cut at {cut}");
@@ -159,7 +159,7 @@ fn verdict_of<const N: usize>(
     whole
 }
 
-/// A client that offered `chat` and `superchat`, and waits.
+/// A client that offered `chat` and `superchat` and waits for the response.
 fn client() -> ClientHandshake<'static> {
     let target = Target::parse("ws://server.example.com/chat").unwrap();
     let offer = Offer::new().subprotocols(&["chat", "superchat"]);
@@ -177,24 +177,24 @@ fn seen(head: &Head) -> Seen {
 
 /// A response and the rule that it breaks, if any.
 struct Vector {
-    /// The rows of the tables that it checks.
+    /// The ids of the rows that it covers.
     id: &'static str,
     head: Head,
     expected: Result<(), HandshakeError>,
 }
 
-/// Runs all vectors and then tells of all that failed, each with its id.
+/// Runs all vectors, then reports all failures, each with its id.
 fn check(vectors: impl IntoIterator<Item = Vector>) {
     let mut failures = Vec::new();
     for Vector { id, head, expected } in vectors {
         let bytes = head.bytes();
-        // It panics where the verdict depends on the cut.
+        // `verdict` panics if the result depends on how the bytes are split.
         let verdict = panic::catch_unwind(|| verdict(&bytes).map(|seen| seen.is_some()));
         match verdict {
             Ok(verdict) if verdict == expected.map(|()| true) => {}
             _ => failures.push(format!("{id}: {}: {verdict:?}", bytes.escape_ascii())),
         }
-        // Where the bytes are a response to another parser too, its parts get the same verdict.
+        // If another parser accepts the bytes as a response, its parts give the same result.
         let parsed = parsed(&bytes)
             .filter(|_| !matches!(expected, Err(MalformedLine | MalformedHeader | ControlByte(_))));
         if parsed.is_some_and(|parsed| parsed != expected) {
@@ -204,8 +204,8 @@ fn check(vectors: impl IntoIterator<Item = Vector>) {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// The verdict on a response that something else has parsed; `None` where the bytes are none to it,
-/// or an interim one.
+/// Returns the result for a response that another parser has parsed; `None` if that parser refuses
+/// it, or if it is an interim response.
 fn parsed(bytes: &[u8]) -> Option<Result<(), HandshakeError>> {
     let mut slots = [httparse::EMPTY_HEADER; 100];
     let mut parsed = httparse::Response::new(&mut slots);
@@ -368,7 +368,7 @@ fn r6455_4_1_z_the_sample_response_opens_the_connection() {
     assert_eq!(parsed(&sample().bytes()), Some(Ok(())));
     assert!(response.headers.contains(&("Set-Cookie".to_owned(), b"a=b".to_vec())));
     assert!(response.headers.contains(&("X-Foo".to_owned(), b"\xC3\x28".to_vec())));
-    // Offered, and none chosen.
+    // A subprotocol was offered, but none was chosen.
     assert_eq!(seen(&sample().without("Sec-WebSocket-Protocol")).subprotocol, None);
 }
 
@@ -376,7 +376,7 @@ fn r6455_4_1_z_the_sample_response_opens_the_connection() {
 #[test]
 #[rustfmt::skip]
 fn r6455_4_1_y_each_breach_of_a_rule_fails_the_handshake() {
-    // R6455-7.1.4-b: an `Err` is all that is left: there is no connection to be closed.
+    // R6455-7.1.4-b: the error is all that remains, because there is no connection to close.
     let s = sample;
     const ACCEPT: &str = "Sec-WebSocket-Accept";
     check([
@@ -414,7 +414,7 @@ fn r6455_4_1_y_each_breach_of_a_rule_fails_the_handshake() {
         Vector { id: "R6455-4.3-b", head: s().plus("Sec-WebSocket-Protocol: , ,"), expected: Ok(()) },
         Vector { id: "R6455-8.1-b", head: s().with("Sec-WebSocket-Protocol", b"\xC3\x28"), expected: Err(InvalidSubprotocol(Malformed)) },
         Vector { id: "R6455-4.1-w", head: s().plus("Sec-WebSocket-Extensions: permessage-deflate"), expected: Err(ExtensionNotOffered) },
-        // R6455-E3433: several lines are one list, which is judged as a whole.
+        // R6455-E3433: several lines are one list, which is validated as a whole.
         Vector { id: "R6455-E3433 R6455-4.1-w", head: s().plus("Sec-WebSocket-Extensions: a").plus("Sec-WebSocket-Extensions: b; c"), expected: Err(ExtensionNotOffered) },
         Vector { id: "R6455-E3433", head: s().plus("Sec-WebSocket-Extensions: a").plus("Sec-WebSocket-Extensions:"), expected: Err(ExtensionNotOffered) },
         Vector { id: "R6455-E3433 R6455-9.1-a", head: s().plus("Sec-WebSocket-Extensions: a").plus("Sec-WebSocket-Extensions: ;"), expected: Err(InvalidExtensions) },
@@ -449,7 +449,7 @@ fn r6455_4_1_y_each_breach_of_a_rule_fails_the_handshake() {
     let target = Target::parse("ws://h").unwrap();
     let plain = ClientHandshake::start(&target, &Offer::new(), NONCE, &mut vec![]).unwrap();
     assert_eq!(verdict_of(&plain, &s().bytes()), Err(SubprotocolNotOffered));
-    // T41: an answer that belongs to another key.
+    // T41: an answer to another key.
     let other = ClientHandshake::start(&target, &Offer::new(), [7; 16], &mut vec![]).unwrap();
     assert_eq!(verdict_of(&other, &s().without("Sec-WebSocket-Protocol").bytes()), Err(InvalidAccept(Mismatch)));
 }
@@ -474,7 +474,7 @@ fn r9110_15_2_a_interim_responses_are_skipped() {
     let refusal = sample().line("HTTP/1.1 404 Not Found").behind(early);
     assert_eq!(seen(&refusal).status, 404);
     check([
-        // What stands in an interim head is no part of the answer.
+        // The fields of an interim head do not belong to the answer.
         Vector { id: "R9110-15.2-a", head: sample().without("Upgrade").behind("HTTP/1.1 102 x\r\nUpgrade: websocket\r\n\r\n"), expected: Err(UpgradeMissing) },
         Vector { id: "R9110-15.2-a", head: sample().behind("HTTP/1.1 103\r\n folded\r\n\r\n"), expected: Err(MalformedHeader) },
         Vector { id: "R9110-15.2-a", head: sample().behind("HTTP/1.1 103 x\r\n\r\n\r\n"), expected: Err(MalformedLine) },
@@ -497,7 +497,7 @@ fn r6455_4_1_b_any_other_status_is_plain_http() {
         ("HTTP/1.1 599", 599),
         ("HTTP/1.1 999 x", 999),
     ] {
-        // Even with all the lines of an acceptance.
+        // A refusal may even have all lines of an acceptance.
         assert_eq!(seen(&sample().line(line)).status, status);
     }
     let versions = |head: Head| seen(&head.line("HTTP/1.1 400 Bad Request")).versions;
@@ -538,7 +538,7 @@ fn r6455_10_4_d_head_size_is_bounded_exactly() {
 
 #[test]
 fn t40_each_byte_of_a_head_is_looked_at_once_while_it_grows() {
-    // Heads that were skipped are hidden behind NULs: a scan that starts over would stumble.
+    // Skipped heads are overwritten with NULs, which a scan from the start would refuse.
     let early = b"HTTP/1.1 103 x\r\nA: b\r\n\r\n";
     let (skipped, head) = (early.repeat(3), sample().bytes());
     let bytes = [&skipped[..], &head].concat();
@@ -587,7 +587,7 @@ fn t41_no_mutation_of_a_response_panics_or_depends_on_its_cut() {
         let whole = feed(client(), &bytes, []);
         assert_eq!(feed(client(), &bytes, 0..bytes.len()), whole);
         assert_eq!(feed(client(), &bytes, [random(bytes.len())]), whole);
-        // What opens the connection has the accept of this key in it.
+        // A response that opens the connection has the answer to this key.
         if matches!(&whole, Ok(Some(seen)) if seen.status == 101) {
             assert!(bytes.windows(28).any(|part| part == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
         }
@@ -662,8 +662,8 @@ fn r9112_2_1_a_other_protocols_are_refused_early() {
     }
 }
 
-/// Whether this is the head of a response, nothing before or after it: the grammar of RFC 9112, without
-/// regard to what a client makes of it.
+/// Whether this is exactly the head of a response by the grammar of RFC 9112, whatever a client
+/// thinks of its contents.
 fn is_head(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes) else { return false };
     let Some(text) = text.strip_suffix("\r\n\r\n") else { return false };
@@ -679,7 +679,7 @@ fn is_head(bytes: &[u8]) -> bool {
     line_is_fine && are_fields(lines)
 }
 
-/// Whether there is a head that begins with these bytes: any such can end as this one does.
+/// Whether a head can begin with these bytes. If one can, then one that ends like `USUAL`.
 fn can_become_a_head(bytes: &[u8]) -> bool {
     const USUAL: &[u8] = b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
     (0..=USUAL.len()).any(|at| is_head(&[bytes, &USUAL[at..]].concat()))
@@ -702,7 +702,7 @@ fn r9112_2_1_a_the_first_byte_that_rules_a_head_out_is_refused() {
             let seen =
                 handshake.receive(&mut &mut bytes[..end].to_vec()[..]).map(|seen| seen.is_some());
             if is_head(&bytes[..end]) {
-                // What it says has been judged: that is not the matter here.
+                // Whether the contents are valid does not matter here.
                 let interim = bytes[9] == b'1';
                 assert!(interim || seen != Ok(false), "{}", bytes[..end].escape_ascii());
                 whole += 1;
@@ -713,7 +713,7 @@ fn r9112_2_1_a_the_first_byte_that_rules_a_head_out_is_refused() {
                 continue;
             }
             let error = seen.expect_err(&bytes[..end].escape_ascii().to_string());
-            // Whatever follows, and however it is split.
+            // The error is the same for any split, and with the bytes that follow.
             assert_eq!(feed(client(), &bytes, []), Err(error), "{}", bytes.escape_ascii());
             refused += 1;
             break;

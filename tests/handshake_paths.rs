@@ -1,5 +1,5 @@
-//! The quick path of a handshake against the strict one. Both read generated heads, and every
-//! difference between them is a fault, because the quick path may only save time.
+//! The quick path of a handshake compared with the strict one. Both read generated heads. Every
+//! difference between their results is a fault, because the quick path may only save time.
 
 #![cfg(feature = "alloc")]
 
@@ -40,7 +40,7 @@ const RESPONSES: [&str; 3] = [
      content-length: 0\r\nsec-websocket-protocol: \r\nset-cookie: a\r\nset-cookie: b\r\n\r\n",
 ];
 
-/// Lines to be put among those of a head, or in their place.
+/// Lines to insert into a head, or to replace its lines with.
 const LINES: [&str; 26] = [
     "",
     " folded",
@@ -70,7 +70,7 @@ const LINES: [&str; 26] = [
     "Sec-WebSocket-Extensions: foo; a=\"",
 ];
 
-/// First lines to be put in the place of that of a head.
+/// First lines to replace that of a head with.
 const FIRST_LINES: [&str; 10] = [
     "GET / HTTP/1.0",
     "GET / HTTP/1.2",
@@ -85,7 +85,7 @@ const FIRST_LINES: [&str; 10] = [
 ];
 
 impl Random {
-    /// Changes a head in one place.
+    /// Changes one part of a head.
     fn mutate(&mut self, bytes: &mut Vec<u8>) {
         let at = self.below(bytes.len());
         let special = b"\r\n\t \0\x1F\x7F\x80\xFF:,;=\"\\/@[]%#?01HX"[self.below(26)];
@@ -128,7 +128,7 @@ impl Random {
         *bytes = lines.join(&b'\n');
     }
 
-    /// One of `heads` with some changes, and a limit near its length or far from it.
+    /// Returns one of `heads` with some changes, and a limit near its length or far from it.
     fn head(&mut self, heads: &[&str]) -> (Vec<u8>, usize) {
         let mut bytes = heads[self.below(heads.len())].as_bytes().to_vec();
         for _ in 0..self.below(4) {
@@ -143,7 +143,7 @@ impl Random {
     }
 }
 
-/// Counts the verdicts on generated heads: accepted, incomplete, refused.
+/// Counts the results for generated heads: accepted, incomplete, refused.
 fn count(seed: u64, heads: &[&str], verdict: impl Fn(&[u8], usize, usize) -> Verdict) -> [u32; 3] {
     let mut random = Random(seed);
     let mut counts = [0; 3];

@@ -1,4 +1,4 @@
-//! What the server's side of the opening handshake answers, and to whom.
+//! The answers of the server's side of the opening handshake.
 //! Ids are those of the requirement and attack tables.
 
 #![cfg(feature = "alloc")]
@@ -21,8 +21,8 @@ use websocket_proto::{Agreed, Output, SliceOutput};
 #[test]
 fn r6455_4_2_2_j_the_sample_request_gets_the_sample_answer() {
     let seen = accepted(&sample());
-    // R6455-4.2.2-d: from the text of the key. R6455-4.2.2-h, R6455-4.2.2-i: nothing agreed, so
-    // neither a subprotocol nor an extension is named.
+    // R6455-4.2.2-d: the answer is made from the text of the key. R6455-4.2.2-h, R6455-4.2.2-i:
+    // nothing was agreed, so neither a subprotocol nor an extension is named.
     let golden = "HTTP/1.1 101 Switching Protocols\r\n\
                   Upgrade: websocket\r\n\
                   Connection: Upgrade\r\n\
@@ -67,7 +67,7 @@ fn r6455_4_2_2_e_each_fault_has_its_answer() {
                             \r\n";
     golden(sample().with("Sec-WebSocket-Version", "25"), upgrade_required);
     golden(sample().without("Upgrade"), upgrade_required);
-    // R6455-4.2.2-e: whatever is wrong with the version, the answer names the one that is supported.
+    // R6455-4.2.2-e: for any fault of the version, the answer names the supported one.
     let bad_version = "HTTP/1.1 400 Bad Request\r\n\
                        Connection: close\r\n\
                        Content-Length: 0\r\n\
@@ -94,7 +94,7 @@ fn r6455_4_2_2_e_each_fault_has_its_answer() {
         sample().plus("X: y\r\n".repeat(64).trim_end()),
         "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
     );
-    // R6455-7.2.2-a: no Close frame: the last bytes are those of the head.
+    // R6455-7.2.2-a: the answer ends with its head, without a Close frame.
     let (_, text) = answer(&sample().without("Host"));
     assert!(text.ends_with("\r\n\r\n") && text.is_ascii());
 }
@@ -113,7 +113,7 @@ fn r6455_4_2_2_g_the_subprotocol_is_one_that_was_offered() {
     assert_eq!(choose("superchat"), Ok(1));
     assert_eq!(choose("x"), Err(HeadError::SubprotocolNotOffered));
     assert_eq!(choose("Chat"), Err(HeadError::SubprotocolNotOffered));
-    // R6455-4.2.2-h: the empty string is not the absence of a subprotocol.
+    // R6455-4.2.2-h: an empty name is not the same as no subprotocol.
     assert_eq!(choose(""), Err(HeadError::InvalidSubprotocol));
     // T46
     assert_eq!(choose("chat\r\nX: y"), Err(HeadError::InvalidSubprotocol));
@@ -128,7 +128,7 @@ fn r6455_4_2_2_g_the_subprotocol_is_one_that_was_offered() {
 #[test]
 #[rustfmt::skip]
 fn t48_origin_stands_in_front_of_the_user() {
-    // R6455-10.2-a, R6455-4.2.1-i: absent means that it is no browser, or says nothing.
+    // R6455-10.2-a, R6455-4.2.1-i: without an Origin, the client is no browser or hides its origin.
     let none = accepted(&sample().without("Origin"));
     assert_eq!((none.origin, none.same_origin), (None, false));
     for (origin, host, same) in [
@@ -208,7 +208,7 @@ fn r6455_4_2_2_b_any_http_answer_can_refuse() {
     golden(599, &[], b"", "HTTP/1.1 599 \r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     golden(204, &[], b"", "HTTP/1.1 204 \r\nConnection: close\r\n\r\n");
     golden(304, &[], b"", "HTTP/1.1 304 \r\nConnection: close\r\n\r\n");
-    // A body larger than one block of output.
+    // The body is larger than one block of output.
     let mut out = Vec::new();
     handshake::reject(200, &[], &[b'x'; 10_000], &mut out).unwrap();
     assert!(out.ends_with(&[b'x'; 10_000]) && !out.ends_with(&[b'x'; 10_001]));
@@ -286,7 +286,7 @@ fn heads_are_written_whole_or_not_at_all() {
         handshake::reject(403, &[], b"", &mut SliceOutput::new(&mut [])),
         Err(HeadError::Full)
     );
-    // The body counts.
+    // The length of the body counts.
     let mut whole = Vec::new();
     handshake::reject(403, &[], b"body", &mut whole).unwrap();
     let mut memory = vec![0; whole.len() - 1];
@@ -294,7 +294,7 @@ fn heads_are_written_whole_or_not_at_all() {
     assert_eq!(handshake::reject(403, &[], b"body", &mut out), Err(HeadError::Full));
     assert!(out.written().is_empty());
 
-    /// Promises room and has none.
+    /// Accepts a reservation without having room for it.
     struct Liar;
     impl Output for Liar {
         fn reserve(&mut self, _: usize) -> Result<(), websocket_proto::Full> {

@@ -56,7 +56,7 @@ fn r6455_4_2_1_c_the_target_is_a_resource_name_or_an_absolute_uri() {
         ("/chat?", "/chat", "server.example.com"),
         ("//chat", "//chat", "server.example.com"),
         ("/?u=http://x/", "/?u=http://x/", "server.example.com"),
-        // What browsers leave bare, against RFC 3986.
+        // Characters that browsers do not encode, contrary to RFC 3986.
         ("/[a|b]?{c}^`\\%", "/[a|b]?{c}^`\\%", "server.example.com"),
         ("http://h/chat", "/chat", "h"),
         ("HTTPS://h:8080/chat?x", "/chat?x", "h:8080"),
@@ -95,7 +95,7 @@ fn r6455_4_2_1_d_exactly_one_host() {
     let missing_or_repeated = [
         Vector { id: "R6455-4.2.1-d", head: s().without("Host"), expected: Err(InvalidHost(Missing)) },
         Vector { id: "R6455-4.2.1-d", head: s().plus("Host: server.example.com"), expected: Err(InvalidHost(Repeated)) },
-        // Also where the target names the authority.
+        // Host is needed even if the target has an authority.
         Vector { id: "R6455-4.2.1-d", head: s().line("GET http://h/ HTTP/1.1").without("Host"), expected: Err(InvalidHost(Missing)) },
         Vector { id: "T43", head: s().with("Host", b"\xFF\xFE"), expected: Err(InvalidHost(Malformed)) },
     ];
@@ -115,7 +115,7 @@ fn r6455_4_2_1_d_exactly_one_host() {
 fn r6455_4_2_1_e_upgrade_lists_websocket() {
     let s = sample;
     check([
-        // R6455-E5498: any ASCII case is accepted, lower case is written.
+        // R6455-E5498: any ASCII case is accepted, and lower case is sent.
         Vector { id: "R6455-4.2.1-e R6455-E5498", head: s().with("Upgrade", "WebSocket"), expected: Ok(()) },
         Vector { id: "R6455-4.2.1-e", head: s().with("Upgrade", "foo, WebSocket"), expected: Ok(()) },
         Vector { id: "R6455-4.2.1-e", head: s().with("Upgrade", "websocket, foo"), expected: Ok(()) },
@@ -129,10 +129,10 @@ fn r6455_4_2_1_e_upgrade_lists_websocket() {
         Vector { id: "R6455-4.2.1-e", head: s().with("Upgrade", "h2c"), expected: Err(InvalidUpgrade(Mismatch)) },
         Vector { id: "R6455-4.2.1-e", head: s().with("Upgrade", ""), expected: Err(InvalidUpgrade(Mismatch)) },
         Vector { id: "R6455-4.2.1-e", head: s().without("Upgrade"), expected: Err(UpgradeMissing) },
-        // R6455-2-b: a long s is no s.
+        // R6455-2-b: a long s (U+017F) is not an s.
         Vector { id: "R6455-2-b", head: s().with("Upgrade", "web\u{17f}ocket"), expected: Err(InvalidUpgrade(Malformed)) },
         Vector { id: "R6455-2-b", head: s().without("Upgrade").plus("Upgr\u{e4}de: websocket"), expected: Err(MalformedHeader) },
-        // A KELVIN SIGN, which folds to k outside ASCII.
+        // A Kelvin sign (U+212A), which Unicode case folding turns into k.
         Vector { id: "R6455-2-b", head: s().with("Upgrade", "websoc\u{212a}et"), expected: Err(InvalidUpgrade(Malformed)) },
     ]);
 }
@@ -163,11 +163,11 @@ fn r6455_4_2_1_g_the_key_is_16_bytes_in_base64() {
         "AAAAAAAAAAAAAAAAAAAAAAA=",     // 17 bytes
         "AAAAAAAAAAAAAAAAAAAAAAAA",     // 18 bytes
         "AAAAAAAAAAAAAAAAAAAAAA",       // no padding
-        "AAAAAAAAAAAAAAAAAAAAAA=",      // half of it
-        "AAAAAAAAAAAAAAAAAAAAAA===",    // more than it
-        "AAAAAAAAAAAAAAAAAAAAAA==AAAA", // in the middle
+        "AAAAAAAAAAAAAAAAAAAAAA=",      // half the padding
+        "AAAAAAAAAAAAAAAAAAAAAA===",    // too much padding
+        "AAAAAAAAAAAAAAAAAAAAAA==AAAA", // padding in the middle
         "AAAAAAAAAA AAAAAAAAAAAA==",    // R6455-4.3-a: no inner whitespace
-        "AAAAAAAAAA-AAAAAAAAAAA==",     // R6455-4.3-a: not the alphabet for URLs
+        "AAAAAAAAAA-AAAAAAAAAAA==",     // R6455-4.3-a: the alphabet for URLs
         "AAAAAAAAAA_AAAAAAAAAAA==",
         "AAAAAAAAAA\u{e9}AAAAAAAAAA==",
         "dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ==",
@@ -192,10 +192,10 @@ fn r6455_e3150_padding_bits_of_a_key_are_tolerated_and_its_text_is_hashed() {
         let line = answer.lines().find(|line| line.starts_with("Sec-WebSocket-Accept: ")).unwrap();
         line.trim_start_matches("Sec-WebSocket-Accept: ").to_owned()
     };
-    // Both stand for the bytes 1 to 16. R6455-4.2.2-d: the texts differ, so the answers do.
+    // Both keys encode the bytes 1 to 16. R6455-4.2.2-d: their texts differ, and so do the answers.
     assert_eq!(accept("AQIDBAUGBwgJCgsMDQ4PEA=="), "C/0nmHhBztSRGR1CwL6Tf4ZjwpY=");
     assert_eq!(accept("AQIDBAUGBwgJCgsMDQ4PEC=="), "OfS0wDaT5NoxF2gqm7Zj2YtetzM=");
-    // The whitespace around it is not part of the text.
+    // The whitespace around the key is not part of it.
     assert_eq!(accept("  dGhlIHNhbXBsZSBub25jZQ==\t"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
@@ -215,7 +215,7 @@ fn r6455_4_2_1_h_the_version_is_13() {
         Vector { id: "R6455-4.2.2-e", head: version("8"), expected: Err(UnsupportedVersion(8)) },
         Vector { id: "R6455-4.2.2-e", head: version("0"), expected: Err(UnsupportedVersion(0)) },
         Vector { id: "R6455-4.2.2-e", head: version("255"), expected: Err(UnsupportedVersion(255)) },
-        // Another version may have another key.
+        // Another version may have another form of key.
         Vector { id: "R6455-4.2.2-e", head: version("25").without("Sec-WebSocket-Key"), expected: Err(UnsupportedVersion(25)) },
     ]));
 }
@@ -255,11 +255,12 @@ fn r6455_4_3_b_lists_skip_empty_elements() {
     let bad = bad.map(|bad| {
         Vector { id: "R6455-4.3-b", head: offer(bad), expected: Err(InvalidSubprotocol(Malformed)) }
     });
-    // R6455-8.1-b: not UTF-8 where text is read is refused; elsewhere it is handed through.
+    // R6455-8.1-b: invalid UTF-8 is refused in fields that are read as text, and passed through in
+    // others.
     check(bad.into_iter().chain([Vector { id: "R6455-8.1-b", head: sample().without("Sec-WebSocket-Protocol").plus(b"Sec-WebSocket-Protocol: \xC3\x28"), expected: Err(InvalidSubprotocol(Malformed)) }]));
     let seen = accepted(&sample().plus(b"X-Foo: \xC3\x28"));
     assert_eq!(seen.headers.last(), Some(&("X-Foo".to_owned(), b"\xC3\x28".to_vec())));
-    // T43: of any length.
+    // T43: a name may have any length.
     let long = "a".repeat(10_000);
     assert_eq!(accepted(&offer(&long)).subprotocols, [long]);
 }
@@ -286,7 +287,7 @@ fn r6455_4_3_c_extensions_have_their_grammar() {
     ] {
         let seen = accepted(&sample().plus(format!("Sec-WebSocket-Extensions: {value}")));
         assert_eq!(seen.extensions, [expected], "{value}");
-        // R6455-9-a, R6455-9-b, R6455-4.2.2-i: what is not known is not named in the answer.
+        // R6455-9-a, R6455-9-b, R6455-4.2.2-i: the answer names no unknown extension.
         assert!(!seen.answer.windows(10).any(|part| part == b"Extensions"));
     }
     // R6455-9.1-c: the order is the client's preference.
@@ -300,7 +301,7 @@ fn r6455_4_3_c_extensions_have_their_grammar() {
         "permessage-deflate, ;x", "permessage-deflate; client_max_window_bits, x y",
     ];
     let bad = bad.map(|bad| {
-        // R6455-9.1-a: all of the header fails, whatever else is in it.
+        // R6455-9.1-a: one invalid element makes the whole field fail.
         let head = sample().plus(format!("Sec-WebSocket-Extensions: {bad}"));
         Vector { id: "R6455-9.1-a", head, expected: Err(InvalidExtensions) }
     });

@@ -1,4 +1,4 @@
-//! The grammar of a request's head, at any cut of it.
+//! The grammar of a request's head, for any split of it.
 //! Ids are those of the requirement and attack tables.
 
 #![cfg(feature = "alloc")]
@@ -17,20 +17,20 @@ use websocket_proto::handshake::{FieldFault::Malformed, HandshakeError::*, Serve
 /// Covers T45.
 #[test]
 fn r9112_2_a_the_cut_of_the_head_does_not_matter_and_what_follows_is_left() {
-    // T45: the leftovers are exact; nothing of them is read as frames here.
+    // T45: exactly the bytes after the head are left, and none is read as a frame.
     let mut bytes = sample().bytes();
     bytes.extend_from_slice(b"\x81\x80\0\0\0\0GET");
     let seen = verdict(&bytes).unwrap().unwrap();
     assert_eq!(seen.behind, b"\x81\x80\0\0\0\0GET");
 
-    // What is left is the caller's to write to, as the connection does when it unmasks.
+    // The caller may write to the bytes that are left, as a connection does when it unmasks.
     let mut buffer = bytes.clone();
     let mut input = &mut buffer[..];
     let request = ServerHandshake::new().receive(&mut input).unwrap().unwrap();
     input.fill(7);
     assert_eq!(request.host(), "server.example.com");
 
-    // After a request the value starts over.
+    // After a request the next call starts over.
     let mut handshake = ServerHandshake::new();
     let other = sample().line("GET /other/and/longer HTTP/1.1").bytes();
     let mut twice = [sample().bytes(), other].concat();
@@ -39,7 +39,7 @@ fn r9112_2_a_the_cut_of_the_head_does_not_matter_and_what_follows_is_left() {
     assert_eq!(handshake.receive(&mut input).unwrap().unwrap().resource(), "/other/and/longer");
     assert!(input.is_empty());
 
-    // And the limit stays.
+    // The limit still applies.
     let (mut first, mut second) = (sample().bytes(), sample().bytes());
     let mut handshake = ServerHandshake::new().max_head(first.len());
     assert!(handshake.receive(&mut &mut first[..]).unwrap().is_some());
@@ -99,7 +99,7 @@ fn t44_control_bytes_are_refused_where_they_stand() {
         for at in [line, header] {
             let mut bytes = good.clone();
             bytes.insert(at, byte);
-            // A tab is whitespace within a header's value, and makes this Host malformed.
+            // A tab is whitespace within a header's value, so it makes this Host malformed.
             let is_value = byte == b'\t' && at == header;
             let is_short_line = byte == b'\r' && at == line;
             let expected = match byte {
@@ -109,15 +109,15 @@ fn t44_control_bytes_are_refused_where_they_stand() {
             };
             assert_eq!(verdict(&bytes), Err(expected), "{byte:#04x} at {at}");
             if !is_value {
-                // At the offending byte, without waiting for the head's end; behind a CR it is the
-                // byte that should have been an LF.
+                // The error comes with the offending byte, before the head ends. After a CR that is
+                // the byte that should have been an LF.
                 let length = if byte == b'\r' && !is_short_line { at + 2 } else { at + 1 };
                 assert_eq!(verdict(&bytes[..length]), Err(expected), "{byte:#04x} at {at}");
                 assert_eq!(verdict(&bytes[..length - 1]), Ok(None), "{byte:#04x} at {at}");
             }
         }
     }
-    // Bare LF, at each line's end.
+    // A bare LF, at the end of each line.
     for at in (0..good.len()).filter(|&at| good[at] == b'\r') {
         let mut bytes = good.clone();
         bytes.remove(at);
@@ -149,7 +149,7 @@ fn r9112_2_1_a_other_protocols_are_refused_early() {
     for (bytes, at, expected) in [
         (&b"EHLO x\r\n"[..], 6, MalformedLine),
         (b"get / http/1.1\r\n", 6, InvalidHttpVersion),
-        // A ClientHello of TLS.
+        // A TLS ClientHello.
         (b"\x16\x03\x01\x00\xF8\x01\x00\x00\xF4\x03\x03", 0, ControlByte(0x16)),
         (b"SSH-2.0-OpenSSH_9.6\r\n", 19, MalformedLine),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 11, UnsupportedHttpVersion),
@@ -176,8 +176,8 @@ fn r9112_2_1_a_other_protocols_are_refused_early() {
     }
 }
 
-/// Whether this is the head of a request, nothing before or after it: the grammar of RFC 9112, without
-/// regard to what a server makes of it.
+/// Whether this is exactly the head of a request by the grammar of RFC 9112, whatever a server
+/// thinks of its contents.
 fn is_head(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes) else { return false };
     let Some(text) = text.strip_suffix("\r\n\r\n") else { return false };
@@ -194,7 +194,7 @@ fn is_head(bytes: &[u8]) -> bool {
     line_is_fine && are_fields(lines)
 }
 
-/// Whether there is a head that begins with these bytes: any such can end as this one does.
+/// Whether a head can begin with these bytes. If one can, then one that ends like `USUAL`.
 fn can_become_a_head(bytes: &[u8]) -> bool {
     const USUAL: &[u8] = b"GET / HTTP/1.1\r\nA: b\r\n\r\n";
     (0..=USUAL.len()).any(|at| {
@@ -219,7 +219,7 @@ fn r9112_2_1_a_the_first_byte_that_rules_a_head_out_is_refused() {
             let seen =
                 handshake.receive(&mut &mut bytes[..end].to_vec()[..]).map(|seen| seen.is_some());
             if is_head(&bytes[..end]) {
-                // What it says has been judged: that is not the matter here.
+                // Whether the contents are valid does not matter here.
                 assert_ne!(seen, Ok(false), "{}", bytes[..end].escape_ascii());
                 whole += 1;
                 break;
@@ -229,7 +229,7 @@ fn r9112_2_1_a_the_first_byte_that_rules_a_head_out_is_refused() {
                 continue;
             }
             let error = seen.expect_err(&bytes[..end].escape_ascii().to_string());
-            // Whatever follows, and however it is split.
+            // The error is the same for any split, and with the bytes that follow.
             assert_eq!(
                 feed(ServerHandshake::new(), &bytes, []),
                 Err(error),

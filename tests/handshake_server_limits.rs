@@ -1,4 +1,4 @@
-//! What a hostile head costs the server's side of the opening handshake.
+//! The costs of a hostile head for the server's side of the opening handshake.
 //! Ids are those of the requirement and attack tables.
 
 #![cfg(feature = "alloc")]
@@ -33,7 +33,7 @@ fn r6455_10_4_d_head_size_is_bounded_exactly() {
     let endless = [&b"GET /"[..], &b"x".repeat(16 << 10)].concat();
     assert_eq!(verdict(&endless), Err(HeadTooLarge));
     assert_eq!(HeadTooLarge.status(), 431);
-    // As soon as the bytes allow it: no byte more is waited for.
+    // The error comes as early as possible, without waiting for another byte.
     assert_eq!(verdict(&[b'x'; (16 << 10) - 1]), Ok(None));
     assert_eq!(verdict(&[b'x'; 16 << 10]), Err(HeadTooLarge));
 
@@ -45,7 +45,7 @@ fn r6455_10_4_d_head_size_is_bounded_exactly() {
     assert_eq!(verdict_of(&limit(head.len()), &with_empty_line), Err(HeadTooLarge));
     assert!(verdict_of(&limit(head.len() + 2), &with_empty_line).unwrap().is_some());
     assert_eq!(verdict_of(&limit(0), &head), Err(HeadTooLarge));
-    // What is behind the head is not counted.
+    // The bytes after the head do not count.
     let behind = [head.clone(), vec![0; 100]].concat();
     assert!(verdict_of(&limit(head.len()), &behind).unwrap().is_some());
 }
@@ -72,7 +72,7 @@ fn r6455_10_4_d_header_lines_are_bounded_exactly() {
 
 #[test]
 fn t40_each_byte_of_a_head_is_looked_at_once_while_it_grows() {
-    // Bytes that were judged are hidden behind NULs: a scan that starts over would stumble.
+    // Scanned bytes are overwritten with NULs, which a scan from the start would refuse.
     let head = sample().bytes();
     for step in [1, 2, 3, 7, 100] {
         let mut handshake = ServerHandshake::new();
@@ -98,7 +98,7 @@ fn t40_a_buffer_that_shrank_is_read_from_its_start() {
         let seen = handshake.receive(&mut &mut buffer[..]).unwrap().unwrap();
         assert_eq!(seen.resource(), "/chat");
     }
-    // Bytes that were accepted before are checked again, and the limit on their number stays.
+    // Bytes that were scanned before are scanned again, and their limit still applies.
     let mut handshake = ServerHandshake::new().max_head(30);
     let mut buffer = head.clone();
     assert!(handshake.receive(&mut &mut buffer[..20]).unwrap().is_none());
@@ -115,11 +115,11 @@ fn t40_an_error_leaves_nothing_behind() {
         head.replace("A: ", &format!("A: {}", "x".repeat(length - head.len())))
     };
     for (before, expected) in [
-        // Empty lines, and then something else.
+        // Empty lines, followed by another byte.
         ([&b"\r\n".repeat(300)[..], b"\0"].concat(), ControlByte(0)),
-        // Too long.
+        // A head that is too long.
         (b"GET /".iter().copied().chain([b'x'; 1000]).collect(), HeadTooLarge),
-        // A whole head that is no handshake, with others behind it that are served next.
+        // A complete head that is no handshake. The heads after it are received next.
         (plain(whole.len() - 1).into_bytes(), InvalidHost(Missing)),
         (plain(lines_end_with_lf.len()).into_bytes(), InvalidHost(Missing)),
     ] {
@@ -140,7 +140,7 @@ fn t40_an_error_leaves_nothing_behind() {
 
 #[test]
 fn t47_bait_for_quadratic_parsers_is_read_in_linear_work() {
-    // Linear work takes seconds, work that grows with the square would take hours.
+    // Linear work takes seconds. Quadratic work would take hours.
     let (done, wait) = mpsc::channel();
     let work = thread::spawn(move || {
         baits();
@@ -151,7 +151,7 @@ fn t47_bait_for_quadratic_parsers_is_read_in_linear_work() {
     assert!(work.join().is_ok());
 }
 
-/// Heads with 1 MiB of bait in them.
+/// Receives heads with 1 MiB of bait in them.
 fn baits() {
     const LENGTH: usize = 1 << 20;
     let handshake = ServerHandshake::new().max_head(usize::MAX).max_headers::<2000>();

@@ -1,4 +1,4 @@
-//! Requests in lines, and the verdict of the server's side of the opening handshake on them.
+//! Requests in lines, and their results on the server's side of the opening handshake.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -9,7 +9,7 @@ use websocket_proto::handshake::{
     AcceptOptions, HandshakeError, HandshakeError::*, Request, ServerHandshake,
 };
 
-/// A request in lines, the sample of RFC 6455 §1.2 unless changed.
+/// A request in lines: the sample of RFC 6455 §1.2, unless changed.
 #[derive(Clone)]
 pub struct Head {
     pub line: Vec<u8>,
@@ -65,7 +65,7 @@ impl Head {
     }
 }
 
-/// All that a request shows, owned, and the bytes that stayed behind it.
+/// All properties of a request, owned, and the bytes left in the input after it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
     pub resource: String,
@@ -103,7 +103,7 @@ pub fn see(request: &Request<'_>, behind: Vec<u8>) -> Seen {
     }
 }
 
-/// Feeds `bytes` cut at `cuts`, each time in a buffer at another place.
+/// Feeds `bytes` in reads that end at `cuts`, each time in another buffer.
 pub fn feed<const N: usize>(
     mut handshake: ServerHandshake<N>,
     bytes: &[u8],
@@ -128,13 +128,13 @@ pub fn feed<const N: usize>(
     Ok(None)
 }
 
-/// The verdict on `bytes`: the same whole, at each two-way cut, and byte by byte.
+/// Returns the result for `bytes`, which is the same whole, in each two reads, and byte by byte.
 pub fn verdict_of<const N: usize>(
     handshake: &ServerHandshake<N>,
     bytes: &[u8],
 ) -> Result<Option<Seen>, HandshakeError> {
     let whole = feed(handshake.clone(), bytes, []);
-    // Of heads that only their length makes long, a hundred cuts.
+    // Long heads are split at a hundred places only.
     let step = if bytes.len() < 1000 { 1 } else { bytes.len() / 100 };
     for cut in (0..bytes.len()).step_by(step) {
         assert_eq!(feed(handshake.clone(), bytes, [cut]), whole, "cut at {cut}");
@@ -152,7 +152,7 @@ pub fn accepted(head: &Head) -> Seen {
     verdict(&head.bytes()).expect("accepted").expect("whole")
 }
 
-/// Takes a request and does something with it.
+/// Passes the request of this head to `act`.
 pub fn with_request<T>(head: &Head, act: impl FnOnce(&Request<'_>) -> T) -> T {
     let mut bytes = head.bytes();
     act(&ServerHandshake::new().receive(&mut &mut bytes[..]).unwrap().unwrap())
@@ -160,25 +160,25 @@ pub fn with_request<T>(head: &Head, act: impl FnOnce(&Request<'_>) -> T) -> T {
 
 /// A request and the rule that it breaks, if any.
 pub struct Vector {
-    /// The rows of the tables that it checks.
+    /// The ids of the rows that it covers.
     pub id: &'static str,
     pub head: Head,
     pub expected: Result<(), HandshakeError>,
 }
 
-/// Runs all vectors and then tells of all that failed, each with its id.
+/// Runs all vectors, then reports all failures, each with its id.
 pub fn check(vectors: impl IntoIterator<Item = Vector>) {
     let mut failures = Vec::new();
     for Vector { id, head, expected } in vectors {
         let bytes = head.bytes();
-        // It panics where the verdict depends on the cut.
+        // `verdict` panics if the result depends on how the bytes are split.
         let seen = panic::catch_unwind(|| verdict(&bytes));
         match &seen {
             Ok(Ok(Some(_))) if expected.is_ok() => {}
             Ok(Err(error)) if expected == Err(*error) => {}
             _ => failures.push(format!("{id}: {}: {seen:?}", bytes.escape_ascii())),
         }
-        // Where the bytes are a request to another parser too, its parts get the same verdict.
+        // If another parser accepts the bytes as a request, its parts give the same result.
         let parsed = parsed(&bytes)
             .filter(|_| !matches!(expected, Err(MalformedLine | MalformedHeader | ControlByte(_))));
         let ours = seen
@@ -192,8 +192,8 @@ pub fn check(vectors: impl IntoIterator<Item = Vector>) {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// The verdict on a request that something else has parsed: its host, its resource and the answer.
-/// `None` where the bytes are none to it.
+/// Returns the result for a request that another parser has parsed: its host, its resource and the
+/// answer. `None` if that parser refuses it.
 pub fn parsed(bytes: &[u8]) -> Option<Result<[Vec<u8>; 3], HandshakeError>> {
     let mut slots = [httparse::EMPTY_HEADER; 100];
     let mut parsed = httparse::Request::new(&mut slots);
@@ -208,7 +208,7 @@ pub fn parsed(bytes: &[u8]) -> Option<Result<[Vec<u8>; 3], HandshakeError>> {
     }))
 }
 
-/// The status of the answer to a request that breaks a rule, and its text.
+/// Returns the status of the answer to a request that breaks a rule, and its text.
 pub fn answer(head: &Head) -> (u16, String) {
     let error = verdict(&head.bytes()).expect_err("refused");
     let mut out = Vec::new();
