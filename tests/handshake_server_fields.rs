@@ -167,7 +167,7 @@ fn r6455_4_2_1_g_the_key_is_16_bytes_in_base64() {
         "AAAAAAAAAAAAAAAAAAAAAA===",    // too much padding
         "AAAAAAAAAAAAAAAAAAAAAA==AAAA", // padding in the middle
         "AAAAAAAAAA AAAAAAAAAAAA==",    // R6455-4.3-a: no inner whitespace
-        "AAAAAAAAAA-AAAAAAAAAAA==",     // R6455-4.3-a: the alphabet for URLs
+        "AAAAAAAAAA-AAAAAAAAAAA==",     // R6455-4.3-a: no URL-safe alphabet
         "AAAAAAAAAA_AAAAAAAAAAA==",
         "AAAAAAAAAA\u{e9}AAAAAAAAAA==",
         "dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ==",

@@ -1,5 +1,5 @@
-//! Handshakes as requests and responses of the crate `http`, which have the same results as in
-//! parts and in bytes. Ids are those of the requirement tables.
+//! Handshakes as requests and responses of the crate `http`. They give the same results as
+//! handshakes in parts and in bytes. Ids are those of the requirement tables.
 
 #![cfg(feature = "http")]
 
@@ -24,7 +24,7 @@ fn upgrade(uri: &str) -> request::Parts {
     request.body(()).unwrap().into_parts().0
 }
 
-/// The same as an extended CONNECT.
+/// The same request as an extended CONNECT.
 fn connect(uri: &str) -> request::Parts {
     let request = http::Request::connect(uri)
         .version(Version::HTTP_2)
@@ -33,7 +33,7 @@ fn connect(uri: &str) -> request::Parts {
     request.body(()).unwrap().into_parts().0
 }
 
-/// What is wrong with a request.
+/// Returns the fault of a request, if any.
 fn fault(parts: &request::Parts, protocol: Option<&str>) -> Option<HandshakeError> {
     Request::from_parts(parts, protocol).err()
 }
@@ -87,7 +87,7 @@ fn r6455_4_2_1_c_a_target_is_taken_from_its_parts_as_from_its_bytes() {
     for uri in ["*", "h", "h:80", "ftp://h/", "http://u@h/", "http://u:p@h", "/\"", "/\u{e9}"] {
         assert_eq!(fault(&upgrade(uri), None), Some(InvalidTarget), "{uri}");
     }
-    // A stack can also put together what no line can say.
+    // An HTTP stack can also build a request that no request line can express.
     let mut parts = upgrade("/");
     parts.uri = Uri::default();
     assert_eq!(fault(&parts, None), None);
@@ -116,7 +116,7 @@ fn r6455_4_2_1_a_a_bad_upgrade_breaks_the_same_rules() {
         with(|parts| drop(parts.headers.insert("content-length", HeaderValue::from(1)))),
         Some(BodyDeclared)
     );
-    // A `:protocol` means nothing here.
+    // A `:protocol` is ignored in an Upgrade.
     assert_eq!(fault(&upgrade("/"), Some("connect-udp")), None);
 }
 
@@ -192,7 +192,7 @@ fn r6455_4_1_i_a_client_asks_and_reads_the_answer() {
         lines.map(|(name, value)| (name.to_ascii_lowercase(), value.to_string().into())).collect()
     };
     assert_eq!(lines(&request), said(&opening));
-    // A server of this crate reads it, and the client its answer.
+    // A server of this crate accepts the request, and the client its answer.
     let (parts, ()) = request.into_parts();
     let asked = Request::from_parts(&parts, None).unwrap();
     let options = AcceptOptions::new().subprotocol("b").deflate(Deflate::new());
@@ -214,7 +214,7 @@ fn r6455_4_1_i_a_client_asks_and_reads_the_answer() {
     let refused = respond(403, Version::HTTP_11);
     assert!(matches!(opening.validate_response(&refused), Ok(Response::Refused(_))));
 
-    // To a proxy.
+    // The request to a proxy.
     let offer = offer.absolute_form(true);
     let opening = ClientRequest::upgrade(&target, &offer, [0; 16]).unwrap();
     let uri = opening.to_request().unwrap().into_parts().0.uri;
@@ -246,7 +246,7 @@ fn r8441_4_a_a_client_asks_for_a_stream() {
     assert_eq!(error, OldHttpVersion);
 }
 
-/// What the crate `http` does not take is an error and no panic.
+/// If the crate `http` refuses a part, the result is an error and no panic.
 #[test]
 fn r6455_4_1_h_what_does_not_fit_is_an_error() {
     let target = Target::parse("ws://h/`").unwrap();

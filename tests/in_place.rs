@@ -23,7 +23,7 @@ const HELLO: &str = "C1 07 F2 48 CD C9 C9 07 00";
 fn t60_a_compressed_message_that_will_fit_is_left_in_the_input() {
     let frame = mask(&hex(HELLO));
     for (agreed, shared) in [(TAKEOVER, false), (Agreed::new().deflate(Deflate::new()), true)] {
-        // As long as the frame, and too short by one byte.
+        // The capacity equals the frame's length, or is one byte too small.
         for (capacity, stays) in [(frame.len(), true), (frame.len() - 1, false)] {
             let codec = ZlibDecompress::new();
             let mut inflater = if shared { Inflater::shared(codec) } else { Inflater::own(codec) };
@@ -53,7 +53,7 @@ fn t60_a_compressed_frame_that_was_not_agreed_on_does_not_stay() {
     assert!(matches!(message, Some(Message::Failed(_))), "{message:?}");
 }
 
-/// Long and short, compressed and not, in one buffer that every read is appended to.
+/// Long and short messages, compressed and not, in one buffer that every read is appended to.
 #[test]
 fn t62_long_compressed_messages_are_the_same_in_place() {
     let payloads = [common::text(10), common::text(30_000), common::text(300), common::text(7000)];

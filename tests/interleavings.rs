@@ -1,5 +1,5 @@
-//! The closing handshake in every order of events, with `transmit` called or not after each of them,
-//! against a table that follows from RFC 6455 §5.5.1, §5.5.2 and §7.1.
+//! The closing handshake in every order of events, with and without a `transmit` after each of
+//! them, compared with a table that follows from RFC 6455 §5.5.1, §5.5.2 and §7.1.
 
 #![cfg(feature = "alloc")]
 
@@ -13,16 +13,17 @@ use websocket_proto::{
     State,
 };
 
-/// What comes of each action in each situation.
+/// The effect of each action in each situation.
 ///
-/// A cell tells what is received, what is sent (`+` with the code of a Close, or a Pong) and which
-/// situation follows: the same one for `.`. `Err` is a call that is refused. Where the roles differ,
-/// the server's cell stands before the `/`: only a server ends the writing side.
+/// A cell gives what is received, what is sent (`+` with the code of a Close, or a Pong) and the
+/// situation that follows; `.` means that the situation stays the same. `Err` is a call that is
+/// refused. If the roles differ, the server's cell is before the `/`, because only a server ends
+/// the writing side.
 ///
-/// A situation is named by what happened, in order: `ours` and `theirs` are Closes, `echo` is a reply
-/// with the peer's code, `fault` is a violation of the peer and `told` the Close that says so. With a
-/// `+` something is owed: a Pong, or the Close that answers. With a `~` the writing side was ended.
-/// With a full stop the connection is closed.
+/// The name of a situation says what happened, in order: `ours` and `theirs` are Closes, `echo` is
+/// a reply with the peer's code, `fault` is a violation by the peer and `told` the Close that
+/// reports it. A `+` means that a Pong or the answering Close is owed, a `~` that the writing side
+/// was ended, and a full stop that the connection is closed.
 const ACTIONS: &str = "
              | our Close          | their Close       | end          | their fault       | their data | their ping | writing ended    | transmit           | because of
 open         | +1001 ours         | close theirs+     | open.        | failed fault+     | text .     | ping open+ | .                | .                  | §5.5.2, §5.6, §7.1.2, §7.1.4, §7.1.7
@@ -46,7 +47,7 @@ ours-fault~  | Err                | .                 | ours-fault.  | .        
 .            | Err                | .                 | .            | .                 | .          | .          | .                | .                  | §7.1.4: every situation that ends in a full stop
 ";
 
-/// What the driver sees in each situation; nothing where a role does not get.
+/// The driver's view of each situation; empty if a role never reaches it.
 const SIGHTS: &str = "
              | state   | owes | server        | client   | closure                                    | because of
 open         | Open    |      | Continue      | Continue |                                            |
@@ -177,7 +178,7 @@ impl Reaction {
     }
 }
 
-/// A connection on its way through the table.
+/// A connection that is walked through the table.
 struct Walk<'t, R> {
     table: &'t Table,
     connection: Connection<R>,
@@ -185,9 +186,9 @@ struct Walk<'t, R> {
     plain: fn(&[u8]) -> Vec<u8>,
     now: &'static str,
     pings: u8,
-    /// What happened so far.
+    /// The actions so far.
     way: Vec<Action>,
-    /// Whether what comes of a step is held against the table.
+    /// Whether steps are compared with the table.
     look: bool,
 }
 
@@ -206,7 +207,7 @@ impl<'t, R: Role> Walk<'t, R> {
         }
     }
 
-    /// Takes one step, and holds what comes of it against the table.
+    /// Takes one step, and compares its effects with the table.
     fn step(&mut self, action: Action) {
         self.way.push(action);
         self.pings += u8::from(action == TheirPing);
@@ -242,7 +243,7 @@ impl<'t, R: Role> Walk<'t, R> {
         assert_eq!(self.closure(), *closure, "{now:?} by {way:?}");
     }
 
-    /// Whether our Close was refused, what was received, what was sent.
+    /// Returns whether our Close was refused, what was received and what was sent.
     fn act(&mut self, action: Action) -> (bool, Vec<String>, Vec<u8>) {
         let (mut refused, mut received, mut out) = (false, Canonical::default(), Vec::new());
         let mut input = match action {
@@ -286,9 +287,9 @@ impl<'t, R: Role> Walk<'t, R> {
     }
 }
 
-/// Five happenings in every order, each any number of times, and `transmit` behind any of them: behind
-/// all, as drivers do, behind the last only, and all ways between. What is shorter is the beginning of
-/// one of these ways.
+/// Tries five actions in every order, each any number of times, with `transmit` after any of them:
+/// after all, as drivers do, after the last only, and every selection between. Shorter sequences
+/// are the beginnings of these.
 fn every_way<R: Role>(role: impl Fn() -> R, server: bool, plain: fn(&[u8]) -> Vec<u8>) {
     let table = Table::new(server);
     let mut tried = BTreeSet::new();
@@ -296,8 +297,8 @@ fn every_way<R: Role>(role: impl Fn() -> R, server: bool, plain: fn(&[u8]) -> Ve
     for number in 0..choices.pow(5) {
         let mut walk = Walk::new(&table, role(), server, plain);
         for place in (0..5).rev() {
-            // Walks come in the order of their choices, so this one shares its beginning with the one
-            // before it, where that was looked at.
+            // Walks are tried in the order of their choices. The beginning that this one shares
+            // with the one before was compared there already.
             walk.look = number % choices.pow(place) == 0;
             let choice = number / choices.pow(place) % choices;
             let transmit = (choice % 2 == 1).then_some(Transmit);
@@ -309,7 +310,7 @@ fn every_way<R: Role>(role: impl Fn() -> R, server: bool, plain: fn(&[u8]) -> Ve
             }
         }
     }
-    // Every row was tried in full, but those where this role does not get.
+    // Every row was tried in full, except those that this role never reaches.
     for (name, sight) in &table.sights {
         let count = tried.iter().filter(|(now, _)| now == name).count();
         assert_eq!(count, if sight.step.is_none() { 0 } else { 8 }, "{name}");

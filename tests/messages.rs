@@ -75,7 +75,7 @@ fn a_whole_message_is_handed_through_without_a_copy() {
     };
     assert_eq!(data.as_ptr(), range.start.wrapping_add(6));
 
-    // Nor is one of a length that takes 64 bits.
+    // A message whose length takes 64 bits is not copied either.
     for first in [0x81, 0x82] {
         let mut buffer = common::frame(first, &[b'a'; 70_000]);
         let start = buffer.as_ptr();
@@ -87,7 +87,7 @@ fn a_whole_message_is_handed_through_without_a_copy() {
     }
 }
 
-/// As [`drive`], with a buffer of `capacity` bytes that a message which will fit is left in.
+/// Like [`drive`], but leaves a partly received message in a buffer of `capacity` bytes if it fits.
 fn drive_in_place(
     connection: &mut Connection<impl Role>,
     capacity: usize,
@@ -106,7 +106,8 @@ fn drive_in_place(
             while let Some(message) = messages.receive(connection, &mut input) {
                 seen.push(show(&message));
             }
-            // What is left has come in, and is counted once, however often it is looked at.
+            // Bytes that were left in the input are counted once, however often they are passed
+            // again.
             assert_eq!(connection.received() as usize, total);
             assert!(messages.receive(connection, &mut input).is_none());
             assert_eq!(connection.received() as usize, total);
@@ -159,22 +160,22 @@ fn t60_what_will_lie_whole_in_the_buffer_is_left_in_the_input() {
         assert!(messages.receive(&mut connection, &mut input).is_none());
         !input.is_empty()
     };
-    // A frame of 7 bytes, and fronts of it; a header of which all is missing but the first byte.
+    // A frame of 7 bytes, and beginnings of it; headers that are incomplete.
     assert!(left("82 05 01 02 03 04", 7));
     assert!(left("82 05", 7));
     assert!(left("82", 14));
     assert!(left("81 7E 00", 14));
     assert!(left("81 7F 00 00 00 00 00 01 00 00 61", 65546));
-    // One that is longer than the buffer, or that may be; a fragment; a control frame.
+    // A frame that exceeds the buffer, or may do so; a fragment; a control frame.
     assert!(!left("82 05 01 02 03 04", 6));
     assert!(!left("82", 13));
     assert!(!left("81 7F 00 00 00 00 00 01 00 00 61", 65545));
     assert!(!left("02 05 01 02 03 04", 100));
     assert!(!left("89 05 01 02 03 04", 100));
-    // Between fragments there is a message to be gathered already, and the next frame belongs to it.
+    // Between fragments a message is being gathered already, so the next frame is added to it.
     assert!(!left("02 00 / 80 05 01 02 03 04", 100));
 
-    // When it is fully received, it is returned from there.
+    // When it is fully received, it is returned from the input.
     let mut bytes = hex("81 05 48 65 6C 6C 6F");
     let (mut connection, mut messages) = (client(), Messages::new().in_place(bytes.len()));
     let (start, end) = (bytes.as_ptr(), bytes.as_ptr_range().end);
@@ -213,8 +214,8 @@ fn t60_a_long_message_that_lies_whole_in_the_input_is_taken() {
 
 #[test]
 fn what_was_left_in_the_input_comes_again_by_any_way() {
-    // By whichever call the bytes come again, they count once, and the next ones do. What was
-    // unmasked there is not unmasked twice.
+    // Whichever call receives the bytes again, they count once, and the next ones count too. Bytes
+    // that were unmasked in the input are not unmasked again.
     let wire = mask(&hex("82 07 61 62 63 64 65 66 67 / 8A 04 00 00 00 01"));
     let (whole, total) = (13, wire.len());
     for seen in 1..whole {
@@ -249,7 +250,7 @@ fn what_was_left_in_the_input_comes_again_by_any_way() {
             assert_eq!(connection.received() as usize, total);
         }
     }
-    // An empty input tells nothing of them.
+    // An empty input does not change the bytes that were left.
     let mut bytes = wire[..whole].to_vec();
     let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
     let mut messages = Messages::new().in_place(100);
@@ -259,7 +260,7 @@ fn what_was_left_in_the_input_comes_again_by_any_way() {
     assert_eq!(connection.received(), 9);
     let message = messages.receive(&mut connection, &mut &mut bytes[..]);
     assert_eq!(message, Some(Message::Binary(b"abcdefg")));
-    // Behind a Close nothing is left, whatever it looks like.
+    // After a Close nothing is left in the input, whatever follows.
     let (mut connection, mut messages) = (client(), Messages::new().in_place(100));
     let mut bytes = hex("88 00 / 82 05 61");
     let mut input = &mut bytes[..];
@@ -322,7 +323,7 @@ fn a_message_dropped_by_a_close_or_a_failure_leaves_nothing_behind() {
     for end in ["88 00", "83 00"] {
         let chunks: [&[u8]; 2] = [&hex("01 02 61 62"), &hex(end)];
         assert_eq!(drive(&mut messages, &chunks).len(), 1);
-        // the storage is free for another connection
+        // The buffer is free for another connection.
         assert_eq!(drive(&mut messages, &[&hex("01 01 63 / 80 01 64")]), ["text cd"]);
     }
 }
@@ -342,7 +343,7 @@ fn r6455_8_1_a_text_that_goes_bad_fails_with_1007_however_it_is_gathered() {
     }
 }
 
-/// What the second of two connections gets when both use one `Messages`.
+/// Returns the result of the second connection if two use one `Messages`.
 fn mixed(first: &str, second: &str) -> Vec<String> {
     let mut messages = Messages::new();
     assert_eq!(drive(&mut messages, &[&hex(first)]), [""; 0]);
@@ -356,9 +357,9 @@ fn t65_pieces_of_two_connections_are_never_mixed() {
     assert_eq!(mixed("01 02 61 62", "81 02 63 64"), failed);
     assert_eq!(mixed("01 02 61 62", "82 02 63 64"), failed);
     assert_eq!(mixed("02 02 61 62", "02 02 63 64"), failed);
-    // as many bytes of another kind
+    // The same number of bytes, of another kind.
     assert_eq!(mixed("01 02 61 62", "02 02 63 64 / 80 01 65"), failed);
-    // each in the middle of a message, of the same kind or not
+    // Each connection is in the middle of a message, of the same kind or not.
     for (one, two) in [
         ("01 02 61 62", "01 03 63 64 65"),
         ("01 02 61 62", "02 02 FF FF"),

@@ -1,4 +1,4 @@
-//! How permessage-deflate is agreed on (RFC 7692 §5, §7.1). Ids are those of the requirement and
+//! The negotiation of permessage-deflate (RFC 7692 §5, §7.1). Ids are those of the requirement and
 //! attack tables.
 
 #![cfg(feature = "alloc")]
@@ -9,7 +9,7 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{Agreed, Deflate, WindowBits};
 
-/// Takes contexts over and says nothing of windows.
+/// Context takeover on both sides, and no limit on the windows.
 const ANY: Deflate = Deflate {
     server_no_context_takeover: false,
     client_no_context_takeover: false,
@@ -23,8 +23,8 @@ fn bits(bits: u8) -> Option<WindowBits> {
     Some(WindowBits::new(bits).expect("8 to 15"))
 }
 
-/// What a server that wants this says to a request with these lines of offers, over HTTP/1.1 and
-/// over HTTP/2, and what it then takes for agreed.
+/// Returns a server's answer to a request with these lines of offers, which is the same over
+/// HTTP/1.1 and HTTP/2, and what the server then takes as agreed.
 fn serve(wanted: Option<Deflate>, offers: &[&str]) -> (Option<String>, Option<Deflate>) {
     let lines: String =
         offers.iter().map(|offer| format!("Sec-WebSocket-Extensions: {offer}\r\n")).collect();
@@ -65,14 +65,14 @@ fn serve(wanted: Option<Deflate>, offers: &[&str]) -> (Option<String>, Option<De
     (answer, agreed.deflate)
 }
 
-/// What is agreed when this wanted meets this offer.
+/// Returns what is agreed for this offer.
 fn agreed(wanted: Deflate, offer: &str) -> Option<(String, Deflate)> {
     let (answer, deflate) = serve(Some(wanted), &[offer]);
     answer.zip(deflate)
 }
 
-/// What a client that has offered this makes of these lines in the answer, over HTTP/1.1 (in parts
-/// and in bytes) and over HTTP/2.
+/// Returns the result for a client with these offers if the answer has these lines. It is the same
+/// over HTTP/1.1 (in parts and in bytes) and over HTTP/2.
 fn judge(offers: &[Deflate], lines: &[&str]) -> Result<Option<Deflate>, HandshakeError> {
     let target = Target::parse("wss://h/").expect("valid");
     let offer = Offer::new().deflate(offers);
@@ -112,7 +112,7 @@ fn judge(offers: &[Deflate], lines: &[&str]) -> Result<Option<Deflate>, Handshak
     result
 }
 
-/// The offers as they are written.
+/// Returns the offers as they are written.
 fn written(offers: &[Deflate]) -> Option<String> {
     let target = Target::parse("ws://h/").expect("valid");
     let offer = Offer::new().deflate(offers);
@@ -134,7 +134,7 @@ fn nothing_is_agreed_unless_both_want_it() {
     assert_eq!(Agreed::new().deflate(ANY).deflate, Some(ANY));
 }
 
-/// What [`Deflate::OFFERS`] asks for: that is what examples and documentation offer.
+/// Examples and documentation use [`Deflate::OFFERS`].
 #[test]
 fn r7692_5_c_the_offers_open_with_servers_that_insist_on_takeover_and_with_those_that_do_not() {
     let [alone, takeover] = Deflate::OFFERS;
@@ -149,8 +149,8 @@ fn r7692_5_c_the_offers_open_with_servers_that_insist_on_takeover_and_with_those
     ];
     assert_eq!(written(&Deflate::OFFERS), Some(in_words.join(", ")));
 
-    // What servers answer: those that can do without takeover; those that insist on it, or know
-    // nothing else; those that decide for one direction.
+    // The answers of servers that can do without takeover, of servers that insist on it or know
+    // nothing else, and of servers that decide for each direction.
     let flags = |server, client, window| Deflate {
         server_no_context_takeover: server,
         client_no_context_takeover: client,
@@ -161,7 +161,7 @@ fn r7692_5_c_the_offers_open_with_servers_that_insist_on_takeover_and_with_those
         ("; server_no_context_takeover; client_no_context_takeover", flags(true, true, None)),
         ("", flags(false, false, None)),
         ("; client_no_context_takeover", flags(false, true, None)),
-        // It may also be meant for the first offer, so the client keeps what that promises.
+        // The answer may accept the first offer, so the client keeps that offer's promise.
         ("; server_no_context_takeover", flags(true, true, None)),
         ("; client_max_window_bits=10", flags(false, false, bits(10))),
         (
@@ -172,11 +172,11 @@ fn r7692_5_c_the_offers_open_with_servers_that_insist_on_takeover_and_with_those
         let answer = format!("permessage-deflate{answer}");
         assert_eq!(judge(&Deflate::OFFERS, &[&answer]), Ok(Some(agreed)), "{answer}");
     }
-    // The first alone loses the servers that insist; the second alone, nothing but memory.
+    // The first offer alone excludes servers that insist on takeover.
     let invalid = Err(HandshakeError::InvalidParameters);
     assert_eq!(judge(&[alone], &["permessage-deflate"]), invalid);
 
-    // A server of this crate takes the first, whatever it wants, so no context is kept.
+    // A server of this crate accepts the first offer in any case, so no context is kept.
     for wanted in [alone, takeover, ANY] {
         let (answer, at_server) = serve(Some(wanted), &[&in_words.join(", ")]);
         let at_client = judge(&Deflate::OFFERS, &[&answer.unwrap()]).unwrap().unwrap();
@@ -189,7 +189,7 @@ fn r7692_5_c_the_offers_open_with_servers_that_insist_on_takeover_and_with_those
 #[test]
 fn r7692_5_a_several_offers_the_first_that_can_be_served() {
     let wanted = Deflate { client_max_window_bits: bits(12), ..ANY };
-    // The first does not let the client's window be limited, the second does.
+    // The first offer does not allow a limit on the client's window. The second does.
     let answer = "permessage-deflate; client_max_window_bits=12";
     for offers in [
         &[
@@ -201,12 +201,12 @@ fn r7692_5_a_several_offers_the_first_that_can_be_served() {
         let agreed = Deflate { client_max_window_bits: bits(12), ..ANY };
         assert_eq!(serve(Some(wanted), offers), (Some(answer.to_owned()), Some(agreed)));
     }
-    // Both can be served: the first is.
+    // If both offers can be served, the first is accepted.
     let both = "permessage-deflate; server_max_window_bits=10, permessage-deflate";
     let (answer, _) = serve(Some(ANY), &[both]);
     assert_eq!(answer.as_deref(), Some("permessage-deflate; server_max_window_bits=10"));
 
-    // A client writes its offers in their order, and takes the answer to any of them.
+    // A client writes its offers in order, and accepts the answer to any of them.
     let ten = Deflate { server_max_window_bits: bits(10), ..ANY };
     assert_eq!(
         written(&[ten, Deflate::new()]).as_deref(),
@@ -245,7 +245,7 @@ fn r7692_5_b_no_two_extensions_at_once() {
     assert_eq!(judge(&[], &["permessage-deflate"]), Err(HandshakeError::ExtensionNotOffered));
 }
 
-/// Parameters that no element may have.
+/// Parameters that are invalid in every element.
 const INVALID: [&str; 24] = [
     "foo",
     "foo=1",
@@ -293,12 +293,12 @@ fn r7692_7_b_an_invalid_answer_fails_the_handshake() {
         let verdict = judge(&offers, &[&answer]);
         assert_eq!(verdict, Err(HandshakeError::InvalidParameters), "{parameter}");
     }
-    // An empty value has no place in the grammar at all.
+    // The grammar has no empty value.
     let verdict = judge(&offers, &["permessage-deflate; server_max_window_bits=\"\""]);
     assert_eq!(verdict, Err(HandshakeError::InvalidExtensions));
     let verdict = judge(&offers, &["permessage-deflate; server_max_window_bits="]);
     assert_eq!(verdict, Err(HandshakeError::InvalidExtensions));
-    // Annex A 19: in an answer the window of the client has a value.
+    // Annex A 19: in an answer, the client's window has a value.
     let verdict = judge(&offers, &["permessage-deflate; client_max_window_bits"]);
     assert_eq!(verdict, Err(HandshakeError::InvalidParameters));
 }
@@ -382,7 +382,7 @@ fn r7692_7_1_2_c_the_window_of_the_client_is_limited_only_if_it_offered_that() {
     assert_eq!(judge(&[with(bits(10))], &[&says(11)]), invalid);
     assert_eq!(judge(&[with(bits(10))], &[&says(10)]), Ok(Some(with(bits(10)))));
     assert_eq!(judge(&[with(bits(15))], &[&says(9)]), Ok(Some(with(bits(9)))));
-    // A client that said so keeps to it, also where the answer does not.
+    // A client that offered a limit keeps it, even if the answer does not repeat it.
     assert_eq!(judge(&[with(bits(10))], &["permessage-deflate"]), Ok(Some(with(bits(10)))));
     assert_eq!(judge(&[with(bits(15))], &["permessage-deflate"]), Ok(Some(ANY)));
     let bare = "permessage-deflate; client_max_window_bits";
@@ -406,12 +406,13 @@ fn r7692_7_1_1_a_who_takes_no_context_over() {
     let all = [(false, false), (false, true), (true, false), (true, true)];
     for (server, client) in all {
         for (server_asked, client_hints) in all {
-            // The server does what it is asked for and may say more by itself.
+            // The server does what the client asks for, and may add restrictions of its own.
             let agreed = agreed(flags(server, client), &text(server_asked, client_hints));
             let (s, c) = (server || server_asked, client || client_hints);
             assert_eq!(agreed, Some((text(s, c), flags(s, c))));
 
-            // The client has to hear what it asked for, and goes by what it hears and has said.
+            // The server has to confirm what the client asked for. The client keeps the
+            // restrictions of the answer and of its offer.
             let verdict = judge(&[flags(server_asked, client_hints)], &[&text(server, client)]);
             let expected = if server_asked && !server {
                 Err(HandshakeError::InvalidParameters)
@@ -437,7 +438,8 @@ fn r7692_7_1_1_c_an_answer_to_either_offer_holds_the_client_to_both() {
     for offers in [[loose, tight], [tight, loose]] {
         let verdict = judge(&offers, &["permessage-deflate; server_max_window_bits=9"]);
         assert_eq!(verdict, Ok(Some(tight)));
-        // An answer to the loose one alone: the tight one asked for a smaller window.
+        // This answer matches the loose offer alone, because the tight one asked for a smaller
+        // window.
         let alone = judge(&offers, &["permessage-deflate"]).unwrap().unwrap();
         assert!(!alone.client_no_context_takeover);
         assert_eq!(alone.server_max_window_bits, None);
@@ -515,8 +517,9 @@ fn a_server_and_a_client_of_this_crate_agree_on_the_same() {
 const PROTOCOL: &str = "sec-websocket-protocol";
 const EXTENSIONS: &str = "sec-websocket-extensions";
 
-/// What a server reads in these lines of a field: its subprotocols, its extensions, and the lines of
-/// the response. The same over HTTP/1.1, in bytes and in parts, and over HTTP/2.
+/// Returns what a server reads in these lines of a field: its subprotocols, its extensions, and the
+/// lines of the response. The result is the same over HTTP/1.1, in bytes and in parts, and over
+/// HTTP/2.
 fn asked(name: &str, lines: &[String]) -> Result<[Vec<String>; 3], HandshakeError> {
     fn shown<'h>(request: &Request<'h, impl Fields<'h>>) -> [Vec<String>; 3] {
         let accept = AcceptOptions::new().deflate(ANY);
@@ -560,9 +563,9 @@ fn asked(name: &str, lines: &[String]) -> Result<[Vec<String>; 3], HandshakeErro
     parts
 }
 
-/// What a client that offered the subprotocols `a` and `b` and compression reads in these lines of a
-/// field: the subprotocol, its extensions, and the compression. The same over HTTP/1.1, in bytes and
-/// in parts, and over HTTP/2.
+/// Returns what a client that offered the subprotocols `a` and `b` and compression reads in these
+/// lines of a field: the subprotocol, the number of extensions, and the compression. The result is
+/// the same over HTTP/1.1, in bytes and in parts, and over HTTP/2.
 fn chosen(
     name: &str,
     lines: &[String],
@@ -640,7 +643,7 @@ fn r6455_4_3_b_empty_elements_change_nothing() {
         assert_eq!(seen, [elements.clone(), vec![], vec![]], "{lines:?}");
         let seen = asked(EXTENSIONS, &lines).expect("a list");
         assert_eq!(seen, [vec![], elements.clone(), vec![]], "{lines:?}");
-        // An acceptance names one subprotocol, and that is no list.
+        // An acceptance names one subprotocol, so it has no list of them.
         if !elements.is_empty() {
             let verdict = chosen(PROTOCOL, &lines);
             assert!(matches!(verdict, Err(HandshakeError::InvalidSubprotocol(_))), "{lines:?}");
@@ -683,7 +686,7 @@ fn r6455_4_2_1_k_a_subprotocol_may_be_offered_twice() {
     }
 }
 
-/// Numbers below the one that is asked for, the same in each run.
+/// Returns a generator of numbers below the given one, the same in each run.
 fn random() -> impl FnMut(usize) -> usize {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     move |below| {

@@ -15,7 +15,7 @@ use websocket_proto::{
     Server, State,
 };
 
-/// One side: its connection, what it has received, what is on the wire to the other side.
+/// One side: its connection, the messages it received, and its bytes on the wire.
 struct Side<R> {
     connection: Connection<R>,
     messages: Messages<'static>,
@@ -48,7 +48,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// Opens a connection, with heads and frames cut into reads of `cut` bytes.
+    /// Opens a connection, with heads and frames split into reads of `cut` bytes.
     fn open(cut: usize) -> Self {
         let target = Target::parse("ws://example.com/chat?room=1").unwrap();
         let offer = Offer::new().subprotocols(&["superchat", "chat"]);
@@ -91,7 +91,7 @@ impl Pair {
         Pair { client: Side::new(client), server: Side::new(server) }
     }
 
-    /// Delivers what is on the wire, in pieces of `cut` bytes, until nothing is.
+    /// Delivers the bytes on the wire, in pieces of `cut` bytes, until there are none.
     fn exchange(&mut self, cut: usize) {
         while !self.client.wire.is_empty() || !self.server.wire.is_empty() {
             let wire = std::mem::take(&mut self.client.wire);
@@ -183,8 +183,8 @@ fn r6455_4_2_2_k_the_server_may_send_right_behind_its_101() {
 
 #[test]
 fn r6455_4_1_r_the_client_sends_nothing_between_its_request_and_the_answer() {
-    // There is no connection to send with before the response was judged: `start` appends the
-    // request and nothing else, `receive` has no output, and a bad answer yields no connection.
+    // Before the response is validated there is no connection to send with: `start` appends the
+    // request alone, `receive` has no output, and an invalid answer gives no connection.
     let target = Target::parse("ws://example.com/").unwrap();
     let mut out = Vec::new();
     let mut handshake: ClientHandshake<'_> =

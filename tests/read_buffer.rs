@@ -1,4 +1,4 @@
-//! Long messages that are read directly into their own memory.
+//! Long messages that are read directly into their final memory.
 
 #![cfg(feature = "alloc")]
 
@@ -37,7 +37,7 @@ fn wire(masked: bool) -> Vec<u8> {
     frames.iter().flat_map(|frame| if masked { mask(frame) } else { frame.clone() }).collect()
 }
 
-/// A line for an event, with the length and a checksum of a message.
+/// Describes an event in a line, with the length and a checksum of a message.
 fn describe(incoming: &Incoming<'_>) -> String {
     let (kind, bytes) = match incoming {
         Incoming::Text(text) => ("text", text.as_bytes()),
@@ -48,7 +48,7 @@ fn describe(incoming: &Incoming<'_>) -> String {
     format!("{kind} {} {sum:X}", bytes.len())
 }
 
-/// The same for what `Messages` returns.
+/// Describes what `Messages` returns in the same form.
 fn describe_message(message: &Message<'_>) -> String {
     match *message {
         Message::Text(text) => describe(&Incoming::Text(text)),
@@ -57,7 +57,7 @@ fn describe_message(message: &Message<'_>) -> String {
     }
 }
 
-/// What comes of `wire` without any such reads.
+/// Returns the events that `wire` gives without reads into messages.
 fn expected<R: Role>(role: R, wire: &[u8]) -> Vec<String> {
     let mut connection = Connection::new(role, &Config::new(), Agreed::new());
     let (mut messages, mut events, mut wire) = (Messages::new(), Vec::new(), wire.to_vec());
@@ -68,7 +68,8 @@ fn expected<R: Role>(role: R, wire: &[u8]) -> Vec<String> {
     events
 }
 
-/// Receives `wire` by reads of at most `read` bytes, and returns how many went to a message.
+/// Receives `wire` in reads of at most `read` bytes. Returns the events, and how many bytes were
+/// read into a message.
 fn by_messages<R: Role>(
     mut messages: Messages<'_>,
     role: R,
@@ -98,7 +99,7 @@ fn by_messages<R: Role>(
     (events, direct)
 }
 
-/// The same by an endpoint, whose events are asked for by `ready` or not.
+/// Does the same with an endpoint, calling `ready` before `receive` or not.
 fn by_endpoint<R: Role>(role: R, wire: &[u8], read: usize, ready: bool) -> (Vec<String>, usize) {
     let mut ws = Endpoint::open(role, Agreed::new(), &Options::new()).unwrap();
     let (mut events, mut direct, mut rest) = (Vec::new(), 0, wire);
@@ -158,7 +159,8 @@ fn the_messages_are_the_same_and_most_of_the_long_ones_is_not_copied() {
             };
             for (way, (events, direct)) in all.iter().enumerate() {
                 assert_eq!(*events, expected, "{read} {way}");
-                // All but the last 16 KiB of a frame, and what came with its header.
+                // All is read directly but the last 16 KiB of a frame and what came with its
+                // header.
                 if read <= 16 * KIB {
                     assert!(*direct > 250 * KIB, "{read} {way}: {direct}");
                 }
@@ -186,7 +188,7 @@ fn memory_is_offered_for_long_binary_frames_only_and_grows_with_what_has_arrived
     assert_eq!(offered(&frame(0x81, 64 * KIB, 1)), None);
     assert_eq!(offered(&frame(0x82, 64 * KIB, 1)[..3]), None);
     assert_eq!(offered(&[]), None);
-    // What a header declares takes no memory.
+    // The length in a header alone allocates no memory.
     for (arrived, room) in [(0, 16), (1, 16), (20, 20), (100, 64)] {
         assert_eq!(offered(&frame(0x82, 10_000 * KIB, arrived * KIB)), Some(room * KIB));
     }
@@ -203,7 +205,7 @@ fn a_lent_buffer_is_offered_as_far_as_it_goes() {
     let room = messages.read_buffer(&connection).unwrap();
     assert_eq!(room.len(), 6);
     room.copy_from_slice(&[3, 4, 5, 6, 7, 8]);
-    // More than there is counts as all of it.
+    // A count beyond the buffer's length counts as all of it.
     assert!(messages.receive_read(&mut connection, 100).is_none());
     assert_eq!(connection.received(), 10);
     assert!(messages.read_buffer(&connection).is_none());
@@ -229,7 +231,7 @@ fn another_connection_is_found_out() {
     assert_eq!(message, Some(Message::Failed(failure)));
 }
 
-/// A server, to which the front of a message of 100 000 bytes was sent, and what is missing.
+/// Returns a server that has received the beginning of a message of 100 000 bytes, and the rest.
 fn begun(options: &Options) -> (Endpoint<Server>, Vec<u8>) {
     let ws = Endpoint::open(Server, Agreed::new(), options).unwrap();
     begin(ws)
@@ -267,7 +269,7 @@ fn what_was_read_is_received_before_the_end_of_the_stream_and_after_a_tick() {
         assert!(ws.message_buffer().is_none());
         assert!(ws.receive(&mut &mut [][..]).is_none());
         assert!(ws.wants_read());
-        // A read may be going on while time passes.
+        // A read may be in progress while time passes.
         let memory = ws.message_buffer().unwrap();
         let length = (rest.len() - at).min(memory.len());
         memory[..length].copy_from_slice(&rest[at..][..length]);
@@ -281,7 +283,7 @@ fn what_was_read_is_received_before_the_end_of_the_stream_and_after_a_tick() {
             false => ws.receive_eof(),
         }
         assert_ne!(ws.next_step(), NextStep::Drop);
-        // What is left is little, and goes to a buffer of the driver's.
+        // The rest is short, so it goes to the driver's own buffer.
         assert!(is_message(ws.receive(&mut &mut rest[at..].to_vec()[..])));
     }
 }
@@ -312,7 +314,7 @@ fn a_message_that_was_read_waits_while_too_much_output_does() {
         assert_eq!(ws.binary(&[]), Err(SendError::Full));
         assert_eq!(read(&mut ws, rest), rest.len());
         assert!(!ws.ready(&mut &mut [][..]));
-        // Bytes that are read nevertheless come behind it.
+        // Bytes that are read nevertheless come after the message.
         assert!(ws.receive(&mut &mut mask(&frame(0x81, b"next"))[..]).is_none());
         ws.written(ws.output().len());
         assert!(!ready || ws.ready(&mut &mut [][..]));
@@ -330,7 +332,7 @@ fn a_message_that_ready_has_found_stays_where_it_was_joined() {
     let mut queue = VecDeque::from(texts.clone());
     assert!(!ws.ready(&mut &mut queue.pop_front().unwrap()[..]));
     assert!(ws.ready(&mut &mut queue.pop_front().unwrap()[..]));
-    // The memory of an idle endpoint is freed, but not while there is something in it.
+    // The memory of an idle endpoint is freed, but not while it contains data.
     for now in [0, 20, 20, 40, 40] {
         ws.tick(Duration::from_secs(now));
     }
@@ -348,7 +350,7 @@ fn a_message_that_was_joined_is_handed_out_before_the_failure_of_a_driver_that_r
     fill(&mut ws, 100);
     assert!(ws.ready(&mut &mut end.clone()[..]));
     ws.binary(&[0; 100]).unwrap();
-    // Once too much was read, nothing waits any longer.
+    // When too much was read, events no longer wait until the output was written.
     let reads = (0..10).take_while(|_| !ws.ready(&mut &mut vec![0; 64 * KIB][..])).count();
     assert!((1..10).contains(&reads), "{reads}");
     let event = ws.receive(&mut &mut [][..]);
@@ -390,7 +392,7 @@ fn nothing_is_read_into_a_message_after_the_connection_has_ended() {
 fn more_than_was_offered_counts_as_all_of_it_after_a_longer_message() {
     let long = mask(&frame(0x82, &[1; 60_000]));
     let front = mask(&frame(0x82, &[2; 60_000]))[..100].to_vec();
-    // By an endpoint, whose trace must not take payload for headers.
+    // With an endpoint, whose trace must not take payload for headers.
     let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
     let (log, lines) = mpsc::channel();
     ws.trace(move |frame| _ = log.send(frame));
@@ -403,7 +405,7 @@ fn more_than_was_offered_counts_as_all_of_it_after_a_longer_message() {
     assert!(ws.receive(&mut &mut [][..]).is_none());
     assert_eq!(ws.message_buffer().unwrap().len(), 92 + offered, "as long as what has arrived");
     assert_eq!(lines.try_iter().count(), 2);
-    // By `Messages`.
+    // With `Messages`.
     let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
     let mut messages = Messages::new();
     assert!(messages.receive(&mut connection, &mut &mut long[..100].to_vec()[..]).is_none());

@@ -1,4 +1,4 @@
-//! The README is correct.
+//! Tests that the README is correct.
 
 const README: &str = include_str!("../README.md");
 

@@ -1,4 +1,4 @@
-//! What is sent, byte by byte, and what is refused. An `Err` leaves state and output as they were.
+//! What is sent, byte by byte, and what is refused. An error changes neither state nor output.
 
 #![cfg(feature = "alloc")]
 
@@ -18,7 +18,7 @@ fn client() -> Connection<Client<Keys>> {
     Connection::new(Client(Keys::default()), &Config::new(), Agreed::new())
 }
 
-/// Lets the connection receive `input`, without transmitting anything.
+/// Passes `input` to the connection, without transmitting anything.
 fn receive<R: Role>(connection: &mut Connection<R>, mut input: Vec<u8>) {
     let mut input = &mut input[..];
     while connection.receive(&mut input).is_some() {}
@@ -26,7 +26,7 @@ fn receive<R: Role>(connection: &mut Connection<R>, mut input: Vec<u8>) {
 
 type Call<R> = fn(&mut Connection<R>, &mut Vec<u8>) -> Result<(), SendError>;
 
-/// Every way to send, by name.
+/// All ways to send, by name.
 fn calls<R: Role>() -> [(&'static str, Call<R>); 7] {
     [
         ("text", |c, out| c.send_text("x", out)),
@@ -39,7 +39,7 @@ fn calls<R: Role>() -> [(&'static str, Call<R>); 7] {
     ]
 }
 
-/// The calls that are not refused now. Each is tried on a connection of its own.
+/// Returns the calls that are not refused now. Each is tried on a new connection.
 fn allowed<R: Role>(make: impl Fn() -> Connection<R>) -> Vec<&'static str> {
     let mut allowed = Vec::new();
     for (name, call) in calls::<R>() {
@@ -107,7 +107,7 @@ fn r6455_5_3_a_one_fresh_key_for_each_frame_in_the_order_of_the_calls() {
     connection.ping(b"", &mut out).unwrap();
     connection.send_fragment(Data::Text("b"), false, &mut out).unwrap();
     connection.send_fragment(Data::Text("c"), true, &mut out).unwrap();
-    // An owed Pong and the frame behind it, then a frame whose payload the caller writes.
+    // An owed Pong and the frame after it, then a frame whose payload the caller writes.
     receive(&mut connection, hex("89 01 70"));
     connection.send_text("d", &mut out).unwrap();
     let mut payload = *b"e";
@@ -304,7 +304,7 @@ fn r6455_5_5_1_c_a_reason_over_123_bytes_is_refused_or_cut_at_a_code_point() {
     assert_eq!(CloseFrame::new(CloseCode::NORMAL, &long), Err(SendError::ReasonTooLong));
     let cut = CloseFrame::truncated(CloseCode::NORMAL, &"é".repeat(62));
     assert_eq!(cut.reason(), "é".repeat(61));
-    // the cut ends the reason, also where a shorter character would still fit
+    // The reason ends at the first character that does not fit, even if a later one would fit.
     let cut = CloseFrame::truncated(CloseCode::NORMAL, &("é".repeat(61) + "éa"));
     assert_eq!(cut.reason(), "é".repeat(61));
 }
@@ -356,7 +356,7 @@ fn r6455_7_4_1_f_1010_is_the_clients_code() {
 
 #[test]
 fn r6455_5_6_c_text_is_whole_code_points_in_every_frame() {
-    // `&str` holds it everywhere but where a client masks bytes in place.
+    // `&str` guarantees this, except for a client that masks bytes in place.
     let mut connection = client();
     let mut cut = *b"\xC3";
     let refused = connection.frame_in_place(Kind::Text, false, &mut cut);
@@ -390,8 +390,8 @@ fn r6455_5_4_a_frames_whose_payload_the_caller_writes_are_fragments_too() {
 #[cfg(feature = "random")]
 fn t50_the_systems_keys_differ_from_frame_to_frame_and_from_source_to_source() {
     use websocket_proto::{MaskSource, SystemMask};
-    // Three blocks of 64 keys each. Two of the 384 are the same by chance once in 58 000 runs, so a
-    // few may be.
+    // Three blocks of 64 keys from each source. Some pair of the 384 is equal by chance once in 58
+    // 000 runs, so two repetitions are allowed.
     let mut sources = [SystemMask::new(), SystemMask::new()];
     let keys: Vec<_> = sources
         .iter_mut()
@@ -404,8 +404,8 @@ fn t50_the_systems_keys_differ_from_frame_to_frame_and_from_source_to_source() {
 
 #[test]
 fn r6455_10_3_a_a_payload_is_frozen_when_its_frame_starts() {
-    // A message that grows while it is sent is fragments: each whole when its frame is made, each
-    // with a key of its own.
+    // A message that grows while it is sent consists of fragments. Each is complete when its frame
+    // is made, and has a key of its own.
     let (mut connection, mut out) = (client(), Vec::new());
     let mut data = vec![1];
     connection.send_fragment(Data::Binary(&data), false, &mut out).unwrap();
@@ -489,7 +489,7 @@ fn r6455_5_5_1_g_the_reply_to_a_close_goes_before_messages_not_begun() {
     let (mut connection, mut out) = (server(), Vec::new());
     connection.send_fragment(Data::Text("a"), false, &mut out).unwrap();
     receive(&mut connection, common::mask(&hex("88 02 03 E8")));
-    // what was begun is abandoned, what was not begun is refused
+    // A message that was begun is abandoned. A new one is refused.
     assert_eq!(connection.send_fragment(Data::Text("b"), true, &mut out), Err(SendError::Closing));
     connection.transmit(&mut out).unwrap();
     assert_eq!(out, hex("01 01 61 / 88 02 03 E8"));
@@ -509,7 +509,7 @@ fn t52_no_byte_reaches_the_output_that_was_not_given() {
 
 #[test]
 fn an_output_without_room_changes_nothing() {
-    // The ping makes the pong go in front: both or nothing.
+    // The Ping makes an owed Pong go first. Both frames are sent, or none is.
     let frame = |text: &str| common::mask(&hex(text));
     let whole = {
         let (mut connection, mut out) = (server(), Vec::new());
@@ -532,7 +532,7 @@ fn an_output_without_room_changes_nothing() {
             assert_eq!(out.written(), whole);
         }
     }
-    // A Close that found no room is still owed, a fragment that found none did not open a message.
+    // A Close without room is still owed. A fragment without room opens no message.
     let mut none = SliceOutput::new(&mut []);
     let mut connection = server();
     receive(&mut connection, frame("83 00"));
@@ -562,12 +562,12 @@ fn a_mask_source_without_entropy_changes_nothing() {
         assert_eq!(call(&mut connection, &mut out), Err(SendError::NoMaskKey), "{name}");
         assert_eq!((connection.state(), out.len()), (State::Open, 0), "{name}");
         assert_eq!(connection.frame_in_place(Kind::Text, true, &mut []), Err(SendError::NoMaskKey));
-        // and no fragmented message was opened
+        // No fragmented message was opened.
         connection = Connection::new(Client(Dry(Some([1; 4]))), &Config::new(), Agreed::new());
         connection.send_binary(b"", &mut out).unwrap();
         assert_eq!(out, hex("82 80 01*4"));
     }
-    // One key where two frames are due: neither goes.
+    // With one key for two frames, neither is sent.
     let mut connection = Connection::new(Client(Dry(Some([1; 4]))), &Config::new(), Agreed::new());
     receive(&mut connection, hex("89 00"));
     let mut out = Vec::new();
@@ -577,7 +577,7 @@ fn a_mask_source_without_entropy_changes_nothing() {
 
 #[test]
 fn an_output_is_called_within_its_contract_and_one_that_lies_does_no_harm() {
-    /// Says yes to everything, and keeps nothing.
+    /// Accepts every reservation, and keeps no bytes.
     struct Liar {
         reserved: usize,
         appended: usize,
@@ -594,7 +594,7 @@ fn an_output_is_called_within_its_contract_and_one_that_lies_does_no_harm() {
     }
     let mut out = Liar { reserved: 0, appended: 0 };
     let mut connection = client();
-    // also by way of the trait object
+    // The trait object behaves in the same way.
     let dynamic: &mut dyn Output = &mut out;
     connection.send_binary(&[7; 10_007], dynamic).unwrap();
     connection.send_text("Hello", dynamic).unwrap();
@@ -604,7 +604,7 @@ fn an_output_is_called_within_its_contract_and_one_that_lies_does_no_harm() {
 
 #[test]
 fn a_long_payload_is_appended_in_parts_of_some_kib() {
-    /// Keeps how long each part is.
+    /// Records the length of each part.
     struct Parts(Vec<usize>);
     impl Output for Parts {
         fn reserve(&mut self, _: usize) -> Result<(), Full> {
@@ -622,7 +622,7 @@ fn a_long_payload_is_appended_in_parts_of_some_kib() {
 
 #[test]
 fn t51_what_is_masked_into_an_output_is_the_same_at_every_place_and_length() {
-    /// Has no way of its own to mask.
+    /// Uses the default implementation of masking.
     struct Plain(Vec<u8>);
     impl Output for Plain {
         fn reserve(&mut self, _: usize) -> Result<(), Full> {

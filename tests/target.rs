@@ -13,7 +13,7 @@ use websocket_proto::handshake::{
     TargetError, TargetError::*,
 };
 
-/// Parses a URI, and checks that what it prints means the same.
+/// Parses a URI, and checks that it parses the same when printed.
 #[track_caller]
 fn parse(uri: &str) -> Result<Target<'_>, TargetError> {
     let target = Target::parse(uri)?;
@@ -32,7 +32,7 @@ fn refused(expected: TargetError, uris: &[&str]) {
 #[test]
 #[rustfmt::skip]
 fn r6455_3_a_only_ws_and_wss_uris_in_authority_form() {
-    // `http` and `https` stand for `ws` and `wss`, and print as them.
+    // `http` and `https` mean `ws` and `wss`, and are printed as these.
     for (uri, printed) in [
         ("ws://h/", "ws://h/"), ("WS://h/", "ws://h/"), ("wss://h/", "wss://h/"),
         ("WsS://h/", "wss://h/"), ("http://h/", "ws://h/"), ("HTTP://h:443", "ws://h:443/"),
@@ -144,7 +144,7 @@ fn r6455_3_c_the_resource_name_is_the_path_and_the_query() {
     );
 }
 
-/// What a browser and the crate `url` leave bare is taken as it is written.
+/// Characters that browsers and the crate `url` do not encode are kept.
 #[test]
 fn r6455_3_e_a_path_and_a_query_are_taken_as_they_are_written() {
     for resource in [
@@ -155,12 +155,12 @@ fn r6455_3_e_a_path_and_a_query_are_taken_as_they_are_written() {
             let uri = format!("{scheme}://h{resource}");
             let target = parse(&uri).unwrap_or_else(|error| panic!("{uri}: {error}"));
             assert_eq!(target.resource(), resource);
-            // It arrives so at a server of this crate.
+            // A server of this crate receives the same text.
             let (_, seen) = served(&format!("GET {resource} HTTP/1.1")).unwrap();
             assert_eq!(seen, resource);
         }
     }
-    // A backslash is a slash to some, so it has two readings wherever it could end a host or a
+    // Some programs read a backslash as a slash, so it is refused wherever it could end a host or a
     // segment.
     refused(
         Host,
@@ -225,7 +225,7 @@ fn r6455_3_e_what_the_crate_url_writes_is_taken_and_means_the_same() {
         let text = format!("{scheme}://{host}{tail}");
         let Ok(url) = Url::parse(&text) else { continue };
 
-        // What it writes: refused for a reason that can be read from it, or taken.
+        // The normalised URL is accepted, or refused for a reason that its parts show.
         let written = url.as_str();
         let host = url.host_str().unwrap();
         let with_user = !url.username().is_empty() || url.password().is_some();
@@ -247,7 +247,8 @@ fn r6455_3_e_what_the_crate_url_writes_is_taken_and_means_the_same() {
             }
         }
 
-        // What is taken as it was before has no second reading: `url` goes to the same place.
+        // If the original text is accepted, this crate and `url` read the same host, port and query
+        // in it.
         match parse(&text) {
             Ok(target) => {
                 let ours = Url::parse(&format!("ws://{}/", bracketed(target.host()))).unwrap();
@@ -317,7 +318,7 @@ fn r6455_4_1_j_a_request_to_a_plain_proxy_names_the_whole_uri() {
         let to_proxy = line(&Offer::new().absolute_form(true));
         assert_eq!(to_proxy, format!("GET {absolute} HTTP/1.1"));
         assert_eq!(served(&to_proxy), Ok((target.authority().to_string(), origin.to_owned())));
-        // RFC 9112 §3.2.1: in all other cases it is the path and the query.
+        // RFC 9112 §3.2.1: otherwise the target is the path and the query.
         let direct = format!("GET {origin} HTTP/1.1");
         assert_eq!(line(&Offer::new()), direct);
         assert_eq!(line(&Offer::new().absolute_form(true).absolute_form(false)), direct);
@@ -391,7 +392,7 @@ fn r6455_10_2_a_an_origin_is_found_in_a_list() {
         "https://[2001:db8::1]",
         "http://plain.example",
         "app://example.com",
-        // What can be no origin matches nothing, not even itself.
+        // A text that is no valid origin matches nothing, not even itself.
         "null",
         "",
         "://empty",
@@ -439,7 +440,7 @@ fn r6455_10_2_a_an_origin_is_found_in_a_list() {
             assert!(!request.is_origin_in(&[]));
         });
     }
-    // A client that is no browser sends none, and is in no list.
+    // A client that is no browser sends no origin, so none in the list matches.
     with_request(head("GET / HTTP/1.1", ""), |request| {
         assert!(!request.unwrap().is_origin_in(&allowed));
     });
@@ -453,7 +454,7 @@ fn r6455_4_2_2_g_the_subprotocol_that_the_server_likes_best() {
         ("a\r\nSec-WebSocket-Protocol: b", &["b"], Some("b")),
         ("a, b", &["c", "b"], Some("b")),
         ("a", &["b"], None),
-        // §4.1: a name is the same only in the same letters.
+        // §4.1: names are compared with regard to case.
         ("A", &["a"], None),
         ("a", &[], None),
     ] {
@@ -467,7 +468,7 @@ fn r6455_4_2_2_g_the_subprotocol_that_the_server_likes_best() {
     });
 }
 
-/// A request with this line, to `host.example`.
+/// Returns a request to `host.example` with this request line.
 fn head(line: &str, more: &str) -> Vec<u8> {
     format!(
         "{line}\r\nHost: host.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -484,7 +485,7 @@ fn with_request<T>(
     act(ServerHandshake::new().receive(&mut input).map(|request| request.expect("a whole head")))
 }
 
-/// The host and the resource of a request with this line.
+/// Returns the host and the resource of a request with this line.
 fn served(line: &str) -> Result<(String, String), HandshakeError> {
     with_request(head(line, ""), |request| {
         request.map(|request| (request.host().to_owned(), request.resource().to_string()))
@@ -495,7 +496,7 @@ fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
-/// Numbers below the one that is asked for.
+/// Returns a generator of numbers below the given one, the same in each run.
 fn random() -> impl FnMut(usize) -> usize {
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     move |below| {

@@ -1,4 +1,4 @@
-//! Traits of public types: texts of errors, debug output, defaults, conversions.
+//! Traits of public types: error texts, debug output, defaults, conversions.
 
 #![cfg(feature = "alloc")]
 
@@ -16,7 +16,8 @@ use websocket_proto::{
     Messages, Output, Overdue, OwnedMessage, Progress, SendError, Server, Violation,
 };
 
-/// Each error has a text of its own, in lower case and without an end, so that it can follow a colon.
+/// Checks that each error has its own text, in lower case and without a full stop, so that the text
+/// can follow a colon.
 fn texts(errors: &[&dyn Error]) {
     let texts: BTreeSet<_> = errors.iter().map(|error| error.to_string()).collect();
     assert_eq!(texts.len(), errors.len(), "{texts:?}");
@@ -30,7 +31,8 @@ fn texts(errors: &[&dyn Error]) {
     }
 }
 
-/// As [`texts`]: and each names its subject first, without an article, as a line of a log does.
+/// Checks the same as [`texts`], and that each text begins with its subject, without an article, as
+/// lines of a log do.
 fn plain_texts(errors: &[&dyn Error]) {
     texts(errors);
     for text in errors.iter().map(|error| error.to_string()) {
@@ -133,7 +135,7 @@ fn each_error_has_a_text_of_its_own() {
             HandshakeError::InvalidSubprotocol(fault),
             HandshakeError::InvalidAccept(fault),
         ]);
-        // A missing Upgrade is plain HTTP, and has an error of its own.
+        // A missing Upgrade is plain HTTP, and has its own error.
         if fault != FieldFault::Missing {
             errors.push(HandshakeError::InvalidUpgrade(fault));
         }
@@ -167,7 +169,7 @@ fn each_error_has_a_text_of_its_own() {
     texts(&[&InflateError::Corrupt, &InflateError::Memory, &Full]);
 }
 
-/// The text says which header is at fault, and what is wrong with it.
+/// The text names the field at fault and the fault.
 #[test]
 fn errors_of_heads_name_what_is_wrong() {
     for (error, text) in [
@@ -246,7 +248,7 @@ fn a_close_code_is_made_from_each_number_that_may_be_sent_and_no_other() {
     assert_eq!(frame(1005), Err(SendError::InvalidCloseCode));
 }
 
-/// The reason is the peer's text: in a log it must not look like anything else.
+/// The reason is the peer's text, so it is escaped: in a log it must not imitate anything else.
 #[test]
 fn a_close_frame_shows_its_code_and_its_reason_escaped() {
     let shown = |reason| CloseFrame::truncated(CloseCode::new(4001).unwrap(), reason).to_string();
@@ -260,7 +262,8 @@ fn a_close_frame_shows_its_code_and_its_reason_escaped() {
     assert_eq!(shown("it's"), "4001 \"it's\"");
 }
 
-/// Who began, the code, what was sent where that differs, whether it was clean; and the failure.
+/// The text says which side began, the code, the sent code if it differs, whether the closure was
+/// clean, and the failure.
 #[test]
 fn a_closure_is_one_line_of_a_log() {
     let shown = |frames: &[u8], close: Option<u16>, violation: Option<Violation>| {
@@ -312,7 +315,7 @@ fn a_deadline_that_has_passed_is_one_line_of_a_log() {
     assert_eq!(Overdue::Abort(Limit::Close).to_string(), "aborted: closing took too long");
 }
 
-/// It shows sizes and settings, never what was gathered.
+/// The output shows sizes and settings, but no received data.
 #[test]
 fn debug_output_of_storage_names_sizes_only() {
     let mut memory = [0; 8];
@@ -339,7 +342,7 @@ fn debug_output_of_codecs_names_settings_only() {
     assert_eq!(format!("{deflater:?}"), format!("Deflater(own, {bound} bytes of scratch)"));
     let mut shared = Inflater::shared(ZlibDecompress::new());
     assert_eq!(format!("{shared:?}"), "Inflater(shared, 0 bytes of buffer)");
-    // What is collected for a shared codec.
+    // Compressed data that is collected for a shared codec.
     let mut messages = Messages::new();
     let mut fragment = *b"\x41\x83\0\0\0\0\xF2\x48\xCD";
     let message = messages.receive_inflated(&mut connection, &mut shared, &mut &mut fragment[..]);
@@ -373,7 +376,7 @@ impl MaskSource for Counter {
     }
 }
 
-/// The key of an empty Ping.
+/// Returns the masking key of an empty Ping.
 fn key(source: impl MaskSource) -> [u8; 4] {
     let mut connection = Connection::new(Client(source), &Config::new(), Agreed::new());
     let mut out = Vec::new();
@@ -442,7 +445,7 @@ fn a_frame_header_is_its_bytes() {
     assert_eq!(different(&[header.clone(), other, header]), 2);
 }
 
-/// What a client receives of `bytes`, in reads that end where `reads` say.
+/// Returns the events of a client for `bytes`, in reads that end at `reads`.
 fn events<'i>(bytes: &'i mut [u8], reads: &[usize]) -> Vec<Event<'i>> {
     let agreed = Agreed::new().deflate(Deflate::new());
     let mut connection = Connection::new(Client(|| [0; 4]), &Config::new(), agreed);
@@ -457,7 +460,7 @@ fn events<'i>(bytes: &'i mut [u8], reads: &[usize]) -> Vec<Event<'i>> {
     events
 }
 
-/// How many of them are different by their hashes.
+/// Returns how many of the values differ by their hashes.
 fn different<T: Hash>(values: &[T]) -> usize {
     let hash = |value| BuildHasherDefault::<DefaultHasher>::default().hash_one(value);
     values.iter().map(hash).collect::<BTreeSet<_>>().len()
@@ -479,7 +482,7 @@ fn control_payloads_compare_by_their_bytes() {
     assert_eq!(events(&mut bytes, &[4]), [Event::Ping(payload(b"ab"))]);
 }
 
-/// What is compared is what a caller can see of an event, not how it is kept.
+/// Events compare by what a caller can see of them, not by their representation.
 #[test]
 fn events_compare_by_kind_payload_and_position() {
     let (mut whole, mut cut) = (*b"\x81\x02\xC3\xA9", *b"\x81\x02\xC3\xA9");
@@ -534,7 +537,7 @@ fn pieces_are_references_to_what_they_hold() {
     }
 }
 
-/// One of each kind.
+/// One message of each kind.
 fn messages() -> [Message<'static>; 8] {
     let ping = ControlPayload::new(b"a").unwrap();
     [
@@ -632,7 +635,7 @@ fn a_pieces_places_can_be_asked_for() {
     assert_eq!(places, [(true, false), (false, false), (false, true)].repeat(2));
 }
 
-/// The words of the registry, where there are any.
+/// The reason phrase is that of IANA's registry, or empty.
 #[test]
 fn a_refusal_has_the_usual_words() {
     let mut with_words = BTreeSet::new();
@@ -654,7 +657,7 @@ fn a_refusal_has_the_usual_words() {
     assert_eq!(with_words, BTreeSet::from(wanted));
 }
 
-/// Says that it has no room at all.
+/// An output without any room.
 struct NoRoom;
 
 impl Output for NoRoom {
@@ -667,7 +670,7 @@ impl Output for NoRoom {
     }
 }
 
-/// Wrappers move connections between threads and keep them in tasks.
+/// Wrappers need this to move connections between threads and keep them in tasks.
 #[test]
 fn every_public_type_is_send_and_sync_and_owned_ones_are_static() {
     use websocket_proto::handshake::{
@@ -682,7 +685,7 @@ fn every_public_type_is_send_and_sync_and_owned_ones_are_static() {
     fn shared<T: Send + Sync>() {}
     fn owned<T: Send + Sync + 'static>() {}
 
-    /// Holds for every codec that is both itself.
+    /// Compiles only if the types have the traits for every codec.
     fn _codec<C: Compress + Decompress + Send + Sync + 'static>() {
         owned::<Deflater<C>>();
         owned::<Inflater<C>>();

@@ -1,4 +1,5 @@
-//! How often a loop turns while a connection ends: no loop turns for ever, even one with a mistake.
+//! Counts the turns of a loop while a connection ends. Even a loop with a mistake never turns for
+//! ever.
 
 #![cfg(feature = "alloc")]
 
@@ -11,21 +12,21 @@ use websocket_proto::{
     Agreed, Client, Closure, Config, Connection, Deadlines, NextStep, Overdue, Role, Server,
 };
 
-/// What makes a connection end, in hex and unmasked: the peer's Close, a violation, nothing.
+/// Causes for a connection to end, in hex and unmasked: the peer's Close, a violation, none.
 const ENDINGS: [&str; 3] = ["88 02 03 E8", "83 00", ""];
 
-/// What a driver does otherwise than the README's loop.
+/// The difference between a driver and the README's loop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mistake {
     None,
     /// `transmit` is never called.
     NoTransmit,
-    /// The end of the stream is told as soon as it is seen, before `transmit`, and not again.
+    /// The end of the stream is reported once, as soon as it is seen, before `transmit`.
     EndToldOnce,
 }
 
-/// Runs a blocking loop on a peer that sends `sent` and then ends the stream. Returns how often the
-/// loop went round after it had read the end, and how the connection ended.
+/// Runs a blocking loop on a peer that sends `sent` and then ends the stream. Returns how many
+/// turns the loop took after the end, and the closure.
 fn turns_after_the_end<R: Role>(role: R, sent: Vec<u8>, mistake: Mistake) -> (u32, Closure) {
     let mut connection = Connection::new(role, &Config::new(), Agreed::new());
     let mut reads = vec![sent];
@@ -76,14 +77,14 @@ fn t61_a_loop_ends_within_two_turns_of_the_end_of_the_stream() {
     }
 }
 
-/// A socket that tells an edge-triggered epoll of each `shutdown`, as Linux does. The peer has sent
-/// something and holds its side open.
+/// A socket on an edge-triggered epoll that wakes after each `shutdown`, as Linux does. The peer
+/// has sent something and keeps its side open.
 struct Socket {
     unread: Vec<u8>,
     wakes: u32,
 }
 
-/// How often such a loop turns until nothing wakes it any more.
+/// Returns how many turns such a loop takes until nothing wakes it.
 fn turns_until_asleep<R: Role>(role: R, sent: Vec<u8>) -> u32 {
     let mut connection = Connection::new(role, &Config::new(), Agreed::new());
     let mut socket = Socket { unread: sent, wakes: 1 };
@@ -109,14 +110,14 @@ fn turns_until_asleep<R: Role>(role: R, sent: Vec<u8>) -> u32 {
 fn r6455_7_1_1_a_a_loop_that_is_woken_by_its_own_shutdown_sleeps_after_it() {
     for ending in ["88 02 03 E8", "83 00"] {
         assert_eq!(turns_until_asleep(Server, frames(ending, true)), 2, "{ending}");
-        // A client ends nothing, so nothing wakes it.
+        // A client does not shut down the writing side, so nothing wakes it.
         let client = Client(Keys::default());
         assert_eq!(turns_until_asleep(client, frames(ending, false)), 1, "{ending}");
     }
 }
 
-/// A loop that never tells the end makes the calls of one that wakes now and then while its peer is
-/// silent, so the connection has to be patient with both. Time tells them apart.
+/// A loop that never reports the end makes the same calls as one that wakes now and then while its
+/// peer is silent. The connection has to wait in both cases, so only the deadlines end the first.
 #[test]
 fn a_loop_that_never_tells_the_end_is_ended_by_its_deadlines() {
     fn ends<R: Role>(role: R, mut sent: Vec<u8>) -> Duration {
@@ -137,7 +138,7 @@ fn a_loop_that_never_tells_the_end_is_ended_by_its_deadlines() {
                 _ => {}
             }
             assert!(now < Duration::from_secs(60), "the loop spins");
-            input = &mut []; // what a read at the end gives
+            input = &mut []; // a read at the end of the stream
         }
         unreachable!()
     }

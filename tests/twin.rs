@@ -1,8 +1,8 @@
-//! A second receiver, naive and slow, written from the RFC and not from the first one: for any
+//! A second receiver, naive and slow, written from the RFC and not from the first one. For any
 //! bytes, and for every prefix of them, both have to return the same events.
 //!
-//! The RFC does not say which of two faults in one byte comes first. Here the twin follows the
-//! machine: an unknown opcode before reserved bits.
+//! The RFC does not say which of two faults in one byte comes first. The twin follows the crate
+//! here: an unknown opcode comes before reserved bits.
 
 #![cfg(feature = "alloc")]
 
@@ -15,7 +15,7 @@ use websocket_proto::{Agreed, Client, Config, Connection, Deflate, Server};
 
 // --- the twin ------------------------------------------------------------------------------------
 
-/// What `side` tells of `bytes`, all that came so far.
+/// Returns the events of `side` for `bytes`, which are all bytes so far.
 fn twin(bytes: &[u8], side: &Side) -> Vec<String> {
     let mut events = Canonical::default();
     if let Err(Some(fault)) = read(bytes, side, &mut events) {
@@ -28,7 +28,8 @@ fn twin(bytes: &[u8], side: &Side) -> Vec<String> {
 fn read(bytes: &[u8], side: &Side, events: &mut Canonical) -> Result<(), Option<String>> {
     let mut bytes = bytes.iter();
     let mut next = || bytes.next().copied().ok_or(None);
-    // The open message, how much longer it may become, whether none of it was told, its cut bytes.
+    // The open message, how much longer it may become, whether it has had no event yet, and the
+    // bytes of an incomplete code point.
     let (mut open, mut room, mut untold, mut cut) = ("", 0, true, Vec::new());
     loop {
         let first = next()?;
@@ -45,13 +46,14 @@ fn read(bytes: &[u8], side: &Side, events: &mut Canonical) -> Result<(), Option<
         let mut length = u64::from(second & 0x7F);
         rule(length <= 125 || !control, "ControlTooLong")?;
         rule(length != 1 || opcode != 8, "TruncatedCloseCode")?;
-        // §10.4: the limit; each frame of a compressed message may have an eighth more, and 64.
+        // §10.4: the limit. A frame of a compressed message may have an eighth and 64 bytes more.
         if begins {
             let kinds = ["text", "binary", "compressed text", "compressed binary"];
             (open, untold) = (kinds[opcode - 1 + usize::from(rsv / 32)], true);
             room = side.limit.saturating_add(u64::from(rsv / 64) * (side.limit / 8 + 64));
         }
-        // §5.2: the longer forms, checked against the most and the least that they can still become.
+        // §5.2: the longer forms. After each byte, the smallest and largest possible lengths are
+        // checked.
         if length > 125 {
             let (size, least) = if length == 126 { (2, 126) } else { (8, 0x1_0000) };
             length = 0;
@@ -85,7 +87,7 @@ fn read(bytes: &[u8], side: &Side, events: &mut Canonical) -> Result<(), Option<
     }
 }
 
-/// §5.5.1, §7.4: the body of a Close, as far as it came or the whole of it.
+/// §5.5.1, §7.4: reads the body of a Close, or the part of it that has arrived.
 fn close(body: &[u8], whole: bool) -> Result<String, Option<String>> {
     let Some((code, reason)) = body.split_first_chunk() else { return Ok("close".to_owned()) };
     let code = u16::from_be_bytes(*code);
@@ -95,7 +97,7 @@ fn close(body: &[u8], whole: bool) -> Result<String, Option<String>> {
     Ok(format!("close {code} {}", String::from_utf8_lossy(reason)))
 }
 
-/// RFC 3629 §4: the code point at the end of `text` that is not whole yet.
+/// RFC 3629 §4: returns the incomplete code point at the end of `text`.
 fn utf8<'t>(text: &'t [u8], fault: &str) -> Result<&'t [u8], Option<String>> {
     let second = match text {
         [] => return Ok(text),
@@ -118,7 +120,7 @@ fn rule(kept: bool, fault: &str) -> Result<(), Option<String>> {
 
 // --- the comparison ------------------------------------------------------------------------------
 
-/// What both receivers are told of a connection.
+/// The parameters of a connection, for both receivers.
 #[derive(Clone, Copy, Debug)]
 struct Side {
     server: bool,
@@ -127,14 +129,14 @@ struct Side {
 }
 
 impl Side {
-    /// Every role, with compression and without.
+    /// Returns both roles, with compression and without.
     fn all(limit: u64) -> impl Iterator<Item = Self> {
         [(false, false), (false, true), (true, false), (true, true)]
             .map(|(server, rsv1_agreed)| Self { server, limit, rsv1_agreed })
             .into_iter()
     }
 
-    /// What the machine tells of `bytes`, cut into reads at `cuts`, which ascend.
+    /// Returns the crate's events for `bytes`, in reads that end at `cuts`, in ascending order.
     fn machine(&self, bytes: &[u8], cuts: &[usize]) -> Vec<String> {
         let config = Config::new().max_message(self.limit);
         let mut agreed = Agreed::new();
@@ -151,15 +153,15 @@ impl Side {
         }
     }
 
-    /// Compares what both tell of `bytes`, and returns it.
+    /// Compares the events of both for `bytes`, and returns them.
     fn compare(&self, bytes: &[u8], cuts: &[usize]) -> Vec<String> {
         let (machine, twin) = (self.machine(bytes, cuts), twin(bytes, self));
         assert_eq!(machine, twin, "the machine, the twin: {self:?}, cut at {cuts:?}, {bytes:02X?}");
         twin
     }
 
-    /// The same for every beginning of `bytes` that ends at one of `ends`, which ascend, up to one
-    /// behind which nothing is told any more; then for all of them.
+    /// Does the same for the prefixes of `bytes` that end at `ends`, in ascending order, until the
+    /// connection ends, and then for all bytes.
     fn compare_prefixes(
         &self,
         bytes: &[u8],
@@ -176,13 +178,13 @@ fn over(events: &[String]) -> bool {
     events.last().is_some_and(|last| last.starts_with("failed") || last.starts_with("close"))
 }
 
-/// A frame as the peer makes it, right or wrong.
+/// A frame of the peer, valid or not.
 #[derive(Clone, Debug)]
 struct Frame {
     first: u8,
-    /// Whether it is masked if a client makes it, and only then.
+    /// Whether the frame is masked exactly if a client sends it.
     rightly_masked: bool,
-    /// How many bytes the longer form of the length has; 0 for the shortest that does.
+    /// How many bytes the extended length has; 0 selects the shortest form.
     form: usize,
     declared: u64,
     key: [u8; 4],
@@ -217,11 +219,11 @@ impl Frame {
     }
 }
 
-/// Code points at every edge of RFC 3629 §4, and others.
+/// Code points at all edges of RFC 3629 §4, and others.
 const CHARS: &str = "a\0\u{7F}\u{80}é\u{7FF}\u{800}€\u{D7FF}\u{E000}\u{FEFF}\u{FFFD}\u{FFFF}\u{10000}\
     😀\u{10FFFF}";
 
-/// What is no UTF-8, or none if nothing follows.
+/// Invalid UTF-8, in some cases only because the text ends there.
 const BROKEN: [&[u8]; 16] = [
     b"\x80",
     b"\xBF",
@@ -241,7 +243,7 @@ const BROKEN: [&[u8]; 16] = [
     b"\xFF",
 ];
 
-/// Bytes that mean something in a header.
+/// Bytes with a meaning in a header.
 const TELLING: &[u8] =
     b"\x00\x01\x02\x03\x05\x08\x09\x0A\x7D\x7E\x7F\x80\x81\x82\x83\x84\x88\x89\x8A\
     \xC1\xC2\xFD\xFE\xFF";
@@ -265,7 +267,7 @@ impl Random {
         places
     }
 
-    /// Text of about this length, sometimes cut or broken.
+    /// Returns text of about this length, sometimes truncated or invalid.
     fn text(&mut self, length: usize) -> Vec<u8> {
         let chars: Vec<char> = CHARS.chars().collect();
         let mut text = String::new();
@@ -297,7 +299,7 @@ impl Random {
     }
 
     fn frame(&mut self, first: u8, payload: Vec<u8>) -> Frame {
-        // A key that hides nothing, one that looks like a frame, any other.
+        // A key of zeros, one that looks like a frame, or any other.
         let any = [0; 4].map(|_: u8| self.below(256) as u8);
         let key = self.pick(&[[0; 4], [0x82, 0x82, 0, 0], any, any]);
         Frame { key, declared: payload.len() as u64, payload, ..Frame::new(first) }
@@ -324,7 +326,7 @@ impl Random {
         self.frame(0x88, payload)
     }
 
-    /// A message in one frame or more, control frames between them.
+    /// Adds a message in one or more frames, with control frames between.
     fn message(&mut self, side: &Side, frames: &mut Vec<Frame>) {
         let length = self.length(side);
         let is_text = !self.one_in(3);
@@ -346,7 +348,7 @@ impl Random {
         }
     }
 
-    /// What a peer that keeps the rules may send.
+    /// Returns what a peer that keeps the rules may send.
     fn conversation(&mut self, side: &Side) -> Vec<Frame> {
         let mut frames = Vec::new();
         for _ in 0..self.pick(&[1, 1, 2, 3]) {
@@ -354,14 +356,14 @@ impl Random {
         }
         if self.one_in(3) {
             let close = self.close();
-            // Frames may follow it.
+            // Frames may follow the Close.
             let at = self.below(frames.len() + 1).max(frames.len() / 2);
             frames.insert(at, close);
         }
         frames
     }
 
-    /// Breaks one frame, or the order of all.
+    /// Changes one frame, or the order of frames.
     fn mutate(&mut self, frames: &mut Vec<Frame>) {
         if frames.is_empty() {
             return;
@@ -400,7 +402,7 @@ impl Random {
         }
     }
 
-    /// Breaks the bytes themselves.
+    /// Changes single bytes.
     fn mutate_bytes(&mut self, bytes: &mut Vec<u8>) {
         let at = self.below(bytes.len());
         match self.below(4) {
@@ -416,7 +418,7 @@ impl Random {
         Side { server, limit: self.pick(&limits), rsv1_agreed: self.one_in(2) }
     }
 
-    /// Compares the machine and the twin, with any cut into reads, after each of the first bytes and
+    /// Compares the crate and the twin, for any split into reads, after each of the first bytes and
     /// after some of the others.
     fn compare(&mut self, side: &Side, bytes: &[u8]) -> Vec<String> {
         let cuts = self.cuts(bytes.len());
@@ -434,7 +436,7 @@ impl Random {
     }
 }
 
-/// Counts what was seen, without the payloads.
+/// Counts events by their kinds.
 #[derive(Default)]
 struct Seen(BTreeMap<String, usize>);
 
@@ -470,7 +472,7 @@ fn conversations(server: bool) {
         }
         seen.add(random.compare(&side, &bytes));
     }
-    // Whatever can be told was told often.
+    // Every kind of event came often.
     let all = [
         "text",
         "binary",
@@ -518,7 +520,7 @@ fn t63_bytes_of_no_meaning() {
         let side = random.side(case % 2 == 0);
         let length = random.below(60);
         let mut bytes = random.bytes(length);
-        // The more of them mean something, the further they are read.
+        // The more bytes have a meaning, the further they are read.
         for byte in &mut bytes {
             if !random.one_in(4) {
                 *byte = random.pick(TELLING);
@@ -531,7 +533,7 @@ fn t63_bytes_of_no_meaning() {
 #[test]
 fn r6455_5_2_k_every_pair_of_first_bytes() {
     for side in Side::all(100) {
-        // In front of them: nothing, an open message, an open compressed message.
+        // Nothing comes before them, or an open message, or an open compressed message.
         for open in [&[][..], &[0x01, 0], &[0x42, 0]] {
             let mut bytes = open.to_vec();
             if let (true, [_, second]) = (side.server, &mut bytes[..]) {
@@ -602,7 +604,7 @@ fn r6455_7_4_2_a_every_close_code() {
     for code in 0..=u16::MAX {
         let side = Side { server: code % 2 == 0, limit: 0, rsv1_agreed: false };
         let mut close = Frame { payload: code.to_be_bytes().to_vec(), ..Frame::new(0x88) };
-        // Its last byte does not come.
+        // The last byte of the body does not arrive.
         close.declared = 3;
         side.compare(&close.encode(&side), &[]);
     }
@@ -611,18 +613,18 @@ fn r6455_7_4_2_a_every_close_code() {
 /// Covers R3629-3-d.
 #[test]
 fn r3629_3_a_every_beginning_of_a_code_point() {
-    // The third byte and the fourth: every edge of a range.
+    // The third and fourth bytes are those at an edge of a range.
     let edges = [0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF];
     let mut texts: Vec<Vec<u8>> = (0..=0xFF).map(|first| vec![first]).collect();
     for (at, server) in [(1, false), (2, true), (3, false), (4, true)] {
         let side = Side { server, limit: 10, rsv1_agreed: false };
         let next: Vec<u8> = if at == 1 { (0..=0xFF).collect() } else { edges.to_vec() };
-        // Only what can still become a code point goes on.
+        // Only beginnings that can still become a code point are extended.
         texts.retain(|text| {
             let payload = [b"a", &text[..]].concat();
             let unfinished = Frame { declared: 9, payload, ..Frame::new(0x81) };
             let finished = Frame { declared: at + 1, ..unfinished.clone() };
-            // As the reason of a Close.
+            // The same text as the reason of a Close.
             let payload = [&[0x03, 0xE8], &text[..]].concat();
             let close = Frame { declared: at + 2, payload, ..Frame::new(0x88) };
             side.compare(&finished.encode(&side), &[]);

@@ -11,12 +11,12 @@ use common::{every_cut, frames, hex};
 use websocket_proto::{Agreed, Config, Deflate};
 
 struct Vector {
-    /// The rows of `requirements.md` and `attacks.md` that it checks.
+    /// The ids of the rows of `requirements.md` and `attacks.md` that it covers.
     id: &'static str,
-    /// Frames in hex, unmasked; a server gets them masked.
+    /// Frames in hex, unmasked. They are masked for a server.
     input: &'static str,
     events: &'static [&'static str],
-    /// What is sent, in hex, unmasked.
+    /// The bytes that are sent, in hex, unmasked.
     output: &'static str,
 }
 
@@ -32,7 +32,7 @@ const VECTORS: &[Vector] = &[
     Vector { id: "R6455-5.2-c", input: "81 7D 61*125", events: &["text <a*125>"], output: "" },
     Vector { id: "R6455-5.2-d", input: "81 7E 00 7E 61*126", events: &["text <a*126>"], output: "" },
     Vector { id: "R6455-5.2-d", input: "82 7E 01 00 FE*256", events: &["binary <FE*256>"], output: "" },
-    // the bytes of the length look like a frame where a read begins with them
+    // The bytes of the length look like a frame if a read begins with them.
     Vector { id: "R6455-5.2-d R6455-5.2-j", input: "82 7E 81 00 FE*33024", events: &["binary <FE*33024>"], output: "" },
     Vector { id: "R6455-5.2-d", input: "82 7E FF FF FE*65535 / 81 01 61", events: &["binary <FE*65535>", "text <a>"], output: "" },
     Vector { id: "R6455-5.2-e", input: "82 7F 00 00 00 00 00 01 00 00 FE*65536 / 81 01 61", events: &["binary <FE*65536>", "text <a>"], output: "" },
@@ -174,15 +174,15 @@ const VECTORS: &[Vector] = &[
     Vector { id: "R3629-6-a", input: "81 04 EF BB BF 61", events: &["text <\u{FEFF}a>"], output: "" },
 ];
 
-/// Runs all vectors and then tells of all that failed, each with its id.
+/// Runs all vectors, then reports all failures, each with its id.
 fn check<'v>(vectors: impl IntoIterator<Item = &'v Vector>, config: &Config, agreed: Agreed) {
     let mut failures = Vec::new();
     for Vector { id, input, events, output } in vectors {
         for client in [false, true] {
-            // It panics where the outcome depends on the cut, or the state does not fit the events.
+            // `every_cut` panics if the outcome depends on the split, or the state does not fit it.
             let bytes = frames(input, !client);
             let outcome = panic::catch_unwind(|| {
-                // An endpoint does not agree on compression without a codec.
+                // An endpoint accepts compression only with a codec.
                 #[cfg(feature = "alloc")]
                 if agreed == Agreed::new() {
                     for cut in common::cuts(&bytes) {
@@ -238,13 +238,13 @@ fn limits_are_judged_by_headers() {
         Vector { id: "R6455-10.4-b", input: "02 06 61 61 61 61 61 61 / 80 05", events: &["binary <61 61 61 61 61 61", "failed MessageTooBig"], output: FAIL_1009 },
         Vector { id: "R6455-10.4-b T11", input: "02 06 61 61 61 61 61 61 / 00 04 62 62 62 62 / 00 00 / 00 01", events: &["binary <61 61 61 61 61 61 62 62 62 62", "failed MessageTooBig"], output: FAIL_1009 },
         Vector { id: "R6455-10.4-b", input: "02 0A 61*10 / 80 00 / 81 0A 62*10", events: &["binary <61 61 61 61 61 61 61 61 61 61>", "text <bbbbbbbbbb>"], output: "" },
-        // a whole small frame, and one that ends inside a code point
+        // A whole small frame, and one that ends inside a code point.
         Vector { id: "R6455-10.4-a", input: "81 0B 61*11", events: &["failed MessageTooBig"], output: FAIL_1009 },
         Vector { id: "R6455-10.4-b", input: "01 0A 61*8 E2 82 / 80 01", events: &["text <aaaaaaaa", "failed MessageTooBig"], output: FAIL_1009 },
         Vector { id: "R6455-10.4-b", input: "01 09 61*7 E2 82 / 80 01 AC", events: &["text <aaaaaaa€>"], output: "" },
-        // a ping is not part of the message
+        // A Ping is not part of the message.
         Vector { id: "R6455-10.4-b", input: "02 06 61*6 / 89 05 63*5 / 80 04 62*4", events: &["binary <61 61 61 61 61 61", "ping 63 63 63 63 63", "binary 62 62 62 62>"], output: "8A 05 63*5" },
-        // a fault of the header counts before its size
+        // A fault of the header is reported before its size.
         Vector { id: "R6455-5.2-g", input: "82 7E 00 7D", events: &["failed LengthNotMinimal"], output: FAIL_1002 },
         Vector { id: "R6455-5.2-f", input: "82 7F FF", events: &["failed LengthOverflow"], output: FAIL_1002 },
     ];
@@ -334,7 +334,7 @@ fn t03_a_wrong_mask_bit_fails_before_any_payload() {
 
 #[test]
 fn r6455_5_3_d_every_key_is_taken_zero_included() {
-    // the last one looks like a frame where a read begins with it
+    // The last key looks like a frame if a read begins with it.
     for key in ["00 00 00 00", "FF FF FF FF", "37 FA 21 3D", "82 82 00 00"] {
         let mut input = hex("82 85");
         let key = hex(key);
@@ -392,7 +392,7 @@ fn t09_every_sequence_class_has_the_same_verdict_at_every_cut_over_frames() {
 
 #[test]
 fn t62_any_bytes_cut_anywhere_give_the_same_events() {
-    // A fixed generator: frames that are mostly right, of all kinds and short lengths.
+    // Random frames, the same in each run: mostly valid, of all kinds, and short.
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut random = move |below: u64| {
         state ^= state << 13;
@@ -414,7 +414,7 @@ fn t62_any_bytes_cut_anywhere_give_the_same_events() {
             let likely = if random(4) == 0 { 12 } else { 9 };
             let mut frame = vec![firsts[random(likely) as usize], payload.len() as u8];
             frame.extend(payload);
-            // The second key looks like a frame where a read begins with it.
+            // The second key looks like a frame if a read begins with it.
             let keys = [[0x37, 0xFA, 0x21, 0x3D], [0x82, 0x82, 0, 0]];
             input.extend(common::mask_with(&frame, keys[random(2) as usize]));
         }
