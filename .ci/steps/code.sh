@@ -68,14 +68,14 @@ PYTHON
   refusal=$(timeout 10 "$target/debug/examples/echo_server" 127.0.0.1:0 --deflate 2>&1) && die "--deflate was not refused"
   [[ $refusal == *"feature deflate"* ]] || die "not the refusal of --deflate: $refusal"
 
-  count_tests ${commands[1]}
+  count_tests 630 ${commands[1]}
 }
 
-step_test_all_features() { count_tests cargo test --all-features; }
+step_test_all_features() { count_tests 740 cargo test --all-features; }
 
 # Without any feature there is no growing output to test with; what is left out here is std, simd and
 # random. Documentation is tested with the features that it shows.
-step_test_alloc_only() { count_tests cargo test -p websocket-proto --no-default-features --features alloc --lib --tests; }
+step_test_alloc_only() { count_tests 380 cargo test -p websocket-proto --no-default-features --features alloc --lib --tests; }
 
 # Each fault still fits the sources, and each row that one has to show has one. They are run by `.ci/faults`.
 step_faults_fit() {
@@ -153,7 +153,7 @@ step_package() {
   mkdir -p "$dir"
   for file in "$target"/package/websocket-proto*-"$version".crate; do tar -xmzf "$file" -C "$dir"; done
   export CARGO_TARGET_DIR=$cache/target-package
-  count_tests cargo test --manifest-path "$dir/websocket-proto-$version/Cargo.toml"
+  count_tests 500 cargo test --manifest-path "$dir/websocket-proto-$version/Cargo.toml"
   for crate in crates/*/; do
     cargo check --manifest-path "$dir/websocket-proto-$(basename "$crate")-$version/Cargo.toml" --all-features \
       --config "patch.crates-io.websocket-proto.path = '$dir/websocket-proto-$version'"
