@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use h2::server::SendResponse;
 use h2::{Ping, PingPong, client, server};
-use http2::{Error, Stream, accept, connect};
+use http2::{DATA_FRAME_BUDGET, Error, Stream, accept, connect};
 use hyper::body::Bytes;
 use hyper::http::{self, Method, header::CONTENT_TYPE};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
@@ -170,7 +170,10 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let mut settings = server::Builder::new();
-    settings.enable_connect_protocol().max_concurrent_streams(MAX_STREAMS);
+    settings
+        .enable_connect_protocol()
+        .max_concurrent_streams(MAX_STREAMS)
+        .data_frame_budget(DATA_FRAME_BUDGET);
     let handshake = settings.handshake(transport);
     let mut peer: server::Connection<_, Bytes> = timeout(HANDSHAKE_LIMIT, handshake).await??;
     let mut silence = pin!(silence(peer.ping_pong().ok_or("taken")?));
@@ -235,7 +238,9 @@ async fn echo<R: Role>(mut ws: WebSocket<Stream, R>) -> Option<Ending> {
 }
 
 async fn talk(pipe: DuplexStream, closer: Initiator) -> Result<Ending, Error> {
-    let (mut peer, mut driver) = client::handshake(pipe).await?;
+    let mut settings = client::Builder::new();
+    let handshake = settings.data_frame_budget(DATA_FRAME_BUDGET).handshake(pipe);
+    let (mut peer, mut driver): (_, client::Connection<_, Bytes>) = handshake.await?;
     let mut ping_pong = driver.ping_pong().ok_or("taken")?;
     let driver = tokio::spawn(driver);
     // RFC 9113 §3.4: SETTINGS come first, so they are here once anything else is.

@@ -176,6 +176,30 @@ async fn a_message_over_a_stream_is_inflated_and_its_echo_is_compressed() {
     in_time(server).await.unwrap().unwrap();
 }
 
+#[tokio::test]
+async fn a_window_full_of_short_messages_is_echoed() {
+    const EMPTY: &[u8] = b"\x81\x80\0\0\0\0";
+    let count = 65_535 / EMPTY.len();
+    // Room for all of them, so that they arrive at once.
+    let (ours, theirs) = duplex(1 << 20);
+    let server = tokio::spawn(serve(theirs));
+    let (mut peer, driver) = client(ours).await;
+    let (mut send, mut receive) = raw(&mut peer).await;
+    for _ in 0..count {
+        send.send_data(Bytes::from_static(EMPTY), false).unwrap();
+    }
+    let mut received = 0;
+    while received < 2 * count {
+        let data = in_time(receive.data()).await.unwrap().unwrap();
+        receive.flow_control().release_capacity(data.len()).unwrap();
+        received += data.len();
+    }
+    assert_eq!(received, 2 * count);
+    drop((peer, send, receive));
+    in_time(driver).await.unwrap().unwrap();
+    in_time(server).await.unwrap().unwrap();
+}
+
 /// Covers R8441-5-d, R9220-3-b.
 #[tokio::test]
 async fn r8441_5_b_a_bad_request_gets_its_answer() {
