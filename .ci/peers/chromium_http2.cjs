@@ -8,50 +8,9 @@
 
 const fs = require("node:fs");
 const { chromium } = require("playwright-core");
+const { check, checkConversation, conversations, converse, GREEK, report } = require("./browser_http2.cjs");
 
-let checks = 0;
-function check(name, truth, seen) {
-  if (!truth) throw new Error(`${name} failed: ${JSON.stringify(seen)}`);
-  checks += 1;
-}
-
-// What makes the server close.
-const GOOD_BYE = "good bye";
-const GREEK = "κόσμε 🦀";
 const [CONTINUATION, CLOSE] = [0, 8];
-
-// Each has a WebSocket of its own, which is closed after the last echo: by the page with the given code,
-// or by the server. `noise` is the length of a random message.
-const conversations = [
-  { name: "short texts", texts: ["", "hello", GREEK], code: 4321 },
-  { name: "1 MiB of noise", texts: [], noise: 1 << 20, code: 1000 },
-  { name: "1 MiB of noise, closed by the server", texts: [], noise: 1 << 20 },
-  { name: "a text of 960 000 bytes", texts: [GREEK.repeat(60_000)], code: 1000 },
-  { name: "1 000 texts at once, closed by the server", texts: Array.from({ length: 1000 }, (_, at) => `${at} ${GREEK}`) },
-];
-
-// Runs on the page.
-async function converse({ texts, noise = 0, code, goodBye }) {
-  const bytes = new Uint8Array(noise);
-  for (let at = 0; at < noise; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
-  const messages = noise ? [bytes] : texts;
-  const same = (message, data) =>
-    typeof message === "string" ? data === message : data.byteLength === noise && new Uint8Array(data).every((byte, at) => byte === message[at]);
-  const peer = new WebSocket(location.href.replace(/^http/, "ws"));
-  peer.binaryType = "arraybuffer";
-  let echoes = 0;
-  let faithful = true;
-  peer.onopen = () => messages.forEach((message) => peer.send(message));
-  peer.onmessage = ({ data }) => {
-    faithful &&= echoes < messages.length && same(messages[echoes], data);
-    echoes += 1;
-    if (echoes !== messages.length) return;
-    if (code) peer.close(code, "done");
-    else peer.send(goodBye);
-  };
-  const closed = await new Promise((resolve) => (peer.onclose = resolve));
-  return { echoed: faithful && echoes === messages.length, code: closed.code, clean: closed.wasClean, extensions: peer.extensions };
-}
 
 // What the log says of each HTTP/2 connection and of each WebSocket, in the order of their requests.
 function read(netlog) {
@@ -62,8 +21,10 @@ function read(netlog) {
   for (const { type, source, params = {} } of events) {
     const name = names.get(type);
     // Logged once more when the connection ends.
-    if (name === "HTTP2_SESSION" && !connections.has(source.id)) connections.set(source.id, { settings: [], streams: new Map() });
-    if (name === "HTTP_TRANSACTION_HTTP2_SEND_REQUEST_HEADERS") sockets.set(source.id, { asked: params.headers, sent: [], received: [], closer: null });
+    if (name === "HTTP2_SESSION" && !connections.has(source.id))
+      connections.set(source.id, { settings: [], streams: new Map() });
+    if (name === "HTTP_TRANSACTION_HTTP2_SEND_REQUEST_HEADERS")
+      sockets.set(source.id, { asked: params.headers, sent: [], received: [], closer: null });
     const socket = sockets.get(source.id);
     if (name === "WEBSOCKET_SENT_FRAME_HEADER" || name === "WEBSOCKET_RECV_FRAME_HEADER") {
       const side = name === "WEBSOCKET_SENT_FRAME_HEADER" ? "sent" : "received";
@@ -92,7 +53,11 @@ function checkLog(netlog, flags) {
   const { connections, streams, sockets } = read(netlog);
   const settings = connections.map((connection) => connection.settings);
   const wanted = "8 (SETTINGS_ENABLE_CONNECT_PROTOCOL) = 1";
-  check("one connection over HTTP/2, whose SETTINGS allow extended CONNECT", settings.length === 1 && settings[0].includes(wanted), settings);
+  check(
+    "one connection over HTTP/2, whose SETTINGS allow extended CONNECT",
+    settings.length === 1 && settings[0].includes(wanted),
+    settings,
+  );
   const count = conversations.length + 1;
   check(`${count} requests with :protocol = websocket`, streams.length === count && sockets.length === count, streams);
   for (const [at, { asked, answer, sent, received, ends }] of streams.entries()) {
@@ -116,7 +81,10 @@ function checkLog(netlog, flags) {
       if (!long) continue;
       check(`${name}: compression ${side}`, frames[0].compressed === compresses, frames[0]);
       const shrunk = compresses && noise === 0;
-      check(`${name}: bytes ${side}`, shrunk ? size < length / 50 : size >= length && size < length * 1.01, { size, length });
+      check(`${name}: bytes ${side}`, shrunk ? size < length / 50 : size >= length && size < length * 1.01, {
+        size,
+        length,
+      });
     }
     // A compressed text is short, so Chromium may send it as one frame.
     const fragments = socket.sent.filter(({ opcode }) => opcode === CONTINUATION).length;
@@ -150,12 +118,11 @@ async function main(url, executablePath, netlog, ...flags) {
     const state = (text) => page.locator("#state", { hasText: text }).waitFor();
     await state("open");
 
-    const agreed = flags.includes("--deflate") ? ["client_no_context_takeover", "permessage-deflate", "server_no_context_takeover"] : [""];
-    for (const { name, ...conversation } of conversations) {
-      const seen = await page.evaluate(converse, { ...conversation, goodBye: GOOD_BYE });
-      check(`${name}: echo`, seen.echoed, seen);
-      check(`${name}: clean close`, seen.clean && seen.code === (conversation.code ?? 1000), seen);
-      check(`${name}: extensions`, seen.extensions.split("; ").sort().join() === agreed.join(), seen);
+    const extensions = flags.includes("--deflate")
+      ? "client_no_context_takeover; permessage-deflate; server_no_context_takeover"
+      : "";
+    for (const conversation of conversations) {
+      checkConversation(conversation, await page.evaluate(converse, conversation), extensions);
     }
 
     // The page's own WebSocket has been open beside all of them.
@@ -176,13 +143,4 @@ async function main(url, executablePath, netlog, ...flags) {
 }
 
 const [, , url, executablePath, netlog, ...flags] = process.argv;
-main(url, executablePath, netlog, ...flags).then(
-  (version) => {
-    console.log(`${["Chromium", version, "over HTTP/2", ...flags].join(" ")}: ${checks} checks passed`);
-    process.exit(0);
-  },
-  (error) => {
-    console.error(`Chromium over HTTP/2: ${error.stack}`);
-    process.exit(1);
-  },
-);
+report("Chromium", main(url, executablePath, netlog, ...flags), flags);

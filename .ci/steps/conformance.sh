@@ -88,14 +88,25 @@ step_peer_chromium() {
   done
 }
 
-# A browser whose WebSockets are streams of HTTP/2, inside TLS with the certificate of the tests.
+# Browsers whose WebSockets are streams of HTTP/2. The last argument but the flags is a file or directory
+# for what the browser writes.
 step_peer_chromium_http2() {
-  local browser flags tls=crates/tokio/tests/tls
+  local browser
   browser=$(command -v chromium) || skip "chromium is not installed and cannot be"
+  browser_http2 chromium_http2.cjs "$browser" "$cache/logs/$step.netlog"
+}
+
+step_peer_firefox_http2() {
+  needs firefox-esr
+  browser_http2 firefox_http2.cjs /usr/bin/firefox-esr "$cache/firefox"
+}
+
+# browser_http2 SCRIPT ARGUMENTS...: with the example `h2` inside TLS, by the certificate of the tests.
+browser_http2() {
+  local flags tls=crates/tokio/tests/tls
   for flags in "" --deflate; do
     start_example h2 --tls "$tls/cert.pem" "$tls/key.pem" $flags
-    NODE_PATH=$tools/node/node_modules peer node "$ci/peers/chromium_http2.cjs" "https://127.0.0.1:$port/" "$browser" \
-      "$cache/logs/$step.netlog" $flags
+    NODE_PATH=$tools/node/node_modules peer node "$ci/peers/$1" "https://127.0.0.1:$port/" "${@:2}" $flags
     still_alive "$server"
   done
 }
