@@ -48,9 +48,7 @@ function read(netlog) {
   return { connections: used, streams: streams.filter(isSocket), sockets: [...sockets.values()].filter(isSocket) };
 }
 
-// The page's own WebSocket is the first, and `conversations` are the others.
-function checkLog(netlog, flags) {
-  const { connections, streams, sockets } = read(netlog);
+function checkSettings({ connections }) {
   const settings = connections.map((connection) => connection.settings);
   const wanted = "8 (SETTINGS_ENABLE_CONNECT_PROTOCOL) = 1";
   check(
@@ -58,6 +56,10 @@ function checkLog(netlog, flags) {
     settings.length === 1 && settings[0].includes(wanted),
     settings,
   );
+}
+
+// The page's own WebSocket is the first, and `conversations` are the others.
+function checkWebSockets({ streams, sockets }, flags) {
   const count = conversations.length + 1;
   check(`${count} requests with :protocol = websocket`, streams.length === count && sockets.length === count, streams);
   for (const [at, { asked, answer, sent, received, ends }] of streams.entries()) {
@@ -81,10 +83,8 @@ function checkLog(netlog, flags) {
       if (!long) continue;
       check(`${name}: compression ${side}`, frames[0].compressed === compresses, frames[0]);
       const shrunk = compresses && noise === 0;
-      check(`${name}: bytes ${side}`, shrunk ? size < length / 50 : size >= length && size < length * 1.01, {
-        size,
-        length,
-      });
+      const fits = shrunk ? size < length / 50 : size >= length && size < length * 1.01;
+      check(`${name}: bytes ${side}`, fits, { size, length });
     }
     // A compressed text is short, so Chromium may send it as one frame.
     const fragments = socket.sent.filter(({ opcode }) => opcode === CONTINUATION).length;
@@ -107,6 +107,7 @@ async function main(url, executablePath, netlog, ...flags) {
       `--log-net-log=${netlog}`,
     ],
   });
+  let failure;
   try {
     const context = await browser.newContext({ ignoreHTTPSErrors: true });
     const page = await context.newPage();
@@ -134,11 +135,16 @@ async function main(url, executablePath, netlog, ...flags) {
     await state("closed 1000 clean");
     check("the page closes", true);
     check("no error on the page", errors.length === 0, errors);
-  } finally {
-    // The log is complete once Chromium has ended. If it speaks against HTTP/2, that is the error.
-    await browser.close();
-    checkLog(netlog, flags);
+  } catch (error) {
+    failure = error;
   }
+  // With this, the log is complete.
+  await browser.close();
+  const log = read(netlog);
+  // Without them no WebSocket can have opened, so this is the error to report.
+  checkSettings(log);
+  if (failure) throw failure;
+  checkWebSockets(log, flags);
   return browser.version();
 }
 
