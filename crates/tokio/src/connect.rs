@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsConnector, client::TlsStream, rustls};
-use websocket_proto::Role;
+use websocket_proto::{Role, handshake::ClientRequest};
 
 use crate::{
     AcceptOptions, Client, Compression, Endpoint, Error, HeadError, Offer, Options, Server,
@@ -106,6 +106,9 @@ where
 /// # let _ = builder;
 /// ```
 #[derive(Clone, Debug)]
+/// Each way in validates the settings before it dials or reads: [`Error::Head`] says which header,
+/// subprotocol or origin is not valid.
+///
 pub struct Builder {
     options: Options,
     subprotocols: Vec<String>,
@@ -200,8 +203,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Error::Url`]; [`Error::Io`] for TCP; [`Error::Tls`], also without the feature; otherwise as
-    /// for [`client`](Builder::client).
+    /// [`Error::Url`] and [`Error::Head`] before anything is dialled; [`Error::Io`] for TCP;
+    /// [`Error::Tls`], also without the feature; otherwise as for [`client`](Builder::client).
     pub async fn connect(
         &self,
         url: &str,
@@ -218,6 +221,7 @@ impl Builder {
         }
         let stream = TcpStream::connect((target.host(), target.port())).await?;
         stream.set_nodelay(true)?;
+        self.check()?;
         if !target.secure() {
             return Ok(Transport::Plain(stream));
         }
@@ -269,10 +273,7 @@ impl Builder {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let (subprotocols, headers) = (self.subprotocols(), self.headers());
-        let mut offer = Offer::new().subprotocols(&subprotocols).headers(&headers);
-        if let Some(origin) = &self.origin {
-            offer = offer.origin(origin);
-        }
+        let offer = self.offer(&subprotocols, &headers);
         WebSocket::connect(stream, target, &offer, &self.options).await
     }
 
@@ -283,6 +284,25 @@ impl Builder {
     /// # Errors
     ///
     /// As for [`WebSocket::accept`]; [`Error::Head`] if the settings are not valid.
+    fn offer<'o>(
+        &'o self,
+        subprotocols: &'o [&'o str],
+        headers: &'o [(&'o str, &'o str)],
+    ) -> Offer<'o> {
+        let offer = Offer::new().subprotocols(subprotocols).headers(headers);
+        self.origin.iter().fold(offer, |offer, origin| offer.origin(origin))
+    }
+
+    /// Validates the settings before anything is dialled or read. The rules for the headers of
+    /// requests and responses are the same.
+    fn check(&self) -> Result<(), Error> {
+        let (subprotocols, headers) = (self.subprotocols(), self.headers());
+        let offer = self.offer(&subprotocols, &headers);
+        let target = Target::parse("ws://localhost/")?;
+        ClientRequest::upgrade(&target, &offer, [0; 16])?;
+        Ok(())
+    }
+
     pub async fn accept<S>(&self, stream: S) -> Result<WebSocket<S, Server>, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -294,6 +314,7 @@ impl Builder {
         let headers = self.headers();
         let mut accept = AcceptOptions::new().headers(&headers);
         let chosen = request.choose_subprotocol(&self.subprotocols());
+        self.check()?;
         if let Some(name) = chosen {
             accept = accept.subprotocol(name);
         }
@@ -346,6 +367,7 @@ impl Builder {
                 let mut decision = pin!(decide(&received));
                 let mut given_up = pin!(ws.undecided());
                 poll_fn(|cx| {
+        self.check()?;
                     if let Poll::Ready(decision) = decision.as_mut().poll(cx) {
                         return Poll::Ready(Ok(decision));
                     }

@@ -620,6 +620,34 @@ async fn an_error_says_what_failed() {
     }
 }
 
+/// Before anything is read or dialled: the peer sends nothing here, and nothing listens.
+#[tokio::test]
+async fn settings_that_are_not_valid_are_an_error_of_every_way_in() {
+    let bad = [
+        Builder::new().header("X-Token", "a\r\nX-Other: b"),
+        Builder::new().header("Upgrade", "h2c"),
+        Builder::new().subprotocol("a chat"),
+        Builder::new().subprotocol("chat").subprotocol("chat"),
+        Builder::new().origin("https://a\tb"),
+    ];
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    for builder in bad {
+        let (ours, _theirs) = duplex(1000);
+        let error = in_time(builder.accept(ours)).await.err().unwrap();
+        assert!(matches!(error, Error::Head(_)), "{error}");
+        let (ours, _theirs) = duplex(1000);
+        let decide = async |_: &Received| Decision::Accept;
+        let error = in_time(builder.accept_with_async(ours, decide)).await.err().unwrap();
+        assert!(matches!(error, Error::Head(_)), "{error}");
+        let (ours, _theirs) = duplex(1000);
+        let error = in_time(builder.client(ours, "ws://example.com/")).await.err().unwrap();
+        assert!(matches!(error, Error::Head(_)), "{error}");
+        let connected = in_time(builder.connect(&format!("ws://127.0.0.1:{port}/"))).await;
+        let error = connected.err().unwrap();
+        assert!(matches!(error, Error::Head(_)), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_decision_may_wait() {
     for (decision, status) in [(Decision::Accept, None), (Decision::Reject(401), Some(401))] {
