@@ -1,20 +1,14 @@
 //! An echo server with TLS, a subprotocol and compression: `server CERT.pem KEY.pem`
 
-use std::{env, sync::Arc};
+use std::{env, time::Duration};
 use tokio::net::{TcpListener, TcpStream};
-use websocket_proto_tokio::tokio_rustls::TlsAcceptor;
-use websocket_proto_tokio::tokio_rustls::rustls::ServerConfig;
-use websocket_proto_tokio::tokio_rustls::rustls::pki_types::pem::PemObject;
-use websocket_proto_tokio::tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use websocket_proto_tokio::{Builder, Error};
+use tokio::time::timeout;
+use websocket_proto_tokio::{Builder, Error, tls_acceptor, tokio_rustls::TlsAcceptor};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let file = |number| env::args().nth(number).ok_or("server CERT.pem KEY.pem");
-    let chain = CertificateDer::pem_file_iter(file(1)?)?.collect::<Result<_, _>>()?;
-    let key = PrivateKeyDer::from_pem_file(file(2)?)?;
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
-    let tls = TlsAcceptor::from(Arc::new(config));
+    let tls = tls_acceptor(file(1)?, file(2)?)?;
     let builder = Builder::new().subprotocol("echo").compress();
     let listener = TcpListener::bind("127.0.0.1:9003").await?;
     loop {
@@ -25,7 +19,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn serve(stream: TcpStream, tls: TlsAcceptor, builder: Builder) -> Result<(), Error> {
-    let mut ws = builder.accept(tls.accept(stream).await?).await?;
+    stream.set_nodelay(true)?;
+    let stream = timeout(Duration::from_secs(10), tls.accept(stream)).await??;
+    let mut ws = builder.accept(stream).await?;
     while let Some(message) = ws.message().await? {
         ws.send(message).await?;
     }

@@ -3,22 +3,29 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
-#[cfg(feature = "tls")]
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+#[cfg(feature = "tls")]
+use std::{fmt, path::Path, sync::Arc};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::net::{TcpStream, lookup_host};
 #[cfg(feature = "tls")]
-use tokio_rustls::{TlsConnector, client::TlsStream, rustls};
+use tokio::{sync::OnceCell, task::spawn_blocking};
+use tokio::{task::JoinSet, time::timeout};
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+#[cfg(feature = "tls")]
+use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream, rustls};
 use websocket_proto::{Role, handshake::ClientRequest};
 
 use crate::{
     AcceptOptions, Client, Compression, Endpoint, Error, HeadError, Offer, Options, Server,
     SystemMask, Target, Waiting, WebSocket,
 };
+
+/// How long the addresses that were tried may take until the next is tried beside them (RFC 8305 §5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Connects to a `ws` or `wss` URL over TCP, with TLS for `wss`: [`Builder::connect`] with the
 /// defaults.
@@ -99,6 +106,9 @@ where
 /// Opens WebSockets with settings: subprotocols, headers, compression, limits, TLS. One value
 /// serves any number of connections of either role.
 ///
+/// Each way in validates the settings before it dials or reads: [`Error::Head`] says which header,
+/// subprotocol or origin is not valid.
+///
 /// ```
 /// use websocket_proto_tokio::Builder;
 ///
@@ -106,9 +116,6 @@ where
 /// # let _ = builder;
 /// ```
 #[derive(Clone, Debug)]
-/// Each way in validates the settings before it dials or reads: [`Error::Head`] says which header,
-/// subprotocol or origin is not valid.
-///
 pub struct Builder {
     options: Options,
     subprotocols: Vec<String>,
@@ -183,15 +190,16 @@ impl Builder {
         self.compression(Compression::shared(crate::ZlibStock::new(6)))
     }
 
-    /// Sets how long a client may take to connect over TCP and to make the handshake of TLS; 10 s
-    /// unless set. The opening handshake has a limit of its own in the [`Options`].
+    /// Sets how long a client may take to look up the host, to connect over TCP and to make the
+    /// handshake of TLS; 10 s unless set. The opening handshake has a limit of its own in the [`Options`].
     #[must_use]
     pub fn connect_limit(self, limit: Duration) -> Self {
         Builder { limit, ..self }
     }
 
     /// Sets the configuration of TLS for `wss`; unless set, the certificates that the operating
-    /// system trusts, which the environment variable `SSL_CERT_FILE` replaces.
+    /// system trusts, which the environment variable `SSL_CERT_FILE` replaces. They are read once for
+    /// all connections of the program, by the first.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(self, config: Arc<rustls::ClientConfig>) -> Self {
@@ -201,6 +209,10 @@ impl Builder {
     /// Connects to a `ws`, `wss`, `http` or `https` URL over TCP, with TCP_NODELAY, and makes the
     /// opening handshake. `wss` and `https` need the feature `tls`.
     ///
+    /// The addresses of the host are tried in the order of the resolver. The next one is tried when
+    /// one has failed, and after 250 ms beside those that have not answered (RFC 8305 §5), so that an
+    /// address without a route does not take up the [limit](Builder::connect_limit).
+    ///
     /// # Errors
     ///
     /// [`Error::Url`] and [`Error::Head`] before anything is dialled; [`Error::Io`] for TCP;
@@ -209,41 +221,36 @@ impl Builder {
         &self,
         url: &str,
     ) -> Result<WebSocket<Transport, Client<SystemMask>>, Error> {
+        self.check()?;
         let target = Target::parse(url)?;
-        let dialled = timeout(self.limit, self.dial(&target)).await;
-        let stream = dialled.map_err(|_| Error::Io(io::ErrorKind::TimedOut.into()))??;
+        let stream = timeout(self.limit, self.dial(&target)).await??;
         self.open(stream, &target).await
     }
 
     async fn dial(&self, target: &Target<'_>) -> Result<Transport, Error> {
-        if target.secure() && !cfg!(feature = "tls") {
-            return Err(Error::Tls(io::Error::other("the feature `tls` is off")));
+        if target.secure() {
+            return self.dial_tls(target).await;
         }
-        let stream = TcpStream::connect((target.host(), target.port())).await?;
-        stream.set_nodelay(true)?;
-        self.check()?;
-        if !target.secure() {
-            return Ok(Transport::Plain(stream));
-        }
-        self.secure(stream, target).await
+        Ok(Transport::Plain(dial_tcp(target).await?))
     }
 
     #[cfg(feature = "tls")]
-    async fn secure(&self, stream: TcpStream, target: &Target<'_>) -> Result<Transport, Error> {
+    async fn dial_tls(&self, target: &Target<'_>) -> Result<Transport, Error> {
         let invalid = |error| Error::Tls(io::Error::other(error));
         let config = match &self.tls {
             Some(config) => Arc::clone(config),
-            None => system_roots().map_err(Error::Tls)?,
+            None => system_config().await.map_err(Error::Tls)?,
         };
         let host = target.host().to_owned();
         let name = rustls::pki_types::ServerName::try_from(host).map_err(invalid)?;
+        let stream = dial_tcp(target).await?;
         let stream = TlsConnector::from(config).connect(name, stream).await.map_err(Error::Tls)?;
         Ok(Transport::Tls(Box::new(stream)))
     }
 
     #[cfg(not(feature = "tls"))]
-    async fn secure(&self, stream: TcpStream, _: &Target<'_>) -> Result<Transport, Error> {
-        Ok(Transport::Plain(stream))
+    async fn dial_tls(&self, _: &Target<'_>) -> Result<Transport, Error> {
+        Err(Error::Tls(io::Error::other("the feature `tls` is off")))
     }
 
     /// Makes the opening handshake of a client over `stream`, which is connected to the host of
@@ -277,13 +284,6 @@ impl Builder {
         WebSocket::connect(stream, target, &offer, &self.options).await
     }
 
-    /// Makes the opening handshake of a server, and accepts clients of every origin and resource. A
-    /// server that trusts cookies has to check the origin: see
-    /// [`accept_with_async`](Builder::accept_with_async).
-    ///
-    /// # Errors
-    ///
-    /// As for [`WebSocket::accept`]; [`Error::Head`] if the settings are not valid.
     fn offer<'o>(
         &'o self,
         subprotocols: &'o [&'o str],
@@ -303,10 +303,18 @@ impl Builder {
         Ok(())
     }
 
+    /// Makes the opening handshake of a server, and accepts clients of every origin and resource. A
+    /// server that trusts cookies has to check the origin: see
+    /// [`accept_with_async`](Builder::accept_with_async).
+    ///
+    /// # Errors
+    ///
+    /// As for [`WebSocket::accept`]; [`Error::Head`] if the settings are not valid.
     pub async fn accept<S>(&self, stream: S) -> Result<WebSocket<S, Server>, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        self.check()?;
         WebSocket::accept_with(stream, &self.options, |request| self.answer(request)).await
     }
 
@@ -314,7 +322,6 @@ impl Builder {
         let headers = self.headers();
         let mut accept = AcceptOptions::new().headers(&headers);
         let chosen = request.choose_subprotocol(&self.subprotocols());
-        self.check()?;
         if let Some(name) = chosen {
             accept = accept.subprotocol(name);
         }
@@ -360,6 +367,7 @@ impl Builder {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        self.check()?;
         let mut ws = WebSocket::new(stream, Endpoint::server(&self.options));
         let mut first = ws.next().await.map(drop);
         if let Some(received) = ws.endpoint.request().map(|request| Received::new(&request)) {
@@ -367,7 +375,6 @@ impl Builder {
                 let mut decision = pin!(decide(&received));
                 let mut given_up = pin!(ws.undecided());
                 poll_fn(|cx| {
-        self.check()?;
                     if let Poll::Ready(decision) = decision.as_mut().poll(cx) {
                         return Poll::Ready(Ok(decision));
                     }
@@ -480,28 +487,109 @@ impl Received {
     }
 }
 
-/// The certificates that the operating system trusts, which are read once.
-#[cfg(feature = "tls")]
-fn system_roots() -> io::Result<Arc<rustls::ClientConfig>> {
-    static CONFIG: std::sync::Mutex<Option<Arc<rustls::ClientConfig>>> =
-        std::sync::Mutex::new(None);
-    let mut cached = CONFIG.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(config) = &*cached {
-        return Ok(Arc::clone(config));
+/// Connects to the first address of a host that answers.
+async fn dial_tcp(target: &Target<'_>) -> io::Result<TcpStream> {
+    let addresses = lookup_host((target.host(), target.port())).await?;
+    let stream = first_of(addresses.map(TcpStream::connect)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Returns the result of the first attempt that succeeds, and drops the others. If none does, this
+/// is the last error. The next attempt begins when one has failed, or beside those that are slow.
+async fn first_of<T, F>(attempts: impl IntoIterator<Item = F>) -> io::Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = io::Result<T>> + Send + 'static,
+{
+    let mut attempts = attempts.into_iter();
+    let mut running = JoinSet::new();
+    let mut failed = io::Error::other("the host has no address");
+    loop {
+        if let Some(attempt) = attempts.next() {
+            running.spawn(attempt);
+        }
+        match timeout(ATTEMPT_DELAY, running.join_next()).await {
+            Err(_slow) => {}
+            Ok(None) => return Err(failed),
+            Ok(Some(joined)) => match joined.map_err(io::Error::other).flatten() {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failed = error,
+            },
+        }
     }
+}
+
+/// Returns the configuration with the certificates that the operating system trusts. They are read
+/// once, by a thread that may block.
+#[cfg(feature = "tls")]
+async fn system_config() -> io::Result<Arc<rustls::ClientConfig>> {
+    static CONFIG: OnceCell<Arc<rustls::ClientConfig>> = OnceCell::const_new();
+    let read = async || spawn_blocking(read_system_config).await.map_err(io::Error::other)?;
+    CONFIG.get_or_try_init(read).await.cloned()
+}
+
+#[cfg(feature = "tls")]
+fn read_system_config() -> io::Result<Arc<rustls::ClientConfig>> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = rustls::RootCertStore::empty();
     if roots.add_parsable_certificates(found.certs).0 == 0 {
         let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
         return Err(io::Error::other(format!("no trusted certificates: {}", errors.join(", "))));
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let config = rustls::ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(Arc::clone(cached.insert(Arc::new(config))))
+    Ok(Arc::new(config))
+}
+
+/// The cryptography of TLS, whatever other crates of the program use.
+#[cfg(feature = "tls")]
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Creates the server side of TLS from two files in the PEM format: the server's certificate, which
+/// those follow that sign it, and its private key.
+///
+/// The files are read at once, so call this before the server listens.
+///
+/// ```no_run
+/// use tokio::net::TcpListener;
+/// use websocket_proto_tokio::{Builder, tls_acceptor};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let tls = tls_acceptor("cert.pem", "key.pem")?;
+/// let (stream, _) = TcpListener::bind("0.0.0.0:443").await?.accept().await?;
+/// let mut ws = Builder::new().accept(tls.accept(stream).await?).await?;
+/// ws.send("hello").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Tls`] if a file cannot be read, or if the key is not that of the certificate.
+#[cfg(feature = "tls")]
+pub fn tls_acceptor(
+    certificates: impl AsRef<Path>,
+    key: impl AsRef<Path>,
+) -> Result<TlsAcceptor, Error> {
+    let (certificates, key) = (certificates.as_ref(), key.as_ref());
+    let named = |path: &Path, error: &dyn fmt::Display| {
+        Error::Tls(io::Error::other(format!("{}: {error}", path.display())))
+    };
+    let chain = CertificateDer::pem_file_iter(certificates).and_then(Iterator::collect);
+    let chain: Vec<_> = chain.map_err(|error| named(certificates, &error))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, &error))?;
+    let config = rustls::ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map(|config| config.with_no_client_auth())
+        .and_then(|config| config.with_single_cert(chain, private))
+        .map_err(|error| named(certificates, &error))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// What [`connect`] runs over: TCP, or TLS over it.
@@ -576,5 +664,56 @@ impl<S, R: Role> WebSocket<S, R> {
     #[must_use]
     pub fn get_ref(&self) -> &S {
         &self.stream
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::{future::pending, io, time::Duration};
+
+    use tokio::time::{Instant, sleep};
+
+    use super::{ATTEMPT_DELAY, first_of};
+
+    type Attempt = Pin<Box<dyn Future<Output = io::Result<&'static str>> + Send>>;
+
+    fn fails() -> Attempt {
+        Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })
+    }
+
+    fn hangs() -> Attempt {
+        Box::pin(pending())
+    }
+
+    fn connects(name: &'static str, after: Duration) -> Attempt {
+        Box::pin(async move {
+            sleep(after).await;
+            Ok(name)
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_does_not_answer_delays_the_next_a_little() {
+        let begin = Instant::now();
+        let found = first_of([hangs(), hangs(), connects("third", Duration::ZERO)]).await;
+        assert_eq!((found.unwrap(), begin.elapsed()), ("third", 2 * ATTEMPT_DELAY));
+        // Slow is not failed: the first still wins if it answers first.
+        let slow = connects("first", ATTEMPT_DELAY * 2);
+        let found = first_of([slow, connects("second", ATTEMPT_DELAY * 2)]).await;
+        assert_eq!(found.unwrap(), "first");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_fails_does_not_delay_the_next() {
+        let begin = Instant::now();
+        let found = first_of([fails(), fails(), connects("third", Duration::ZERO)]).await;
+        assert_eq!((found.unwrap(), begin.elapsed()), ("third", Duration::ZERO));
+        let error = first_of([fails(), fails()]).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), begin.elapsed()),
+            (io::ErrorKind::ConnectionRefused, Duration::ZERO)
+        );
+        assert!(first_of([(); 0].map(|()| hangs())).await.is_err());
     }
 }

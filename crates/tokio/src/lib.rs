@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::{fmt, future::poll_fn, io, mem, num::NonZero, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, error::Elapsed, sleep_until};
 use tokio::{sync::mpsc, task::coop};
 #[cfg(feature = "tls")]
 pub use tokio_rustls;
@@ -29,6 +29,8 @@ use websocket_proto::{NextStep, handshake::nonce};
 
 pub use bytes::Bytes;
 pub use bytestring::ByteString;
+#[cfg(feature = "tls")]
+pub use connect::tls_acceptor;
 pub use connect::{
     Builder, Decision, Received, Transport, accept, accept_with, accept_with_async, client, connect,
 };
@@ -123,6 +125,14 @@ impl From<SendError> for Error {
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Error::Io(error)
+    }
+}
+
+/// A limit of [`tokio::time::timeout`] is an [`Error::Io`] of the kind
+/// [`TimedOut`](io::ErrorKind::TimedOut).
+impl From<Elapsed> for Error {
+    fn from(error: Elapsed) -> Self {
+        Error::Io(error.into())
     }
 }
 

@@ -752,17 +752,73 @@ async fn accept_takes_the_defaults() {
 }
 
 #[cfg(feature = "tls")]
+const CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/cert.pem");
+#[cfg(feature = "tls")]
+const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/key.pem");
+
+#[cfg(feature = "tls")]
+#[test]
+fn an_acceptor_says_which_file_is_wrong() {
+    for (certificates, key, line) in [
+        ("no/such.pem", KEY, "TLS error: no/such.pem: "),
+        (CERTIFICATE, "no/such.pem", "TLS error: no/such.pem: "),
+        (KEY, KEY, &format!("TLS error: {KEY}: ")),
+        (CERTIFICATE, CERTIFICATE, &format!("TLS error: {CERTIFICATE}: ")),
+    ] {
+        let error = websocket_proto_tokio::tls_acceptor(certificates, key).err().unwrap();
+        assert!(matches!(error, Error::Tls(_)) && error.to_string().starts_with(line), "{error}");
+    }
+}
+
+/// The file is a pipe, so that the read takes until the same thread has written. The name of the
+/// file is in the environment, so that the test runs in a process of its own.
+#[cfg(all(unix, feature = "tls"))]
+#[test]
+fn the_certificates_of_the_system_are_read_once_and_block_no_task() {
+    use std::{env, fs, process::Command, sync::mpsc, thread};
+    let name = thread::current().name().unwrap().to_owned();
+    let pipe = format!("{}/certificates.pipe", env!("CARGO_TARGET_TMPDIR"));
+    if env::var_os("SSL_CERT_FILE").is_none_or(|file| file != *pipe) {
+        let _ = fs::remove_file(&pipe);
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let mut test = Command::new(env::current_exe().unwrap());
+        let test = test.args(["--exact", &name]).env("SSL_CERT_FILE", &pipe).status();
+        return assert!(test.unwrap().success());
+    }
+    let (done, result) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("wss://localhost:{}/", listener.local_addr().unwrap().port());
+            let server = async {
+                let acceptor = websocket_proto_tokio::tls_acceptor(CERTIFICATE, KEY).unwrap();
+                for _ in 0..2 {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    accept(acceptor.accept(stream).await.unwrap()).await.unwrap();
+                }
+            };
+            let client = async {
+                connect(&url).await.unwrap();
+                connect(&url).await.unwrap();
+            };
+            let write = move || fs::write(pipe, fs::read(CERTIFICATE).unwrap()).unwrap();
+            let write = async { tokio::task::spawn_blocking(write).await.unwrap() };
+            tokio::join!(client, write, server)
+        });
+        done.send(()).unwrap();
+    });
+    result.recv_timeout(Duration::from_secs(20)).expect("the task is blocked");
+}
+
+#[cfg(feature = "tls")]
 #[tokio::test]
 async fn connect_speaks_tls_and_refuses_a_stranger() {
-    use websocket_proto_tokio::tokio_rustls::TlsAcceptor;
+    use websocket_proto_tokio::tokio_rustls::rustls::pki_types::CertificateDer;
     use websocket_proto_tokio::tokio_rustls::rustls::pki_types::pem::PemObject;
-    use websocket_proto_tokio::tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    use websocket_proto_tokio::tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
-    let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/cert.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/key.pem")).unwrap();
-    let config = ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(vec![certificate.clone()], key).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    use websocket_proto_tokio::tokio_rustls::rustls::{ClientConfig, RootCertStore};
+    let certificate = CertificateDer::from_pem_file(CERTIFICATE).unwrap();
+    let acceptor = websocket_proto_tokio::tls_acceptor(CERTIFICATE, KEY).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("wss://localhost:{}/", listener.local_addr().unwrap().port());
     let server = tokio::spawn(async move {
