@@ -21,7 +21,8 @@ impl Config {
         Config { max_message: 16 << 20, auto_pong: true }
     }
 
-    /// Sets the most bytes that one received message may have, all its fragments together (§10.4).
+    /// Sets the most bytes that one received message may have, all its fragments together (§10.4):
+    /// 16 MiB unless set.
     ///
     /// The limit is compared with the lengths that headers declare, so a message that would exceed
     /// it fails before its payload arrives, with close code 1009. For a compressed message the
@@ -35,8 +36,9 @@ impl Config {
         self
     }
 
-    /// Sets whether each received Ping makes a Pong owed (§5.5.2). If not, the application answers
-    /// with [`Connection::pong`](crate::Connection::pong), as the protocol demands.
+    /// Sets whether each received Ping makes a Pong owed (§5.5.2), as it does by default. If not,
+    /// the application answers with [`Connection::pong`](crate::Connection::pong), as the protocol
+    /// demands.
     #[must_use]
     pub const fn auto_pong(mut self, on: bool) -> Self {
         self.auto_pong = on;
