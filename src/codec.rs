@@ -140,8 +140,8 @@ pub trait Decompress {
     /// Not called for a message that [`ended`](Progress::ended) with a final block.
     ///
     /// The default implementation passes `end` and an empty stored block to
-    /// [`decompress`](Self::decompress). A codec that is in the middle of a block reads them as
-    /// something else, nearly always as data of the message or as an error.
+    /// [`decompress`](Self::decompress), and returns `false` if they produce output or an error. A
+    /// codec that is in the middle of a block nearly always reads them as one of the two.
     #[must_use]
     fn finish(&mut self, end: &[u8]) -> bool {
         [end, &EMPTY_BLOCK].into_iter().all(|block| {

@@ -474,8 +474,8 @@ impl Deadlines {
     /// Output that waits has to drain: see [`Limit::Output`]. Bytes taken of output that had to
     /// wait are a sign of life as good as a received byte, because the peer reads. They also put
     /// off the end of closing, so that a Close after much output is not cut off while the peer
-    /// reads that output. While output waits, no message is too slow, because a driver should not
-    /// read then.
+    /// reads that output. While output waits, [`Limit::Message`] does not run, because a driver
+    /// should not read then. It begins again when all of the output was taken.
     ///
     /// ```
     /// use core::time::Duration;

@@ -1,4 +1,4 @@
-//! A guide to building on this crate. The module has no code.
+//! A guide to building on this crate. The module has no items, only this text.
 //!
 //! An [`Endpoint`](crate::endpoint::Endpoint) is one side of a WebSocket, server or client. Read
 //! the first chapter, and then what you need:
@@ -997,8 +997,8 @@
 //! reverse_proxy 127.0.0.1:9001
 //! ```
 //!
-//! Envoy, in the `HttpConnectionManager`, in its route, and in the `HttpProtocolOptions` of a
-//! cluster that speaks HTTP/2:
+//! Envoy needs three lines, in this order: in the `HttpConnectionManager`, in its route
+//! configuration, and in the `HttpProtocolOptions` of a cluster that speaks HTTP/2:
 //!
 //! ```text
 //! upgrade_configs: [{ upgrade_type: websocket }]

@@ -41,8 +41,8 @@ impl<'a> Target<'a> {
     /// `http` stands for `ws`, and `https` for `wss`. A path and a query are taken as they are
     /// written, also with the characters that browsers leave bare, such as `[`, `|` and a `%`
     /// without digits. Every URI that the crate `url` prints can be read, unless it has a user
-    /// name, a fragment, or a host that is neither a name nor an address. A backslash is taken in a
-    /// query only, because some programs read it as a slash.
+    /// name, a fragment, or a host that is neither a name nor an address. A backslash is accepted in
+    /// a query and refused in a path, where some programs read it as a slash.
     ///
     /// ```
     /// use websocket_proto::handshake::{Target, TargetError};
