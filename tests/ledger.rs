@@ -169,7 +169,7 @@ fn names_cite_whole_ids_only() {
     assert_eq!(cited_by_name("iana_cc_a_registered"), ["iana_cc_a"]);
     assert_eq!(cited_by_name("t01_r6455_5_2_b_opcodes"), ["t01", "r6455_5_2_b"]);
     assert_eq!(cited_by_name("server_t10_lengths"), ["t10"]);
-    // No letter: this is a citation, of a row that no paper has.
+    // Without a letter this is a citation, but of a row that does not exist.
     assert_eq!(cited_by_name("r6455_5_2_reserved"), ["r6455_5_2"]);
     assert_eq!(cited_by_name("r6455_4_1_ab"), ["r6455_4_1"]);
     assert_eq!(cited_by_name("s5_4_ping_between_fragments"), [""; 0]);
@@ -215,7 +215,7 @@ fn attacks() -> Vec<Row> {
     rows(ATTACKS, 5, |cells| (By::Core, cells[3])).collect()
 }
 
-/// The rows of every table in `paper` whose first cell is an id.
+/// Returns the rows of all tables in `paper` whose first cell is an id.
 fn rows(
     paper: &'static str,
     width: usize,
@@ -225,7 +225,7 @@ fn rows(
         let cells: Vec<_> =
             line.trim().strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect();
         let id = cells[0];
-        // An id names its source first: a capital, and a digit or a dash further on.
+        // An id starts with a capital for its source, and has a digit or a dash further on.
         if !id.starts_with(['R', 'T', 'I'])
             || !id.contains(|c: char| c.is_ascii_digit() || c == '-')
         {
@@ -242,7 +242,7 @@ fn rows(
     })
 }
 
-/// The first word of a cell `by`; what follows it names the signal or the source.
+/// Parses the first word of a cell `by`. The rest of the cell names the signal or the source.
 fn by(cell: &str) -> By {
     match cell.split([' ', ':']).next() {
         Some("core") => By::Core,
@@ -252,7 +252,7 @@ fn by(cell: &str) -> By {
     }
 }
 
-/// An id as it stands in the name of a function.
+/// Returns an id in the form that function names have.
 fn key(id: &str) -> String {
     id.to_ascii_lowercase().replace(['-', '.'], "_")
 }
@@ -268,12 +268,12 @@ fn unknown(rows: &[Row], cited: &BTreeSet<String>) -> Vec<String> {
     cited.difference(&known).cloned().collect()
 }
 
-/// What the tests of the repository cite.
+/// Returns the ids that the tests of the repository cite.
 fn citations() -> BTreeSet<String> {
     files().iter().flat_map(|file| cited(&fs::read_to_string(file).unwrap())).collect()
 }
 
-/// The sources of this crate and its tests, without this file, and those of the crates around it.
+/// Returns the sources of this crate, its tests and the crates around it, without this file.
 fn files() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
@@ -296,7 +296,7 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The keys of all ids that the tests and the vectors of one file cite.
+/// Returns the keys of all ids that the tests and vectors of one file cite.
 fn cited(source: &str) -> BTreeSet<String> {
     let mut cited: BTreeSet<_> = source
         .lines()
@@ -311,15 +311,15 @@ fn cited(source: &str) -> BTreeSet<String> {
     cited
 }
 
-/// The names of the tests of one file.
+/// Returns the names of the tests of one file.
 fn names(source: &str) -> Vec<String> {
     tests(source).into_iter().map(|(name, _)| name.to_owned()).collect()
 }
 
-/// The tests of one file: the name of each, and the lists of ids in its doc lines.
+/// Returns the tests of one file: the name of each, and the lists of ids in its doc lines.
 fn tests(source: &str) -> Vec<(&str, Vec<&str>)> {
     let mut tests = Vec::new();
-    // Whether a `#[test]` waits for its function, and the lists that do.
+    // Whether a `#[test]` was read without its function, and the lists for that function.
     let (mut test, mut covered) = (false, Vec::new());
     for line in source.lines().map(str::trim) {
         if let Some(list) = line.strip_prefix("/// Covers ") {
@@ -346,7 +346,7 @@ fn tests(source: &str) -> Vec<(&str, Vec<&str>)> {
     tests
 }
 
-/// The name of the function that starts on this line.
+/// Returns the name of the function that starts on this line.
 fn function(code: &str) -> Option<&str> {
     let code = code.strip_prefix("pub ").unwrap_or(code);
     let code = code.strip_prefix("async ").unwrap_or(code);
@@ -354,8 +354,8 @@ fn function(code: &str) -> Option<&str> {
     rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()
 }
 
-/// The keys in a function's name, those of rows that do not exist among them: `r6455_5_2_x` is a
-/// citation because of how it starts.
+/// Returns the keys in a function's name, even those of rows that do not exist, because
+/// `r6455_5_2_x` is a citation by its form.
 fn cited_by_name(name: &str) -> Vec<String> {
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     let is_letter = |part: &str| part.len() == 1 && part.bytes().all(|b| b.is_ascii_lowercase());
@@ -389,7 +389,7 @@ fn cited_by_name(name: &str) -> Vec<String> {
     cited
 }
 
-/// The keys in every field `id: "..."` of a line.
+/// Returns the keys in every field `id: "..."` of a line.
 fn cited_by_fields(code: &str) -> Vec<String> {
     let mut cited = Vec::new();
     for (at, field) in code.match_indices("id: \"") {

@@ -179,7 +179,8 @@ fn check<'v>(vectors: impl IntoIterator<Item = &'v Vector>, config: &Config, agr
     let mut failures = Vec::new();
     for Vector { id, input, events, output } in vectors {
         for client in [false, true] {
-            // `every_cut` panics if the outcome depends on the split, or the state does not fit it.
+            // The closure panics if the outcome depends on the split, or the state does not match
+            // the events.
             let bytes = frames(input, !client);
             let outcome = panic::catch_unwind(|| {
                 // An endpoint accepts compression only with a codec.

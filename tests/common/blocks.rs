@@ -3,18 +3,18 @@
 #[derive(Clone, Copy)]
 pub enum Block<'a> {
     Stored(&'a [u8]),
-    /// Of fixed codes.
+    /// With fixed codes.
     Fixed(&'a [Symbol]),
-    /// With a code for nothing but its end.
+    /// With dynamic codes, and no data.
     Empty,
 }
 
 #[derive(Clone, Copy)]
 pub enum Symbol {
     Literal(u8),
-    /// Which length and which distance, in the order of RFC 1951 §3.2.5, and the further bits that
-    /// they have. There are 29 lengths and 30 distances; one or two more can be written, and are
-    /// wrong.
+    /// The index of the length and of the distance in the tables of RFC 1951 §3.2.5, and the value
+    /// of their extra bits. There are 29 lengths and 30 distances. Higher indices can be written,
+    /// but are invalid.
     Reference {
         length: u32,
         distance: u32,
@@ -22,12 +22,12 @@ pub enum Symbol {
     },
 }
 
-/// Three bytes from one back.
+/// Three bytes from 1 byte back.
 pub const NEAR: Symbol = Symbol::Reference { length: 0, distance: 0, more: 0 };
-/// Three bytes from 24 577 back.
+/// Three bytes from 24 577 bytes back.
 pub const FAR: Symbol = Symbol::Reference { length: 0, distance: 29, more: 0 };
 
-/// Bits, the lowest of each byte first.
+/// Bits, from the lowest of each byte to the highest.
 #[derive(Clone, Default)]
 pub struct Bits(Vec<bool>);
 
@@ -41,7 +41,7 @@ impl Bits {
         self
     }
 
-    /// A code of Huffman's, which begins with its highest bit.
+    /// Appends a Huffman code, from its highest bit to its lowest.
     fn code(&mut self, code: u32, bits: u32) -> &mut Self {
         self.0.extend((0..bits).rev().map(|at| code >> at & 1 == 1));
         self
@@ -51,8 +51,7 @@ impl Bits {
         self.0.resize(self.0.len().next_multiple_of(8), padding);
     }
 
-    /// Appends a block. What follows one that is `last` begins with a byte; the bits in front of
-    /// that byte are `padding`.
+    /// Appends a block. After a `last` block, bits of `padding` complete the byte.
     pub fn block(&mut self, last: bool, padding: bool, block: Block<'_>) {
         self.number(last.into(), 1);
         match block {
@@ -72,13 +71,13 @@ impl Bits {
                 self.code(0, 7);
             }
             Block::Empty => {
-                // 257 literals and lengths, one distance, and the lengths of the codes of 18
-                // lengths.
+                // 257 literals and lengths, one distance, and the lengths of 18 code-length codes.
                 self.number(2, 2).number(0, 5).number(0, 5).number(18 - 4, 4);
                 for symbol in [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1] {
                     self.number([2, 2].get(symbol).copied().unwrap_or((symbol == 18).into()), 3);
                 }
-                // 138 zeros and 118, then the end has one bit, and the distance none.
+                // 138 zeros and 118 zeros, then the end has a code of one bit, and the distance has
+                // none.
                 self.code(0, 1).number(138 - 11, 7).code(0, 1).number(118 - 11, 7);
                 self.code(0b11, 2).code(0b10, 2).code(0, 1);
             }

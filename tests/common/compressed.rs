@@ -1,4 +1,4 @@
-//! Compressed messages as the tests of them write them, and connections that take them.
+//! Compressed messages as tests write them, and connections that receive them.
 
 use websocket_proto::{
     Agreed, Client, Config, Connection, Deflate, Role, SendError, Server, ZlibCompress,
@@ -18,12 +18,12 @@ pub const TAKEOVER: Agreed = Agreed::new().deflate(Deflate {
 });
 pub const NO_TAKEOVER: Agreed = Agreed::new().deflate(Deflate::new());
 
-/// "Hello" compressed, and once more by a compressor that remembers it (RFC 7692 §7.2.3).
+/// "Hello" compressed, and compressed again with the first as the window (RFC 7692 §7.2.3).
 pub const HELLO: &str = "C1 07 F2 48 CD C9 C9 07 00";
 pub const HELLO_AGAIN: &str = "C1 05 F2 00 11 00 00";
 
-/// Payloads of "Hello" that end with a final block, which nothing completes: of fixed codes, stored,
-/// behind a block that is not final, of codes of its own, and behind another final one.
+/// Payloads of "Hello" that end with a final block and no tail: with fixed codes, stored, after a
+/// block that is not final, with dynamic codes, and after another final block.
 pub const FINAL_HELLO: [&str; 5] = [
     "F3 48 CD C9 C9 07 00",
     "01 05 00 FA FF 48 65 6C 6C 6F",
@@ -37,9 +37,9 @@ pub const FAIL_1007: &str = "88 02 03 EF";
 pub const FAIL_1009: &str = "88 02 03 F1";
 pub const FAIL_1011: &str = "88 02 03 F3";
 
-/// Runs frames in hex through new connections in both roles, in every mode that `agreed` allows and
-/// with every cut, and checks what comes of them as whole messages. What is delivered of a message
-/// that fails, `text <...` without an end, shows in pieces only.
+/// Passes frames in hex to new connections in both roles, in every mode that `agreed` allows and
+/// with every split, and checks the results as whole messages. Part of a message that fails, `text
+/// <...` without an end, is expected in pieces only.
 pub fn check(agreed: Agreed, config: &Config, input: &str, events: &[&str], output: &str) {
     let takeover = agreed == TAKEOVER;
     let unfinished = |line: &&str| line.contains(" <") && !line.ends_with('>');
@@ -77,7 +77,7 @@ pub fn check_both(input: &str, events: &[&str], output: &str) {
     check(TAKEOVER, &Config::new(), input, events, output);
 }
 
-/// What a connection sends by `send`, unmasked.
+/// Returns what a connection sends by `send`, unmasked.
 pub fn sent<R: Role>(
     connection: &mut Connection<R>,
     send: impl FnOnce(&mut Connection<R>, &mut Vec<u8>) -> Result<(), SendError>,
@@ -99,7 +99,7 @@ pub fn deflater() -> ZlibCompress {
     ZlibCompress::new(6)
 }
 
-/// The payloads of frames.
+/// Returns the payloads of frames.
 pub fn payloads(mut frames: &[u8]) -> Vec<Vec<u8>> {
     let mut payloads = Vec::new();
     while let [_, second, rest @ ..] = frames {

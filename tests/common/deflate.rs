@@ -1,21 +1,21 @@
-//! Compressed messages received in every way that there is.
+//! Receives compressed messages in all ways.
 
 use websocket_proto::{Connection, Decompress, Event, Inflater, Message, Messages, Role};
 
 use super::{Canonical, Outcome};
 
-/// How compressed messages are received.
+/// The way in which compressed messages are received.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {
     /// In pieces, by the connection's own codec.
     Pieces,
     /// As messages, by the connection's own codec.
     Own,
-    /// As messages, by a codec that others use too.
+    /// As messages, by a shared codec.
     Shared,
     /// As messages, by the connection's own codec, where frames of up to 20 bytes stay in the input.
     OwnInPlace,
-    /// As messages, by a codec that others use too, where frames of up to 20 bytes stay in the input.
+    /// As messages, by a shared codec, where frames of up to 20 bytes stay in the input.
     SharedInPlace,
 }
 
@@ -84,8 +84,8 @@ pub fn drive_inflated<'c, R: Role, D: Decompress>(
     Outcome { events: canonical.finish(), output }
 }
 
-/// Joins pieces to whole messages, also around control frames, and checks that each stands where it
-/// says. A message that is never finished comes as one piece, in front of what ended it.
+/// Joins pieces to whole messages, also around control frames, and checks their positions. A
+/// message that is never completed comes as one piece, before the event that ended it.
 #[derive(Default)]
 pub struct Pieces {
     open: Option<(&'static str, Vec<u8>)>,
@@ -115,7 +115,7 @@ impl Pieces {
         }
     }
 
-    /// The open message is not finished.
+    /// Ends the open message, which is incomplete.
     fn abandon(&mut self, canonical: &mut Canonical) {
         if let Some((what, message)) = self.open.take() {
             canonical.piece(what, &message, true, false);

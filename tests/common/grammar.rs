@@ -20,8 +20,8 @@ pub fn token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || mark(c))
 }
 
-/// Two thousand of `heads`, each with at most two bytes changed, inserted or removed, or cut short.
-/// They are the same in every run.
+/// Returns two thousand heads, the same in every run: each is one of `heads` with at most two bytes
+/// changed, inserted or removed, or truncated.
 pub fn almost_heads<'a>(heads: [&'a [u8]; 6]) -> impl Iterator<Item = Vec<u8>> + 'a {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut random = move |below: usize| {

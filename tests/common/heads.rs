@@ -11,12 +11,12 @@ use websocket_proto::{
     },
 };
 
-/// All that a valid head shows, and for a request the answer to it. `None` if the head was not
-/// fully received.
+/// All properties of a valid head, and for a request also the answer to it. `None` if the head was
+/// not fully received.
 pub type Verdict = Result<Option<String>, HandshakeError>;
 
-/// The verdict on a request with at most `LINES` header lines in at most `max_head` bytes. Panics
-/// if the paths differ in it, or in the bytes that they leave.
+/// Returns the result for a request with at most `LINES` header lines in at most `max_head` bytes.
+/// Panics if the paths differ in the result, or in the bytes that they leave.
 pub fn request<const LINES: usize>(bytes: &[u8], max_head: usize) -> Verdict {
     let new = || ServerHandshake::new().max_head(max_head).max_headers::<LINES>();
     both_paths(bytes, new, |handshake, input| {
@@ -24,8 +24,8 @@ pub fn request<const LINES: usize>(bytes: &[u8], max_head: usize) -> Verdict {
     })
 }
 
-/// The same of a response. The client has offered the subprotocols `chat` and `superchat`, and
-/// compression.
+/// Does the same for a response. The client has offered the subprotocols `chat` and `superchat`,
+/// and compression.
 pub fn response<const LINES: usize>(bytes: &[u8], max_head: usize) -> Verdict {
     let target = Target::parse("ws://example.com/chat").unwrap();
     let offer = Offer::new().subprotocols(&["chat", "superchat"]).deflate(&Deflate::OFFERS);

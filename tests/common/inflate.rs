@@ -1,4 +1,4 @@
-//! A naive inflater, written from RFC 1951, that tells how far back the data refers.
+//! A naive inflater, written from RFC 1951, that also returns how far back the data refers.
 
 /// Reads bits, the lowest of each byte first (RFC 1951 §3.1.1).
 struct Bits<'a> {
@@ -32,16 +32,16 @@ impl Bits<'_> {
     }
 }
 
-/// A canonical code (RFC 1951 §3.2.2): how many symbols there are of each length from 1 on, and all
-/// of them in order.
+/// A canonical code (RFC 1951 §3.2.2): the number of symbols of each length from 1 on, and all
+/// symbols in order.
 struct Code {
     counts: [usize; 15],
     symbols: Vec<usize>,
 }
 
 impl Code {
-    /// `None` if the code says two things at once; or leaves something unsaid, unless it has at most
-    /// one symbol and `short` allows that.
+    /// Returns `None` if the code is over-subscribed or incomplete. An incomplete code of at most
+    /// one symbol is allowed if `short` is true.
     fn new(lengths: &[usize], short: bool) -> Option<Self> {
         let of = |length| (0..lengths.len()).filter(move |&symbol| lengths[symbol] == length);
         let counts: [usize; 15] = std::array::from_fn(|at| of(at + 1).count());
@@ -59,17 +59,17 @@ impl Code {
 
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
-/// Data that is complete blocks.
+/// The result of inflating complete blocks.
 pub struct Blocks {
-    /// The farthest reference.
+    /// The distance of the farthest reference.
     pub farthest: usize,
     /// Whether the last block is a final one.
     pub ended: bool,
 }
 
-/// Appends what `data` inflates to, blocks that follow a final one included, to `out`, which is also
-/// the window; `None` unless it is whole blocks, to the last bit, and then what is in front of the
-/// fault was appended.
+/// Appends the data of all blocks in `data`, even after a final one, to `out`, which is also the
+/// window. Returns `None` unless `data` consists of complete blocks; then only the data before the
+/// fault is appended.
 pub fn inflate(data: &[u8], out: &mut Vec<u8>) -> Option<Blocks> {
     let mut bits = Bits { bytes: data, at: 0 };
     let (mut farthest, mut ended) = (0, false);
@@ -136,7 +136,8 @@ pub fn inflate(data: &[u8], out: &mut Vec<u8>) -> Option<Blocks> {
             if symbol == 256 {
                 break;
             }
-            // RFC 1951 §3.2.5: four lengths, or two distances, to each count of further bits.
+            // RFC 1951 §3.2.5: each number of extra bits belongs to four lengths, or to two
+            // distances.
             let length = match symbol - 257 {
                 28 => 258,
                 29.. => return None,

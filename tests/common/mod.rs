@@ -1,5 +1,5 @@
-//! What the tests share: bytes written as hex, frames masked and unmasked, a connection driven
-//! through any cut of its input, events in a form that does not depend on the cut.
+//! Shared parts of the tests: bytes written as hex, masking of frames, a connection that is driven
+//! with any split of its input, and events in a form that does not depend on the split.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -21,8 +21,8 @@ use websocket_proto::{
     Role, Server, State,
 };
 
-/// Bytes from hex, with or without spaces between them: `/` between frames is skipped, `61*300`
-/// repeats a byte.
+/// Parses hex, with or without spaces. A `/` between frames is skipped, and `61*300` repeats a
+/// byte.
 pub fn hex(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for word in text.split_whitespace().filter(|word| *word != "/") {
@@ -36,7 +36,7 @@ pub fn hex(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// A client's key source that tests can foresee: every key differs from the one before.
+/// A predictable source of masking keys. Every key differs from the one before.
 #[derive(Clone, Debug, Default)]
 pub struct Keys(pub u8);
 
@@ -47,7 +47,7 @@ impl MaskSource for Keys {
     }
 }
 
-/// Length of the header's length field and of the header in front of the key.
+/// Returns the length of a frame's header without the key.
 fn header_length(second: u8) -> usize {
     match second & 0x7F {
         126 => 4,
@@ -56,12 +56,12 @@ fn header_length(second: u8) -> usize {
     }
 }
 
-/// One frame, complete or not, as a client sends it: MASK set and the payload masked.
+/// Masks one frame, complete or not, as a client does.
 pub fn mask(frame: &[u8]) -> Vec<u8> {
     mask_with(frame, [0x37, 0xFA, 0x21, 0x3D])
 }
 
-/// As [`mask`], with this key.
+/// Like [`mask`], with this key.
 pub fn mask_with(frame: &[u8], key: [u8; 4]) -> Vec<u8> {
     let mut masked = frame.to_vec();
     let Some(second) = masked.get_mut(1) else { return masked };
@@ -75,12 +75,12 @@ pub fn mask_with(frame: &[u8], key: [u8; 4]) -> Vec<u8> {
     masked
 }
 
-/// Frames written as hex, separated by `/`, as a server or a client receives them.
+/// Returns frames written as hex, separated by `/`, and masked if a server receives them.
 pub fn frames(text: &str, masked: bool) -> Vec<u8> {
     text.split('/').flat_map(|frame| if masked { mask(&hex(frame)) } else { hex(frame) }).collect()
 }
 
-/// What a client sent, with the masks taken off; every frame must have one, and a fresh one.
+/// Unmasks the frames of a client. Every frame must be masked, with a new key.
 pub fn unmask(mut output: &[u8]) -> Vec<u8> {
     let (mut plain, mut last_key) = (Vec::new(), None);
     while let [first, second, ..] = *output {
@@ -100,7 +100,7 @@ pub fn unmask(mut output: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// A frame with this first byte, not masked.
+/// Returns a frame with this first byte, not masked.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len();
     let header = match length {
@@ -111,7 +111,7 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     [&header, payload].concat()
 }
 
-/// Numbers that look random and are the same in every run.
+/// Returns pseudorandom numbers, the same in every run.
 fn numbers() -> impl Iterator<Item = u32> {
     std::iter::successors(Some(1_u64), |state| {
         Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
@@ -119,7 +119,7 @@ fn numbers() -> impl Iterator<Item = u32> {
     .map(|state| (state >> 33) as u32)
 }
 
-/// Numbers that look random and are the same in every run.
+/// A generator of pseudorandom numbers, the same in every run.
 pub struct Random(pub u64);
 
 impl Random {
@@ -131,12 +131,12 @@ impl Random {
     }
 }
 
-/// Bytes that do not compress.
+/// Returns bytes that do not compress.
 pub fn random(length: usize) -> Vec<u8> {
     numbers().map(|number| number as u8).take(length).collect()
 }
 
-/// Text that compresses as text does: words of a small vocabulary.
+/// Returns text that compresses like natural text: words of a small vocabulary.
 pub fn text(length: usize) -> String {
     let mut text = String::new();
     let mut numbers = numbers();
@@ -150,13 +150,13 @@ pub fn text(length: usize) -> String {
     text
 }
 
-/// What came of some input: the same for every cut of it.
+/// The result of some input, which is the same for every split.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
-    /// `text <Hel`, `ping 01`, `text lo>`: `<` marks the first piece of a message, `>` the last;
-    /// adjacent pieces of one message are joined.
+    /// `text <Hel`, `ping 01`, `text lo>`: `<` marks the first piece of a message, and `>` the
+    /// last. Adjacent pieces of one message are joined.
     pub events: Vec<String>,
-    /// Unmasked, if it was a client's.
+    /// The bytes that were sent, unmasked for a client.
     pub output: Vec<u8>,
 }
 
@@ -164,7 +164,7 @@ pub struct Outcome {
 #[derive(Default)]
 pub struct Canonical {
     events: Vec<String>,
-    /// The piece that is being joined: what it is, its bytes, whether it is the first, the last.
+    /// The piece that is being joined: its kind, its bytes, whether it is the first, and the last.
     piece: Option<(&'static str, Vec<u8>, bool, bool)>,
 }
 
@@ -245,7 +245,7 @@ pub fn show(bytes: &[u8]) -> String {
         _ => {
             let mut text = String::new();
             for byte in bytes {
-                // Megabytes go through here: without the machinery of `format!`.
+                // Megabytes are printed here, which takes too long with `format!`.
                 let digit = |value: u8| char::from(b"0123456789ABCDEF"[usize::from(value)]);
                 text.extend([digit(byte >> 4), digit(byte & 0x0F), ' ']);
             }
@@ -281,15 +281,15 @@ pub fn drive<'c, R: Role>(
     Outcome { events: canonical.finish(), output }
 }
 
-/// Whether the environment has `CUTS=few`: input is then cut into bytes, or not at all. That is for
-/// processors that are emulated; all cuts take ten times as long.
+/// Whether the environment has `CUTS=few`. Input is then split into bytes, or not at all. This is
+/// for emulated processors, because all splits take ten times as long.
 pub fn few_cuts() -> bool {
     std::env::var_os("CUTS").is_some_and(|cuts| cuts == "few")
 }
 
-/// The cuts of `bytes` that every case is run with: whole, byte by byte, and unless there are to be
-/// [few](few_cuts), in two at each place. Of more than 4 KiB only the places near an end, or near a
-/// block of 1 KiB, are cut.
+/// Returns the splits of `bytes` for every test case: whole, byte by byte, and in two at each
+/// place, unless there are to be [few](few_cuts). More than 4 KiB are split in two only near an
+/// end, or near a multiple of 1 KiB.
 pub fn cuts(bytes: &[u8]) -> Vec<Vec<&[u8]>> {
     let near_edge =
         |at: usize| bytes.len() <= 4096 || at < 32 || bytes.len() - at < 32 || (at + 2) % 1024 < 4;
@@ -301,8 +301,8 @@ pub fn cuts(bytes: &[u8]) -> Vec<Vec<&[u8]>> {
     cuts
 }
 
-/// Runs `input` (frames in hex) through a new server or client with every cut, checks that the
-/// outcome is always the same and that the state at the end fits it, and returns it.
+/// Passes `input` to a new server or client with every split, checks that the outcome is always the
+/// same and that the state at the end matches it, and returns the outcome.
 pub fn every_cut(client: bool, config: &Config, agreed: Agreed, input: &[u8]) -> Outcome {
     if client {
         let outcome = every_cut_of(|| Client(Keys::default()), config, agreed, input);
@@ -332,7 +332,7 @@ fn every_cut_of<R: Role + Debug>(
     first.expect("there is always the whole input")
 }
 
-/// The state must follow from the events, and end as section 7.1 says.
+/// Checks that the state follows from the events, and ends as §7.1 requires.
 fn check_end<R: Role>(connection: &mut Connection<R>, outcome: &Outcome) {
     let last = outcome.events.last().map_or("", String::as_str);
     let (failed, closed) = (last.starts_with("failed"), last.starts_with("close"));
@@ -352,8 +352,8 @@ fn check_end<R: Role>(connection: &mut Connection<R>, outcome: &Outcome) {
     assert_eq!(closure.failure.is_some(), failed);
 }
 
-/// What `closure` says, in words: its code, whether it is clean, what was sent, and by whom and why it
-/// began to close.
+/// Formats a closure: its code, whether it is clean, the sent code, which side began to close, and
+/// why.
 pub fn show_closure(closure: &Closure) -> String {
     let mut shown = closure.code.to_string();
     if closure.clean {
@@ -371,7 +371,7 @@ pub fn show_closure(closure: &Closure) -> String {
     shown
 }
 
-/// The name of a failure, without whose fault it is.
+/// Returns the name of a failure, without whose fault it is.
 pub fn name(failure: Failure) -> String {
     match failure {
         Failure::Violation(violation) => format!("{violation:?}"),
