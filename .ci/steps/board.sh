@@ -1,8 +1,8 @@
-# The step `board`: `examples/board` as firmware of two emulated boards, with a Cortex-M0 and a
-# Cortex-M3. Read by `.ci/steps.sh`, whose helpers it uses.
+# The step `board`: runs `examples/board` as firmware of two emulated boards, with a Cortex-M0 and a
+# Cortex-M3. `.ci/steps.sh` sources this file, which uses its helpers.
 
-# Each board passes the cases of Autobahn whose messages fit its buffers, states how deep its stack was,
-# and counts the instructions of an echo.
+# Each board passes the Autobahn cases whose messages fit its buffers, reports its largest stack
+# depth, and counts the instructions of an echo.
 step_board() {
   needs $debian_rust
   needs qemu-system-arm
@@ -16,7 +16,8 @@ step_board() {
   board mps2-an385 thumbv7m-none-eabi "1 2 5 7"
 }
 
-# board MACHINE TARGET GROUPS: the machine of QEMU, whose feature is the first word of its name.
+# board MACHINE TARGET GROUPS: MACHINE is a machine of QEMU. The first word of its name is the
+# feature.
 board() {
   local machine=$1 target=$2 groups=$3 firmware=$cache/$1.elf log=$cache/$1.log report=$cache/autobahn/$1
   local status=0 bridge port cases verdicts
@@ -33,7 +34,7 @@ board() {
   bridge=$!
   children+=("$bridge")
   wait_for_port "$port" "$bridge"
-  # Messages of 64 KiB do not fit.
+  # Messages of 64 KiB do not fit the buffers.
   cases=($(printf -- '--include=%s.* ' $groups) --exclude=1.{1,2}.{6,7,8})
   timeout 120 "$tools/venv/bin/kosoku" -p 2 -o "$report" "${cases[@]}" "127.0.0.1:$port" || status=$?
   still_alive "$bridge"
@@ -42,7 +43,8 @@ board() {
 import collections, json, sys
 path, *groups = sys.argv[1:]
 count = {"1": 10, "2": 11, "3": 7, "4": 10, "5": 20, "6": 145, "7": 37}
-# Which code answers a failed Close after data, and codes from 5000 upwards: no verdict is due.
+# Cases without a required result: Closes with codes from 5000 upwards, and a failed Close after
+# data.
 informational = {"7.1.6", "7.13.1", "7.13.2"}
 ((_, cases),) = json.load(open(path)).items()
 found = collections.Counter(name.split(".")[0] for name in cases)
@@ -63,13 +65,13 @@ PYTHON
   absent grep -q '^panic' "$log" || die "the board panicked: $(grep -m 1 '^panic' "$log")"
   local stack
   stack=$(sed -n 's/^stack \([0-9]*\) .*/\1/p' "$log" | sort -n | tail -n 1)
-  # The buffers of 3 KiB are on it.
+  # The stack contains the buffers of 3 KiB.
   [ "${stack:-0}" -gt 3072 ] || die "no board has stated its stack"
   [ "$stack" -le 9216 ] || die "the stack is $stack bytes deep"
   note "$machine: $(llvm-size "$firmware" | awk 'NR == 2 { print $1 + $2 " bytes of flash, " $2 + $3 " of static RAM" }'), stack $stack with the buffers"
 }
 
-# firmware FEATURE: builds into $firmware for $machine and $target.
+# firmware FEATURE: builds $firmware for $machine and $target.
 firmware() {
   /usr/bin/cargo build --manifest-path examples/board/Cargo.toml --release --target "$target" \
     -Zbuild-std=core -Zbuild-std-features=compiler-builtins-mem --features "${machine%%-*},$1"

@@ -1,4 +1,4 @@
-# The sources, the documentation, the tests, and what is published.
+# The sources, the documentation, the tests, and the published packages.
 
 step_fmt() {
   local manifest
@@ -10,7 +10,7 @@ step_fmt() {
 step_clippy() {
   cargo clippy --all-targets -- -D warnings
   cargo clippy --all-targets --all-features -- -D warnings
-  # Each package by itself, because built together they have each other's features.
+  # Each package is built separately, because packages that are built together share their features.
   cargo clippy -p websocket-proto --all-targets --no-default-features -- -D warnings
   cargo clippy -p websocket-proto-tokio --all-targets --no-default-features -- -D warnings
   cargo clippy -p websocket-proto-embedded --all-targets -- -D warnings
@@ -26,15 +26,15 @@ step_docs() {
   cargo doc --no-deps
   cargo doc --no-deps --all-features
 
-  # docs.rs shows README.md as the page of the crate, so a relative link leads nowhere there. In src,
-  # a path of Rust has neither dot nor slash.
+  # docs.rs shows README.md as the front page of the crate, where relative links do not work. In
+  # src, paths with a dot or a slash are such links, and other paths are Rust's.
   absent grep -nP '(\]\(|^\[[^]]+\]: *+|(href|src)=")(?!https:|#)' README.md crates/*/README.md ||
     die "links of README.md that lead nowhere on docs.rs"
   absent grep -rnP '//[/!] *(.*(\]\(|(href|src)=")|\[[^]]+\]: *)(?!https:|#)[^)" ]*[./]' src crates/*/src ||
     die "links of the documentation that lead nowhere on docs.rs"
 }
 
-# The README's quick start is one block of two commands. Both are run as they stand there.
+# The README's quick start is one block of two commands. Both are run as written.
 step_quick_start() {
   local commands
   mapfile -t commands < <(
@@ -63,7 +63,7 @@ PYTHON
   note "${commands[0]}: serves its page on port $port"
   kill "$server"
 
-  # Built so, it has no codec, and says it.
+  # This build has no codec, and says so.
   local refusal
   refusal=$(timeout 10 "$target/debug/examples/echo_server" 127.0.0.1:0 --deflate 2>&1) && die "--deflate was not refused"
   [[ $refusal == *"feature deflate"* ]] || die "not the refusal of --deflate: $refusal"
@@ -73,11 +73,12 @@ PYTHON
 
 step_test_all_features() { count_tests 740 cargo test --all-features; }
 
-# Without any feature there is no growing output to test with; what is left out here is std, simd and
-# random. Documentation is tested with the features that it shows.
+# Without any feature no output can grow, which the tests need. std, simd and random are left out
+# here. Documentation is tested with the features that it shows.
 step_test_alloc_only() { count_tests 380 cargo test -p websocket-proto --no-default-features --features alloc --lib --tests; }
 
-# Each fault still fits the sources, and each row that one has to show has one. They are run by `.ci/faults`.
+# Each fault still fits the sources, and each requirement that needs a fault has one. `.ci/faults`
+# runs them.
 step_faults_fit() {
   local result
   result=$(python3 "$ci/faults" --check) || die "$result"
@@ -91,8 +92,8 @@ step_dependencies() {
   note "without features: $found"
 }
 
-# Every public item with its signature, and which traits it implements, as listed in .ci/public-api.txt.
-# Auto traits are not listed: `semver` finds the lost ones.
+# Every public item with its signature, and the traits it implements, as listed in
+# .ci/public-api.txt. Auto traits are not listed, because `semver` finds those that are lost.
 step_public_api() {
   local listed=$ci/public-api.txt found=$cache/public-api.txt
   cargo +nightly rustdoc -p websocket-proto --lib --all-features -- -Zunstable-options --output-format json
@@ -103,17 +104,19 @@ step_public_api() {
   note "$(wc -l <"$listed") lines"
 }
 
-# The breaking changes since the commit in .ci/semver/baseline are those in .ci/semver/expected.txt.
+# The breaking changes since the commit in .ci/semver/baseline equal those in
+# .ci/semver/expected.txt.
 step_semver() {
   local listed=$ci/semver/expected.txt found=$cache/semver.txt out=$cache/semver.out baseline
   baseline=$(<"$ci/semver/baseline")
   git cat-file -e "$baseline^{commit}" 2>/dev/null || skip "this clone does not have the commit $baseline"
-  # The tool fails when it finds something. When it cannot run, it does not say that it checked.
+  # The tool fails when it finds something. If it cannot run, its output lacks the line that it
+  # checked.
   cargo-semver-checks semver-checks --package websocket-proto --baseline-rev "$baseline" --release-type minor --all-features \
     --color never >"$out" 2>"$out.log" || true
   cat "$out.log" "$out"
   grep -q '^ *Checked ' "$out.log" || die "the API was not checked"
-  # A finding is its lint and what it says, without the place in the source.
+  # A finding is compared by its lint and its message, without its place in the source.
   awk '/^--- / { lint = $3; sub(/:$/, "", lint); on = 0 } /^Failed in:/ { on = 1; next } on && /^  / { $1 = $1; print lint ": " $0 }' "$out" |
     sed -E 's/,? (previously )?(in|at)( file)? (\[ [^]]* \]|[^ ]+:[0-9]+)//g' | LC_ALL=C sort >"$found"
   if [ -n "${UPDATE-}" ]; then cp "$found" "$listed"; fi
@@ -145,8 +148,9 @@ step_package() {
     done
   done
 
-  # The packages need nothing of the repository, and only each other. Cargo would compare the others with
-  # what it has kept of the first, if that was packaged before with the same version.
+  # The packages depend only on each other, and on nothing else in the repository. After an earlier
+  # packaging with the same version, Cargo would compare the others with its stored copy of the
+  # first.
   local version dir=$cache/package
   version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)
   rm -rf "$dir"

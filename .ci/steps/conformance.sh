@@ -1,15 +1,16 @@
-# The examples, with Autobahn and with peers.
+# The examples, tested with Autobahn and with peers.
 
 step_build() { cargo build --release --examples --features deflate,http; }
 
-# All cases, with contexts that are taken over where the case lets them; then some of those where the
-# server's own flags make the difference.
+# Runs all cases with context takeover where the case allows it, then those for which the server's
+# flags make a difference.
 step_autobahn_server() {
   autobahn_server echo_server "--deflate --takeover"
   autobahn_server echo_server "--deflate" 12.1 12.4 13.1 13.3
 }
 
-# autobahn_server EXAMPLE FLAGS GROUP...: the flags of the server; without groups all of them.
+# autobahn_server EXAMPLE FLAGS GROUP...: FLAGS are those of the server. Without groups all cases
+# are run.
 autobahn_server() {
   local example=$1 flags=$2 groups=("${@:3}") status=0 port server
   local report=$cache/autobahn/$example${flags// /} cases=("${groups[@]/%/.*}")
@@ -33,12 +34,13 @@ autobahn_client() {
   children+=("$suite")
   wait_for_port "$port" "$suite"
   "$examples/$1" "ws://127.0.0.1:$port" "$2" --deflate --takeover || status=$?
-  # Without the last request of the client, the suite would not end.
+  # The suite ends only after the client's last request.
   if [ "$status" -eq 0 ]; then wait "$suite" || status=$?; fi
   verdict "$report" "$status"
 }
 
-# verdict REPORT STATUS GROUP...: the verdicts first, so that they are seen even when the run failed.
+# verdict REPORT STATUS GROUP...: prints the results first, so that they are seen even if the run
+# failed.
 verdict() {
   local counts faults=0
   [ -f "$1/index.json" ] || die "no report; the run ended with status $2"
@@ -49,7 +51,7 @@ verdict() {
   return "$faults"
 }
 
-# peer COMMAND...: its last line says how many checks it made.
+# peer COMMAND...: the last line of its output says how many checks it made.
 peer() {
   local out=$cache/logs/$step.peer
   "$@" 2>&1 | tee "$out"
@@ -57,7 +59,7 @@ peer() {
   note "$(tail -n 1 "$out")"
 }
 
-# Without compression, with it, and with contexts that are taken over.
+# Without compression, with it, and with context takeover.
 modes=("" "--deflate" "--deflate --takeover")
 
 step_peer_websockets() {
@@ -129,12 +131,12 @@ step_peer_broadcast() {
   peer "$tools/venv/bin/python" "$ci/peers/broadcast.py" "$examples/broadcast"
 }
 
-# Every example, with connections on which nothing happens and with peers that let it wait.
+# Every example, with idle connections and with slow peers.
 step_idle() { peer python3 "$ci/peers/idle.py" "$examples"; }
 
 step_hostile() { peer python3 "$ci/peers/hostile.py" "$examples"; }
 
-# An example that echoes, with the arguments after its address, and the Python client.
+# Tests an echoing example, started with the arguments after its address, with the Python client.
 echo_example() { # name, scheme, arguments...
   local name=$1 scheme=$2 port server
   shift 2
@@ -151,15 +153,15 @@ step_peer_blocking() { echo_example blocking ws; }
 
 step_peer_hyper() { echo_example hyper ws; }
 
-# Plain, and inside TLS with the certificate of the tests.
+# Without TLS, and inside TLS with the certificate of the tests.
 step_peer_tokio() {
   echo_example tokio ws
   export SSL_CERT_FILE=$PWD/crates/tokio/tests/tls/cert.pem
   echo_example tokio wss --tls crates/tokio/tests/tls/cert.pem crates/tokio/tests/tls/key.pem
 }
 
-# Client and server in one process, both over the `h2` crate; then the server with a client that has
-# nothing of this crate.
+# Client and server in one process, both over the crate `h2`. Then the server with a client that
+# shares no code with this crate.
 step_peer_h2() {
   local port server
   "$examples/h2"

@@ -1,14 +1,15 @@
-# The steps of the environments that are no runtime of Rust: io_uring, WebAssembly and C. Each example is
-# a package of its own. They share a target directory.
+# Steps for environments without a Rust runtime: io_uring, WebAssembly and C. Each example is a
+# package of its own. They share a target directory.
 
-# checked NAME: the format and the lints of an example. The other steps look only at the workspace.
+# checked NAME: checks the format and the lints of an example. The other steps check only the
+# workspace.
 checked() {
   cargo fmt --check --manifest-path "examples/$1/Cargo.toml"
   CARGO_TARGET_DIR=$cache/target-environments cargo clippy --release --manifest-path "examples/$1/Cargo.toml" -- -D warnings
 }
 
-# serves NAME CONNECTIONS COMMAND...: starts a server, its port in place of @, and echoes with it. Its
-# process is in $server.
+# serves NAME CONNECTIONS COMMAND...: starts a server with its port in place of @, and echoes with
+# it. Sets $server to its process.
 serves() {
   local command=("${@:3}")
   port=$(free_port)
@@ -18,13 +19,13 @@ serves() {
   echoes "$1" "$2"
 }
 
-# echoes NAME CONNECTIONS [PROCESS]: the client that all of them have in common.
+# echoes NAME CONNECTIONS [PROCESS]: runs the client that they have in common.
 echoes() {
   peer "$tools/venv/bin/python" "$ci/peers/environment.py" "$1" "ws://127.0.0.1:$port/" "${@:2}"
   still_alive "$server"
 }
 
-# Receive buffers that all connections share, and no buffer for each.
+# All connections share the receive buffers, and none has a buffer of its own.
 step_uring() {
   local port server reason
   reason=$(python3 "$ci/peers/io_uring.py") || skip "$reason"
@@ -38,7 +39,7 @@ step_uring() {
   echoes uring 500 "$server"
 }
 
-# A module that imports nothing, joined to the sockets of Node.
+# A module without imports, connected to the sockets of Node.
 step_wasm_node() {
   needs $debian_rust
   checked wasm
@@ -54,8 +55,8 @@ step_wasm_node() {
   still_alive "$server"
 }
 
-# The shim's servers: in C, once more under valgrind, where a leak or a use of freed memory fails, and in
-# Python.
+# The shim's servers: in C, again under valgrind, which fails on leaks and on use of freed memory,
+# and in Python.
 step_c_shim() {
   needs valgrind
   checked c

@@ -1,7 +1,7 @@
 # Fuzzing.
 
-# Each target for a short while, two at a time: enough to see that it runs and that nothing is
-# found at once. What is found lies in fuzz/artifacts.
+# Runs each target for a short time, two at once, to see that it works and finds nothing at once.
+# Findings are in fuzz/artifacts.
 step_fuzz() {
   local targets found=0 name
   targets=$(cargo +nightly fuzz list)

@@ -3,14 +3,15 @@
 peers_node="ws@8.23.0 undici@7.30.2 bun@1.4.5 deno@2.9.6"
 peers_python="aiohttp==3.14.5 picows==2.3.1"
 
-# Both in a directory of their own, apart from what the steps of one library use.
+# Both are installed in a directory of their own, apart from those of other steps.
 install_peers() {
   local node=$tools/peers/node venv=$tools/peers/venv
   if [ "$(cat "$node/packages" 2>/dev/null)" != "$peers_node" ]; then
     rm -rf "$node"
     mkdir -p "$node"
     echo '{ "private": true }' >"$node/package.json"
-    # The programs of bun and deno are packages that these two depend on, so no script has to run.
+    # The binaries of bun and deno are packages that these two depend on, so no install script has
+    # to run.
     if npm install --prefix "$node" --no-audit --no-fund --ignore-scripts --save-exact $peers_node; then
       echo "$peers_node" >"$node/packages"
     else

@@ -1,7 +1,7 @@
-# What is counted or read off machine code: panics, work, instructions.
+# Properties of the machine code: possible panics, work, instructions.
 
-# What is linked into programs that call everything over lent buffers, with arguments that the compiler
-# cannot know: no allocator, and nothing that panics but what the lists of .ci/proof name.
+# Programs that call everything with lent buffers and with arguments that the compiler does not know
+# are linked without an allocator. They contain no panics but those on the lists in .ci/proof.
 step_no_panic() {
   local proof=$ci/proof program result
   [ "$(uname -m)" = x86_64 ] || skip "the machine code of this machine cannot be read"
@@ -13,7 +13,7 @@ step_no_panic() {
   result=$(python3 "$proof/public.py" "$CARGO_TARGET_DIR/doc/websocket_proto.json" "$proof"/*.rs)
   note "called: $result"
 
-  # The control is a call that can panic, and has to be found.
+  # The control contains a call that can panic, which has to be found.
   "${build[@]}" --bin connection --features control
   result=$(python3 "$proof/panics.py" "$release/connection" 2>&1) && die "the control was not found"
   grep -qx "can panic: proof connection.rs main" <<<"$result" || die "instead of the control: $result"
@@ -31,7 +31,7 @@ step_no_panic() {
     [ "$program" != connection ] || absent grep core::panicking "$cache/symbols" || die "panics are linked into the connection"
   done
 
-  # Once more with what is fast by the instructions of the processor.
+  # Again with the vector instructions of the processor.
   export CARGO_TARGET_DIR=$cache/target-proof-fast
   release=$CARGO_TARGET_DIR/release
   "${build[@]}" --features fast --bin connection --bin handshake
@@ -39,14 +39,14 @@ step_no_panic() {
   proven handshake handshake sha1
 }
 
-# The same where pointers have 32 bits, by another compiler: what its `core` has in it is its own affair.
+# The same with 32-bit pointers, by another compiler. The panics inside its `core` do not count.
 step_no_panic_32_bits() {
   needs llvm-14
   needs $debian_rust $debian_i686
   local proof=$ci/proof target=i686-unknown-linux-gnu result
   export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$cache/target-proof-32
   export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_LINKER=gcc-12
-  # With checks for overflow in `core` too, its panics would be put down to its callers.
+  # With overflow checks in `core` too, its panics would be attributed to its callers.
   /usr/bin/cargo build --manifest-path "$proof/Cargo.toml" --release -Zbuild-std=core --target "$target" \
     --bin connection --bin handshake --config profile.release.overflow-checks=false \
     --config profile.release.package.websocket-proto.overflow-checks=true
@@ -57,7 +57,7 @@ step_no_panic_32_bits() {
   absent grep '^can panic: websocket-proto ' <<<"$result" || die "the handshake can panic"
 }
 
-# proven PROGRAM [LIST...]: what can panic in it is what stands in the lists.
+# proven PROGRAM [LIST...]: the possible panics of the program are those on the lists.
 proven() {
   local program=$1 result lists=("${@:2}")
   lists=("${lists[@]/#/$proof/}")
@@ -65,8 +65,8 @@ proven() {
   note "$result"
 }
 
-# Loads that cost the square of their length in parsers that broke: twice the bytes may take 2.2 times
-# the instructions at most. The control is a load that is quadratic, and has to be found.
+# Loads that took quadratic work in parsers that failed: twice the bytes may take at most 2.2 times
+# the instructions. The control is a quadratic load, which has to be found.
 step_linear_work() {
   needs valgrind
   export CARGO_TARGET_DIR=$cache/target-work
@@ -80,7 +80,8 @@ step_linear_work() {
   compare() { printf '%s %s %s\n' "$2" "$(instructions "$1" "$2" "$3")" "$(instructions "$1" "$2" "$(($3 * 2))")"; }
   export -f instructions compare
   xargs -P "$(nproc)" -I{} bash -c "compare '$work' {} $length" <<<"$names" | sort >"$cache/work.out"
-  # And what a byte takes: that of a read by itself is a call, and an interim response is parsed.
+  # Each byte has a limit, too. The limit is higher for one-byte reads, which take a call each, and
+  # for interim responses, which are parsed.
   awk -v wanted="$(wc -l <<<"$names")" -v length_="$length" '
     { most = /one-byte-reads/ ? 5000 : /interim/ ? 3000 : /sent/ ? 2000 : 1200
       each = ($3 - $2) / length_
@@ -93,7 +94,7 @@ step_linear_work() {
       exit faults > 0 || !control || loads != wanted - 1 }' "$cache/work.out"
 }
 
-# The instructions of the hot calls, which are those of one compiler: each has its limit.
+# The instructions of the hot calls, with limits that hold for one compiler.
 step_instructions() {
   needs valgrind
   local manifest=bench/instructions/Cargo.toml compiler version result
@@ -110,9 +111,9 @@ step_instructions() {
   note "$(tail -n 1 <<<"$result")"
 }
 
-# The programs that measure, with little input: the peers and ours all give what they should. Nothing
-# that they print is a figure here, so the dev profile does. The gate leaves this out, because it
-# takes five minutes: run it by name when something in `bench` changes.
+# Runs the benchmarks with little input: the peers and this crate all give the expected results. The
+# printed figures are not used, so the dev profile is enough. The gate leaves this step out, because
+# it takes five minutes. Run it by name after a change in `bench`.
 step_benches() {
   export CARGO_TARGET_DIR=$cache/target-bench
   cargo run --manifest-path bench/Cargo.toml -- --quick --json >"$cache/bench.out"

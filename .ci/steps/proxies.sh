@@ -1,6 +1,6 @@
 # The examples behind reverse proxies.
 
-# Each way through a proxy makes exactly 11 checks, without and with compression.
+# Each way through a proxy makes exactly 11 checks, with and without compression.
 step_peer_haproxy() {
   needs haproxy
   behind haproxy.cfg "http1_to_http1 http1_to_http2 http2_to_http1 http2_to_http2" /usr/sbin/haproxy -db -f
@@ -17,8 +17,8 @@ step_peer_envoy() {
   behind envoy.yaml http1_to_http2 "$envoy" --use-dynamic-base-id --log-level warning -c
 }
 
-# behind CONFIGURATION WAYS COMMAND...: the command takes the path of the configuration, in which the
-# port of each way, and those of the two servers behind them, are put in. A way is FRONT_to_BACK.
+# behind CONFIGURATION WAYS COMMAND...: fills the port of each way, and those of the two servers
+# behind them, into the configuration, and passes its path to the command. A way is FRONT_to_BACK.
 behind() {
   local template=$ci/peers/$1 ways=($2) command=("${@:3}")
   local config=$cache/proxy/$1 flags way proxy name edits servers

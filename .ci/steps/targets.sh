@@ -1,6 +1,6 @@
 # Other compilers and targets.
 
-# The lint `incompatible_msrv` checks the standard library only; here the old compiler itself does.
+# The lint `incompatible_msrv` checks only the standard library, so the old compiler itself is run.
 step_msrv() {
   local version found llvm package dir=$cache/msrv
   version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
@@ -11,7 +11,7 @@ step_msrv() {
     [ -n "$found" ] || skip "Debian has no rustc $version any more"
     rm -rf "$dir"
     mkdir -p "$dir/root"
-    # The compiler is unpacked, not installed: it stands beside the one of the machine.
+    # The compiler is unpacked beside that of the machine, and not installed.
     llvm=$(apt-cache show "libstd-rust-web-$version=$found" | sed -nE 's/^Depends:.*(libllvm[0-9]+).*/\1/p' | sed -n 1p)
     (cd "$dir" && apt-get download "rustc-web=$found" "libstd-rust-web-$version=$found" "libstd-rust-web-dev=$found" "$llvm") ||
       skip "rustc $version cannot be downloaded"
@@ -30,8 +30,8 @@ SH
   note "$("$RUSTC" --version)"
 }
 
-# Targets without an operating system: one little-endian, one big-endian, and two microcontrollers of
-# 32 bits without a standard library to download, whose `core` is built from source.
+# Targets without an operating system: a little-endian one, a big-endian one, and two 32-bit
+# microcontrollers without a standard library to download, whose `core` is built from source.
 step_bare_targets() {
   needs $debian_rust
   export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=$cache/target-bare
@@ -43,14 +43,14 @@ step_bare_targets() {
     RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -p websocket-proto --lib --release "${built[@]}" --target thumbv6m-none-eabi \
       --target riscv32imc-unknown-none-elf --no-default-features $features
   done
-  # The driver has no features. Its package turns those of the core off.
+  # The driver has no features. Its manifest turns those of the core off.
   RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -p websocket-proto-embedded --lib --release "${built[@]}" --target thumbv6m-none-eabi \
     --target thumbv7m-none-eabi --target riscv32imc-unknown-none-elf
   note "$("$RUSTC" --version): bpfel, bpfeb, thumbv6m, riscv32imc, each without features and with alloc; the embedded driver"
 }
 
-# Each feature on WebAssembly without an operating system; `random` as the README says, linked into a
-# program whose entropy comes from JavaScript.
+# Each feature on WebAssembly without an operating system. `random` is built as the README
+# describes, into a program whose entropy comes from JavaScript.
 step_wasm() {
   needs $debian_rust
   export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$cache/target-wasm
@@ -68,15 +68,15 @@ step_wasm() {
   note "$("$RUSTC" --version): without random, and with it and getrandom's wasm_js"
 }
 
-# The linker for all targets, which the stable toolchain brings.
+# The linker for all targets comes with the stable toolchain.
 rust_lld() {
   local host
   host=$(rustc -vV | sed -n 's/^host: //p')
   printf '%s/lib/rustlib/%s/bin/rust-lld' "$(rustc --print sysroot)" "$host"
 }
 
-# The tests on pointers of 32 bits, and on a processor of the other byte order, which is emulated. Both
-# with few cuts of their input, unless CUTS says otherwise: `.ci/machines` runs them with all.
+# Runs the tests with 32-bit pointers, and on an emulated big-endian processor. Both split their
+# input in few ways, unless CUTS says otherwise. `.ci/machines` runs all splits.
 step_test_32_bits() {
   needs $debian_rust $debian_i686
   export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_LINKER=gcc-12
@@ -90,8 +90,8 @@ step_test_big_endian() {
   count_tests 470 test_on s390x-unknown-linux-gnu
 }
 
-# test_on TARGET: the standard library is built from source, and the tests are those of a manifest
-# without the development dependencies that talk to an operating system.
+# test_on TARGET: builds the standard library from source, and runs the tests with a manifest that
+# lacks the development dependencies that need an operating system.
 test_on() {
   local dir=$cache/machines name tests=()
   mkdir -p "$dir"
@@ -106,8 +106,8 @@ test_on() {
   /usr/bin/cargo test --manifest-path "$dir/Cargo.toml" -Zbuild-std --target "$1" --features deflate --lib "${tests[@]}"
 }
 
-# `examples/bare.rs` for a board: its size, and the stack of its deepest chain of calls, which has to
-# stay within 4 KiB. The frames are those that the compiler states.
+# `examples/bare.rs` for a board: its size, and the stack of its deepest chain of calls, which has
+# to stay within 4 KiB. The compiler states the frames.
 step_bare_example() {
   CARGO_TARGET_DIR=$cache/target-board cargo run -p websocket-proto --example bare
   needs $debian_rust
@@ -120,7 +120,7 @@ step_bare_example() {
     -Zbuild-std=core -Zbuild-std-features=compiler-builtins-mem --target thumbv6m-none-eabi
   program=$CARGO_TARGET_DIR/thumbv6m-none-eabi/release/bare
   # The chain: the program, the handshake with its buffer, the echo of the bytes after the request,
-  # and below it at most three more frames, the largest that there are.
+  # and the three largest other frames, since no more than three can be below.
   frames=$(llvm-readelf-14 --stack-sizes "$program")
   frame() { awk -v name="$1" '$2 ~ name { print $1; n++ } END { exit n != 1 }' <<<"$frames" || die "no frame of $1"; }
   deepest=$(($(frame _start) + $(frame shake_hands) + $(frame 4echo) + $(awk '$2 ~ /websocket_proto/ && $2 !~ /shake_hands|4echo/ { print $1 }' <<<"$frames" | sort -n | tail -n 3 | paste -sd+)))

@@ -1,4 +1,4 @@
-# Installs what the other steps need and the machine does not have.
+# Installs the programs that other steps need and the machine lacks.
 
 step_tools() {
   local tool packages
