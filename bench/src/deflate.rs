@@ -1,4 +1,4 @@
-//! What the bench `deflate` measures: JSON messages, compressed by zlib-rs.
+//! The loads of the bench `deflate`: JSON messages, compressed by zlib-rs.
 
 use std::mem;
 
@@ -7,22 +7,22 @@ use zlib_rs::{DeflateConfig, DeflateFlush};
 
 use crate::{loads::Message, payloads::Random};
 
-/// How many messages differ; they come again in the same order.
+/// The number of different messages. They are repeated in the same order.
 const MESSAGES: usize = 256;
 
-/// What an empty stored block ends with, and what a message leaves out (RFC 7692 §7.2.1).
+/// The end of an empty stored block, which messages leave out (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// How messages are compressed, and what they are compressed to.
+/// The parameters of compression, and the compressed messages.
 pub struct Deflate {
     /// Whether a message may refer to those before it.
     pub takeover: bool,
     pub level: u8,
-    /// The bytes of a message.
+    /// The length of a message in bytes.
     pub size: usize,
-    /// The messages of a run compressed, each up to and with the tail that does not go on the wire.
+    /// The compressed messages of a run, each with the tail that is not sent.
     compressed: Vec<u8>,
-    /// Where each ends.
+    /// The end of each message in `compressed`.
     ends: Vec<usize>,
 }
 
@@ -31,24 +31,24 @@ impl Deflate {
         Deflate { takeover, level, size, compressed: Vec::new(), ends: Vec::new() }
     }
 
-    /// The messages that differ.
+    /// Returns the different messages.
     pub fn texts(&self) -> Vec<Message> {
         let mut random = Random(self.size as u64);
         (0..MESSAGES).map(|number| Message::text(json(number, self.size, &mut random))).collect()
     }
 
-    /// The messages of a run compressed, in order.
+    /// Returns the compressed messages of a run, in order.
     pub fn compressed(&self) -> impl Iterator<Item = &[u8]> {
         let mut start = 0;
         self.ends.iter().map(move |&end| &self.compressed[mem::replace(&mut start, end)..end])
     }
 
-    /// The same without the tail, as they go on the wire.
+    /// Returns the compressed messages without their tails, as they are sent.
     pub fn payloads(&self) -> impl Iterator<Item = &[u8]> {
         self.compressed().map(|message| message.strip_suffix(&TAIL).unwrap())
     }
 
-    /// What was agreed in the opening handshake.
+    /// Returns what was agreed in the opening handshake.
     pub fn agreed(&self) -> Agreed {
         Agreed::new().deflate(Parameters {
             server_no_context_takeover: !self.takeover,
@@ -57,7 +57,7 @@ impl Deflate {
         })
     }
 
-    /// The same as a header of the handshake.
+    /// Returns the same as a header of the handshake.
     pub fn header(&self) -> &'static str {
         match self.takeover {
             true => "permessage-deflate",
@@ -65,11 +65,11 @@ impl Deflate {
         }
     }
 
-    /// How the codec is set where it can be set.
+    /// Returns the settings of the codec.
     pub fn codec(&self) -> zlib_rs::Deflate {
         zlib_rs::Deflate::new_with_config(DeflateConfig {
             level: self.level.into(),
-            // Negative: without the header and the checksum of zlib.
+            // Negative means without the header and the checksum of zlib.
             window_bits: -15,
             mem_level: 8,
             ..DeflateConfig::default()
@@ -117,7 +117,7 @@ const WORDS: [&str; 12] = [
     "pending", "review", "today",
 ];
 
-/// A JSON text of `size` bytes: records of numbers, names, booleans and nested arrays.
+/// Returns a JSON text of `size` bytes: records of numbers, names, booleans and nested arrays.
 fn json(number: usize, size: usize, random: &mut Random) -> String {
     let mut text = format!(
         r#"{{"type":"update","seq":{number},"ts":{},"items":["#,
@@ -125,7 +125,7 @@ fn json(number: usize, size: usize, random: &mut Random) -> String {
     );
     loop {
         let record = record(random);
-        // The note behind the records takes the rest of the room.
+        // The note after the records fills the rest.
         if text.len() + record.len() + 16 > size {
             break;
         }

@@ -1,18 +1,17 @@
-//! The heads of the opening handshake that the benches `handshake-server` and `handshake-client`
-//! go through.
+//! The heads of the opening handshake for the benches `handshake-server` and `handshake-client`.
 
 use tungstenite::handshake::derive_accept_key;
 
-/// What the client asks for.
+/// The client's request.
 pub const HOST: &str = "server.example.com";
 pub const RESOURCE: &str = "/chat?room=42";
 
-/// The sample of RFC 6455 §1.3: the bytes, their key, and the answer to it.
+/// The sample of RFC 6455 §1.3: the random bytes, their key, and the answer to the key.
 pub const NONCE: [u8; 16] = *b"the sample nonce";
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// As a browser sends it: 12 header lines.
+/// The request of a browser, with 12 header lines.
 pub const REQUEST: &str = "GET /chat?room=42 HTTP/1.1\r\n\
     Host: server.example.com\r\n\
     User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
@@ -28,7 +27,7 @@ pub const REQUEST: &str = "GET /chat?room=42 HTTP/1.1\r\n\
     Cookie: session=0123456789abcdef0123456789abcdef\r\n\
     \r\n";
 
-/// What a server answers to a request with `key`.
+/// Returns a server's response to a request with `key`.
 pub fn response(key: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 101 Switching Protocols\r\n\
@@ -43,7 +42,7 @@ pub fn response(key: &str) -> Vec<u8> {
     .into()
 }
 
-/// What a server answers to `request`, in which the key is somewhere.
+/// Returns a server's response to `request`, which contains the key.
 pub fn response_to(request: &[u8]) -> Vec<u8> {
     let request = str::from_utf8(request).unwrap();
     let (_, key) = request.split_once("Sec-WebSocket-Key: ").expect("a key");

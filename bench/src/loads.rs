@@ -1,4 +1,4 @@
-//! What is measured: messages, the wire that they arrive on, and how often.
+//! The loads: messages, the wire that they arrive on, and their number.
 
 use std::hint::black_box;
 
@@ -73,22 +73,22 @@ impl Bench {
         matches!(self, Bench::PipeServer | Bench::PipeClient)
     }
 
-    /// Whether messages arrive, and not only leave.
+    /// Whether messages are received.
     const fn receives(self) -> bool {
         self.is_masked() || matches!(self, Bench::ReceiveClient | Bench::PipeClient)
     }
 
-    /// Whether messages arrive at a server.
+    /// Whether messages are received by a server.
     const fn is_masked(self) -> bool {
         use Bench::*;
         matches!(self, ReceiveServer | Echo | PipeServer | Connections)
     }
 }
 
-/// A message, in the two forms that peers take it in.
+/// A message, in the two forms that peers accept.
 #[derive(Clone)]
 pub struct Message {
-    /// The text, if it is one.
+    /// The text; `None` for a binary message.
     pub text: Option<String>,
     /// The payload, for peers that share memory.
     pub bytes: Bytes,
@@ -111,7 +111,7 @@ impl From<Payload> for Message {
 
 type Make = fn() -> Vec<Payload>;
 
-/// The loads of messages that are not compressed: a name, and the messages that differ.
+/// The loads of uncompressed messages: a name, and a function that makes the different messages.
 const PLAIN: [(&str, Make); 10] = [
     ("16 B binary", || vec![Payload::binary(16)]),
     ("32 B text", || vec![Payload::ascii(32)]),
@@ -125,21 +125,21 @@ const PLAIN: [(&str, Make); 10] = [
     ("mix", mix),
 ];
 
-/// The loads that come through a socket.
+/// The loads that arrive through a socket.
 const PIPED: [&str; 3] = ["16 KiB text", "64 KiB binary", "1 MiB binary"];
 
-/// How many connections have a message each in turn, in the bench `connections`, and its length.
+/// The numbers of connections in the bench `connections`, and the length of their messages.
 const CONNECTIONS: [usize; 3] = [100, 10_000, 100_000];
 const LENGTH: usize = 16;
 
-/// The load that arrives in fragments, and how long they are.
+/// The load that arrives in fragments, and the length of a fragment.
 const FRAGMENTED: (&str, usize) = ("64 KiB text, multi-byte", 4 << 10);
 
-/// How much is measured.
+/// The size of a run.
 pub struct Scale {
-    /// Bytes of a run, at least: on the wire, or before they are compressed.
+    /// The minimal number of bytes of a run, on the wire or before compression.
     pub bytes: usize,
-    /// Handshakes of a run.
+    /// The number of handshakes of a run.
     pub handshakes: usize,
     /// The level of compression.
     pub level: u8,
@@ -160,7 +160,7 @@ enum How {
 }
 
 impl Plan {
-    /// All loads of `bench`.
+    /// Returns all loads of `bench`.
     pub fn of(bench: Bench) -> Vec<Plan> {
         let plan = |name, how| Plan { bench, name, how };
         match bench {
@@ -232,16 +232,16 @@ impl Plan {
 pub struct Load {
     pub bench: Bench,
     pub name: String,
-    /// The messages that differ; they come again in the same order.
+    /// The different messages. They are repeated in the same order.
     pub messages: Vec<Message>,
-    /// How many messages, or handshakes, a run has.
+    /// The number of messages, or handshakes, of a run.
     pub count: usize,
     /// Whether messages arrive in fragments.
     pub fragmented: bool,
-    /// What is received: messages in frames, or the head of each handshake.
+    /// The bytes that are received: messages in frames, or the head of each handshake.
     pub wire: Vec<u8>,
     /// In the bench `connections` only: the numbers of all connections, in the order in which their
-    /// messages arrive, which comes again.
+    /// messages arrive. The order is repeated.
     pub connections: Vec<u32>,
     /// In the bench `deflate` only.
     pub deflate: Option<Deflate>,
@@ -275,17 +275,17 @@ impl Load {
         self.messages = messages;
     }
 
-    /// A message of 16 bytes on each of `number` connections in turn.
+    /// Plans a message of 16 bytes on each of `number` connections in turn.
     fn connections(&mut self, number: usize, bytes: usize) {
-        // A few frames that come again, so that the caches are the connections'.
+        // A few frames are repeated, so that the connections fill the caches and not the frames.
         self.plain(vec![Payload::binary(LENGTH)], usize::MAX, 4 << 10);
         self.count = bytes / (2 * LENGTH);
         self.connections = (0..number as u32).collect();
         Random(2).shuffle(&mut self.connections);
     }
 
-    /// The messages of the bench `connections` as they arrive: the number of the connection, and
-    /// the frame.
+    /// Returns the messages of the bench `connections` as they arrive: the number of the
+    /// connection, and the frame.
     pub fn arrivals(&self) -> impl Iterator<Item = (usize, &[u8])> {
         let frames = self.wire.chunks(LENGTH + 6).map(black_box).cycle();
         let order = self.connections.iter().map(|&number| number as usize).cycle();
@@ -304,12 +304,12 @@ impl Load {
         self.deflate = Some(deflate);
     }
 
-    /// The messages of a run, in order.
+    /// Returns the messages of a run, in order.
     pub fn in_order(&self) -> impl Iterator<Item = &Message> {
         self.messages.iter().cycle().take(self.count)
     }
 
-    /// `prepared`, something made of each message that differs, in the order of a run.
+    /// Repeats `prepared`, which has an element for each different message, in the order of a run.
     pub fn order<'a, T>(&self, prepared: &'a [T]) -> impl Iterator<Item = &'a T> {
         prepared.iter().cycle().take(self.count)
     }
@@ -318,7 +318,7 @@ impl Load {
         self.messages.iter().any(|message| message.text.is_some())
     }
 
-    /// Whether `output`, all that a run gave, is what it had to be.
+    /// Whether `output`, the whole output of a run, is correct.
     pub fn is_answered_by(&self, kind: Kind, mut output: Vec<u8>) -> bool {
         use Bench::*;
         match (self.bench, kind) {
@@ -331,7 +331,7 @@ impl Load {
                 self.is_in_frames(Client(|| [0; 4]), Agreed::new(), &mut output)
             }
             (SendClient, _) => self.is_in_frames(Server, Agreed::new(), &mut output),
-            // Messages with their tails are one stream, whether they refer to each other or not.
+            // Messages with their tails form one stream, with and without context takeover.
             (DeflateSend, Kind::Codec) => {
                 let total: usize = self.in_order().map(|message| message.bytes.len()).sum();
                 let mut inflated = vec![0; total + 1];
@@ -359,7 +359,7 @@ impl Load {
         output.is_empty()
     }
 
-    /// Whether the messages come out of `wire` for who is `role`.
+    /// Whether a connection with this role receives the messages from `wire`.
     fn is_in_frames(&self, role: impl Role, agreed: Agreed, mut wire: &mut [u8]) -> bool {
         let mut connection = Connection::new(role, &Config::new(), agreed);
         let mut inflater = Inflater::own(ZlibDecompress::new());

@@ -1,13 +1,13 @@
-//! websocket-proto beside other implementations, in one process and in turns:
-//! `cargo run --release` in this folder. README.md tells what each row means.
+//! Measures websocket-proto and other implementations, in one process and in turns:
+//! `cargo run --release` in this folder. README.md explains each row.
 //!
-//! Behind `--` stand the names of benches to run, all without one, and options:
+//! The arguments after `--` are names of benches to run (all, if there are none) and options:
 //!
-//! - `--rounds 5`: that many instead of 15.
+//! - `--rounds 5`: runs 5 rounds instead of 15.
 //! - `--quick`: little input and two rounds, to see that all checks pass.
-//! - `--load "16 KiB"`, `--peer tungstenite`: leaves out loads that begin otherwise, and all other
-//!   peers.
-//! - `--level 1`: compresses at that level instead of 6.
+//! - `--load "16 KiB"`, `--peer tungstenite`: runs only loads that begin with this text, and only
+//!   this peer beside ours.
+//! - `--level 1`: compresses at level 1 instead of 6.
 //! - `--json`: one line for each result instead of tables: nanoseconds per message, their spread,
 //!   and the bytes of a message.
 //! - `--svg FILE`: writes a picture of receive-server.

@@ -1,4 +1,4 @@
-//! One load, all peers that can do it, in turns.
+//! Runs one load with all peers that support it, in turns.
 
 use std::{cell::Cell, hint::black_box, time::Duration};
 
@@ -10,25 +10,25 @@ use crate::{
     peers::{Kind, Peer, Run},
 };
 
-/// What came out of a run.
+/// The output of a run.
 #[derive(Default)]
 pub struct Output {
     /// The messages that were received or sent, or the handshakes that were made.
     pub messages: usize,
-    /// The bytes of the messages that were received, or of what was written.
+    /// The number of bytes of the messages that were received, or that were written.
     pub bytes: usize,
-    /// All of them, for the run that is looked at.
+    /// All these bytes, in the run that is checked.
     pub kept: Option<Vec<u8>>,
 }
 
 impl Output {
-    /// A message was received, whole.
+    /// Adds a message that was received in full.
     pub fn message(&mut self, bytes: &[u8]) {
         self.messages += 1;
         self.part(bytes);
     }
 
-    /// A part of a message was received, or something was written.
+    /// Adds a part of a message that was received, or bytes that were written.
     pub fn part(&mut self, bytes: &[u8]) {
         self.bytes += black_box(bytes).len();
         if let Some(kept) = &mut self.kept {
@@ -36,17 +36,17 @@ impl Output {
         }
     }
 
-    /// What was gathered to be written is written, and `batch` is empty.
+    /// Writes the gathered bytes, and empties `batch`.
     pub fn write(&mut self, batch: &mut Vec<u8>) {
         self.part(batch);
         batch.clear();
     }
 }
 
-/// The processor time of this thread.
+/// Returns the processor time of this thread.
 ///
-/// Runs neither wait nor start threads, so this is what they take, less the time in which other
-/// processes have the processor.
+/// Runs neither wait nor start threads, so this is the time they take, without that of other
+/// processes.
 pub fn clock() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     now.try_into().expect("the time is positive")
@@ -61,29 +61,30 @@ pub fn set_aside(time: Duration) {
     ASIDE.set(ASIDE.get() + time);
 }
 
-/// How a peer did.
+/// The result of a peer.
 pub struct Outcome {
     /// Nanoseconds per message, in the median round.
     pub median: f64,
-    /// From the lower to the upper quartile of the rounds, as a part of the median.
+    /// The lower to the upper quartile of the rounds, as a fraction of the median.
     pub spread: f64,
     /// Bytes per message, received or written.
     pub bytes: f64,
 }
 
-/// One way of a peer to do the load.
+/// One way in which a peer can run the load.
 struct Way<'l> {
     peer: usize,
     run: Run<'l>,
-    /// What came out of the run that was looked at.
+    /// The output of the run that was checked.
     expected: Output,
-    /// Nanoseconds per message.
+    /// The nanoseconds per message of each round.
     times: Vec<f64>,
 }
 
-/// How the peers did, measured in turns, or why one cannot do the load.
+/// Returns the results of the peers, measured in turns, or the reason why a peer cannot run the
+/// load.
 ///
-/// A peer may have several ways to do it; the one with the best median counts.
+/// If a peer has several ways to run it, the one with the best median counts.
 pub fn measure(
     load: &Load,
     peers: &[&Peer],
@@ -103,8 +104,9 @@ pub fn measure(
     }
     for round in 0..rounds {
         progress(round);
-        // A row's place alone can move it by a quarter, so each round has an order of its own. So can
-        // the addresses of its buffers, so each run finds the heap moved by some other length.
+        // The position of a row can change its figure by a quarter, so each round has a random
+        // order. So can the addresses of its buffers, so each run finds the heap moved by a random
+        // length.
         let mut random = Random(round as u64);
         random.shuffle(&mut ways);
         for Way { run, expected, times, .. } in &mut ways {
@@ -136,13 +138,13 @@ pub fn measure(
     outcomes
 }
 
-/// Reads `wire`, so that who comes next finds as much of it in the caches as all others.
+/// Reads `wire`, so that the next peer finds as much of it in the caches as all others.
 fn touch(wire: &[u8]) {
     let sum: usize = wire.chunks(64).map(|line| usize::from(line[0])).sum();
     black_box(sum);
 }
 
-/// Runs it once, and looks at everything that comes out.
+/// Runs the load once, and checks the whole output.
 fn look<'l>(load: &Load, peer: &Peer, index: usize, mut run: Run<'l>) -> Way<'l> {
     let mut output = Output { kept: Some(Vec::new()), ..Output::default() };
     run(&mut output);

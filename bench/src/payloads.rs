@@ -1,5 +1,4 @@
-//! The payloads that messages are made of, and frames around them. The crate `loopback` has this file
-//! too.
+//! The payloads of messages, and frames around them. The crate `loopback` includes this file too.
 
 pub enum Payload {
     Text(String),
@@ -12,13 +11,13 @@ impl Payload {
         Payload::Binary((0..length).map(|_| random.below(256) as u8).collect())
     }
 
-    /// Text like JSON.
+    /// Creates text like JSON.
     pub fn ascii(length: usize) -> Self {
         let json = r#"{"id":12345,"name":"value","list":[1,2,3]},"#;
         Payload::Text(json.chars().cycle().take(length).collect())
     }
 
-    /// At most `length` bytes of code points of two and of three bytes.
+    /// Creates at most `length` bytes of code points of two and of three bytes.
     pub fn multibyte(length: usize) -> Self {
         let mut text = String::new();
         for character in "κ\u{1F79}σμε".chars().cycle() {
@@ -31,7 +30,8 @@ impl Payload {
     }
 }
 
-/// The mix, 256 messages that come again in the same order. Lengths are even within their range:
+/// Returns the mix: 256 messages, which are repeated in the same order. Lengths are uniform within
+/// their range:
 ///
 /// - 60 %: 16 to 125 bytes of text,
 /// - 30 %: 126 bytes to 1 KiB of text,
@@ -57,7 +57,7 @@ pub fn mix() -> Vec<Payload> {
     (0..256).map(|_| draw()).collect()
 }
 
-/// A frame that begins with the byte `first`, masked if there is a key.
+/// Appends a frame that begins with the byte `first`, masked if there is a key.
 pub fn append_frame(first: u8, payload: &[u8], key: Option<[u8; 4]>, wire: &mut Vec<u8>) {
     let mask = if key.is_some() { 0x80 } else { 0 };
     wire.push(first);
@@ -81,7 +81,7 @@ pub fn append_frame(first: u8, payload: &[u8], key: Option<[u8; 4]>, wire: &mut 
     }
 }
 
-/// SplitMix64: the same numbers in every run.
+/// SplitMix64, which gives the same numbers in every run.
 pub struct Random(pub u64);
 
 impl Random {

@@ -1,4 +1,4 @@
-//! How results are shown: as a table, as lines of JSON, as a picture.
+//! Shows results: as a table, as lines of JSON, as a picture.
 
 use crate::{
     loads::{Bench, Load},
@@ -6,14 +6,14 @@ use crate::{
     peers::{FLATE2, Kind, ONE_WAY, PEERS, Peer},
 };
 
-/// What came out of one load: what each peer did, or why it did not.
+/// The results of one load: the figures of each peer, or the reason why it has none.
 pub struct Results {
     pub bench: Bench,
     pub load: String,
-    /// What a row of the table is headed with.
+    /// The heading of the rows in the table.
     about: String,
     level: Option<u8>,
-    /// The bytes of a message before they are compressed, or of a head.
+    /// The bytes of a message before compression, or of a head.
     bytes: f64,
     rows: Vec<Row>,
 }
@@ -53,19 +53,19 @@ impl Results {
         }
     }
 
-    /// The median of `websocket-proto`.
+    /// Returns the median of `websocket-proto`.
     fn ours(&self) -> Option<f64> {
         self.rows.iter().find(|row| row.peer.kind == Kind::Ours).and_then(Row::median)
     }
 
-    /// The row with the least median among the peers that skip nothing.
+    /// Returns the row with the lowest median among the peers that skip nothing.
     fn best(&self) -> Option<(&Row, f64)> {
         let counts = |row: &&Row| row.peer.kind == Kind::Peer && row.skips.is_none();
         let rows = self.rows.iter().filter(counts);
         rows.filter_map(|row| Some((row, row.median()?))).min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    /// One line for each peer that did the load.
+    /// Returns a table with one line for each peer that ran the load.
     pub fn table(&self) -> String {
         let Results { load, about, .. } = self;
         let mut table = format!("\n{}: {load}  ({about})\n", self.bench.name());
@@ -87,7 +87,7 @@ impl Results {
         table
     }
 
-    /// One line for each peer that did the load.
+    /// Returns one line of JSON for each peer that ran the load.
     pub fn json(&self) -> String {
         let mut lines = String::new();
         for row in &self.rows {
@@ -111,14 +111,14 @@ impl Results {
         lines
     }
 
-    /// Why `peer` did not do the load, if it did not.
+    /// Returns the reason why `peer` did not run the load, if it did not.
     fn lack(&self, peer: &Peer) -> Option<&'static str> {
         let row = self.rows.iter().find(|row| row.peer.name == peer.name)?;
         row.outcome.as_ref().err().copied()
     }
 }
 
-/// Our rows that skip nothing beside the best peer that skips nothing, a line for each load.
+/// Compares our rows that skip nothing with the best peer that skips nothing, a line for each load.
 pub fn overview(results: &[Results]) -> String {
     let mut overview = String::new();
     for of_one in results.chunk_by(|one, other| one.bench.name() == other.bench.name()) {
@@ -147,7 +147,7 @@ pub fn overview(results: &[Results]) -> String {
     overview
 }
 
-/// What has to be known of the peers, and which bench one lacks and why.
+/// Returns the notes on the peers, and the benches that each lacks, with the reason.
 pub fn notes(results: &[Results], peers: &[&'static Peer]) -> String {
     let mut notes = String::from("\nThe rows:\n");
     for peer in peers {
@@ -159,7 +159,7 @@ pub fn notes(results: &[Results], peers: &[&'static Peer]) -> String {
         for one in results {
             let why = one.lack(peer).filter(|&why| why != ONE_WAY);
             let Some(why) = why else { continue };
-            // The load is told where the bench has others that the peer does.
+            // The load is named if the peer runs other loads of the bench.
             let same = |other: &&Results| other.bench.name() == one.bench.name();
             let whole = results.iter().filter(same).all(|other| other.lack(peer).is_some());
             let what = if whole { one.bench.name() } else { &one.load };
@@ -176,14 +176,14 @@ pub fn notes(results: &[Results], peers: &[&'static Peer]) -> String {
     notes
 }
 
-/// The picture: the height of a row, the widths of its parts, and how many times ours a bar shows.
+/// The picture: the height of a row, the widths of its parts, and the longest bar in times of ours.
 const ROW: usize = 15;
 const LEFT: usize = 170;
 const WIDTH: usize = 420;
 const RIGHT: usize = 120;
 const MOST: f64 = 6.0;
 
-/// The loads of receive-server as bars: how long a message takes, in times of what it takes us.
+/// Draws the loads of receive-server as bars: the time of a message, in times of ours.
 pub fn svg(results: &[Results]) -> String {
     let mut body = String::new();
     let mut y = 40;
@@ -220,7 +220,7 @@ text {{ fill: #ddd }}
     )
 }
 
-/// One row of the picture, at the height `y`.
+/// Draws one row of the picture, at the height `y`.
 fn bar(row: &Row, median: f64, times: f64, y: usize) -> String {
     let length = times.min(MOST) / MOST * WIDTH as f64;
     let class = match (row.peer.kind, row.skips) {

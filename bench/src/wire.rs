@@ -1,4 +1,4 @@
-//! A transport in memory or through a socket, and how futures over it are run.
+//! A transport in memory or through a socket, and an executor for futures over it.
 
 use std::{
     hint::black_box,
@@ -16,23 +16,23 @@ use crate::{
     measure::{Output, clock, set_aside},
 };
 
-/// The bytes of a read out of memory, at most, and of a batch that is written.
+/// The most bytes of a read from memory, and of a batch that is written.
 pub const READ: usize = 16 << 10;
 
-/// `bytes` in the reads that they arrive in.
+/// Splits `bytes` into the reads in which they arrive.
 pub fn reads(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.chunks(READ).map(black_box)
 }
 
-/// The size of a read buffer that can be chosen. A read through a socket is a call of the system, so
-/// it should bring more than a read out of memory.
+/// Returns the size of a read buffer, for peers that let it be chosen. A read from a socket is a
+/// system call, so it should bring more than a read from memory.
 pub fn buffer_size(load: &Load) -> usize {
     if load.bench.is_piped() { 64 << 10 } else { READ }
 }
 
-/// Where the bytes of a load come from.
+/// The source of a load's bytes.
 pub enum Source<'a> {
-    /// Reads of at most 16 KiB, copied out of memory.
+    /// Reads of at most 16 KiB, copied from memory.
     Memory(&'a [u8]),
     Pipe(Pipe<'a>),
 }
@@ -45,7 +45,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Reads once into the front of `buffer` and returns that, or `None` at the end.
+    /// Reads once, and returns the bytes at the front of `buffer`; `None` at the end.
     #[inline]
     pub fn read<'b>(&mut self, buffer: &'b mut [u8]) -> Option<&'b mut [u8]> {
         let length = self.read_into(buffer);
@@ -87,7 +87,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The next read out of memory.
+/// Takes the next read from memory.
 #[inline]
 fn next<'a>(rest: &mut &'a [u8], most: usize) -> &'a [u8] {
     let (now, later) = rest.split_at(rest.len().min(READ).min(most));
@@ -95,9 +95,9 @@ fn next<'a>(rest: &mut &'a [u8], most: usize) -> &'a [u8] {
     black_box(now)
 }
 
-/// A socket pair of which the run holds both ends. Whenever the socket is empty, the next bytes are
-/// written into it, as many as it takes, so no read has to wait. The time of that is set aside: what
-/// counts is the reading end.
+/// A socket pair of which the run owns both ends. Whenever the socket is empty, it is filled with
+/// as many bytes as it takes, so no read has to wait. The time of filling is excluded, because only
+/// the reading end is measured.
 pub struct Pipe<'a> {
     unwritten: &'a [u8],
     /// The bytes in the socket.
@@ -141,12 +141,12 @@ impl<'a> Pipe<'a> {
     }
 }
 
-/// Which writes a [`Wire`] copies.
+/// The writes that a [`Wire`] copies.
 ///
-/// Every payload that is sent has to be copied once, out of the memory of the caller. A peer that
-/// gathers frames in a buffer of its own has done so before it writes, and what it writes is only
-/// counted. For a peer that writes payloads from where they lie, the transport does it, into a
-/// buffer that is emptied whenever it holds a batch.
+/// Every payload that is sent has to be copied once from the memory of the caller. A peer that
+/// gathers frames in a buffer of its own has copied before it writes, so its writes are only
+/// counted. For a peer that writes payloads from the caller's memory, the transport copies them,
+/// into a buffer that is emptied whenever a batch is complete.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Copies {
     None,
@@ -154,7 +154,7 @@ pub enum Copies {
     All,
 }
 
-/// A transport that takes all that is written.
+/// A transport that accepts all writes.
 pub struct Wire<'a> {
     input: Source<'a>,
     output: &'a mut Output,
@@ -167,12 +167,12 @@ impl<'a> Wire<'a> {
         Wire { input: Source::Memory(input), output, copies, batch: Vec::new() }
     }
 
-    /// Nothing is to be written to it.
+    /// Creates a transport that is only read from.
     pub fn reading(load: &'a Load, output: &'a mut Output) -> Self {
         Wire { input: Source::of(load), ..Wire::new(&[], output, Copies::None) }
     }
 
-    /// Nothing is to be read from it.
+    /// Creates a transport that is only written to.
     pub fn writing(output: &'a mut Output, copies: Copies) -> Self {
         Wire::new(&[], output, copies)
     }
@@ -266,7 +266,7 @@ impl futures::io::AsyncWrite for Wire<'_> {
     }
 }
 
-/// What `future` gives, which never waits.
+/// Returns the result of `future`, which never waits.
 pub fn at_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,

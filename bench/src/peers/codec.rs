@@ -40,7 +40,7 @@ pub const LOOKING: Peer = Peer {
 fn receive(load: &Load, output: &mut Output, look: impl Fn(&[u8]) -> usize) {
     let deflate = load.deflate.as_ref().unwrap();
     let mut codec = zlib_rs::Inflate::new(false, 15);
-    // Room to spare: near its end zlib-rs writes byte by byte.
+    // The room is larger than needed, because near its end zlib-rs writes byte by byte.
     let mut room = vec![0; 2 * deflate.size];
     for message in deflate.compressed() {
         if !deflate.takeover {

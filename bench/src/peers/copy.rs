@@ -1,4 +1,4 @@
-//! What no peer can do without: one copy of all bytes.
+//! The minimum for every peer: one copy of all bytes.
 
 use std::{hint::black_box, iter};
 
@@ -18,7 +18,7 @@ pub const PEER: Peer = Peer {
     ways,
 };
 
-/// How far the memory that is copied from, and the memory that is copied to, are moved.
+/// The offsets of the memory that is copied from, and of the memory that is copied to.
 const ALIGNMENTS: [(usize, usize); 6] = [(0, 0), (0, 1), (1, 0), (0, 16), (16, 0), (8, 40)];
 
 fn ways(load: &Load) -> Ways<'_> {
@@ -32,7 +32,7 @@ fn ways(load: &Load) -> Ways<'_> {
         Bench::SendServer | Bench::SendClient => {
             let payloads: Vec<_> =
                 load.messages.iter().map(|message| moved(&message.bytes, from)).collect();
-            // Memory that has been written to before.
+            // The memory has been written to before.
             let longest = payloads.iter().map(Vec::len).max().unwrap_or_default();
             let mut buffer = vec![1; to + READ + longest];
             Ok(Box::new(move |output: &mut Output| {
@@ -53,14 +53,15 @@ fn ways(load: &Load) -> Ways<'_> {
     ALIGNMENTS.into_iter().map(way).collect()
 }
 
-/// `bytes` behind others, so that they are aligned otherwise.
+/// Copies `bytes` to an offset, so that their alignment differs.
 fn moved(bytes: &[u8], by: usize) -> Vec<u8> {
     [&vec![0; by], bytes].concat()
 }
 
 #[inline(never)]
 fn receive(wire: &[u8], from: usize, buffer: &mut [u8], output: &mut Output) {
-    // The same memory as that of all others, which caches may hold; the first read is a short one.
+    // The source is the memory that all peers read, which caches may contain. The first read is
+    // short.
     let (first, rest) = wire.split_at(from);
     for read in iter::once(first).chain(rest.chunks(READ)) {
         let target = &mut buffer[..read.len()];

@@ -1,4 +1,4 @@
-//! websocket-proto once more, by the machine that does everything.
+//! websocket-proto by its `Endpoint`.
 
 use std::{hint::black_box, time::Duration};
 
@@ -61,11 +61,11 @@ pub const INSIDE: Peer = Peer {
     },
 };
 
-/// What can be sent before it is written: all of a load's longest message.
+/// The limit on output before it is written, which exceeds a load's longest message.
 const WAITING: usize = 4 << 20;
 
 fn open<R: Role>(role: R, load: &Load) -> Endpoint<R> {
-    // A long message keeps its memory for the next one, as the buffers of the peers do.
+    // The memory of a long message is kept for the next one, as the peers keep their buffers.
     let options = Options::new().water_marks(0, WAITING).keeping(KEEP);
     match &load.deflate {
         None => Endpoint::open(role, Agreed::new(), &options).unwrap(),
@@ -82,7 +82,7 @@ fn open<R: Role>(role: R, load: &Load) -> Endpoint<R> {
     }
 }
 
-/// A clock that costs nothing: a tenth of a microsecond goes by from read to read.
+/// A clock without cost: a tenth of a microsecond passes between two reads.
 #[derive(Default)]
 struct Time(u64);
 
@@ -94,7 +94,7 @@ impl Time {
     }
 }
 
-/// Writes all that waits.
+/// Writes all output.
 fn write<R: Role>(ws: &mut Endpoint<R>, output: &mut Output) {
     output.part(ws.output());
     ws.written(ws.output().len());
@@ -193,7 +193,7 @@ fn answer(sender: &mut Sender<Server>, incoming: Incoming<'_>) {
     .unwrap();
 }
 
-/// Echoes on many connections, with one buffer to read into.
+/// Echoes on many connections, with one read buffer.
 fn connections(load: &Load) -> Ways<'_> {
     let mut connections: Vec<_> = load.connections.iter().map(|_| open(Server, load)).collect();
     let (mut buffer, mut time) = (vec![0; READ], Time::default());

@@ -31,7 +31,7 @@ pub const PEER: Peer = Peer {
     },
 };
 
-/// It reads 8 KiB at once, so it is also put over a buffered reader.
+/// The peer reads 8 KiB at a time, so a buffered reader is tried too.
 fn piped(role: Role, load: &Load) -> Ways<'_> {
     let buffered = move |output: &mut Output| {
         let mut unused = Output::default();
@@ -63,7 +63,7 @@ fn opcode(message: &Message) -> OpCode {
     if message.text.is_some() { OpCode::Text } else { OpCode::Binary }
 }
 
-/// Long payloads are written from where they lie, short ones gathered with their headers.
+/// Long payloads are written from the caller's memory. Short ones are gathered with their headers.
 #[inline(never)]
 fn send_server(load: &Load, output: &mut Output) {
     let wire = Wire::writing(output, Copies::Vectored);
@@ -78,7 +78,7 @@ fn send_server(load: &Load, output: &mut Output) {
     output.messages = load.count;
 }
 
-/// Payloads are masked where they lie, so they are copied into memory that can be changed.
+/// Payloads are masked in place, so they are copied to mutable memory first.
 #[inline(never)]
 fn send_client(load: &Load, output: &mut Output) {
     let mut keys = Keys::default();

@@ -1,4 +1,4 @@
-//! The peers, one a file, each of which does the loads that it can.
+//! The peers, one a file. Each runs the loads that it supports.
 
 mod codec;
 mod copy;
@@ -22,11 +22,11 @@ use crate::{loads::Load, measure::Output};
 pub struct Peer {
     pub name: &'static str,
     pub kind: Kind,
-    /// What has to be known to compare it with the others.
+    /// A note for the comparison with other peers.
     pub note: &'static str,
-    /// What others do and it does not in this load, if there is such a thing.
+    /// The work that others do in this load and this peer does not, if any.
     pub skips: fn(&Load) -> Option<&'static str>,
-    /// The ways in which it does the load, or why it does not.
+    /// The ways in which the peer runs the load, or the reason why it does not.
     pub ways: for<'l> fn(&'l Load) -> Ways<'l>,
 }
 
@@ -36,18 +36,18 @@ pub enum Kind {
     Copy,
     /// Only compresses or inflates.
     Codec,
-    /// What is measured.
+    /// The crate that is measured.
     Ours,
-    /// What it is compared with.
+    /// A peer that it is compared with.
     Peer,
 }
 
-/// What is timed; what it needs of the load was made ready before.
+/// The part of a run that is timed. What it needs of the load was prepared before.
 pub type Run<'l> = Box<dyn FnMut(&mut Output) + 'l>;
 
 pub type Ways<'l> = Result<Vec<Run<'l>>, &'static str>;
 
-/// The only way of a peer.
+/// Returns the only way of a peer.
 fn way<'l>(run: impl FnMut(&mut Output) + 'l) -> Ways<'l> {
     Ok(vec![Box::new(run)])
 }
@@ -78,7 +78,7 @@ pub const PEERS: &[&Peer] = &[
     &wslay::PEER,
 ];
 
-/// What all peers on flate2 compress with.
+/// The codec of all peers on flate2.
 pub const FLATE2: &str = if cfg!(feature = "zlib-ng") {
     "zlib-ng"
 } else if cfg!(feature = "soketto-deflate") {
@@ -87,26 +87,26 @@ pub const FLATE2: &str = if cfg!(feature = "zlib-ng") {
     "zlib-rs"
 };
 
-/// Why a second row of a peer is not there.
+/// The reason why a second row of a peer is missing.
 pub const ONE_WAY: &str = "does the rest in one way";
 const NOT_MANY: &str = "works on a transport of its own";
 const NO_HANDSHAKE: &str = "has no handshake";
 const NO_COMPRESSION: &str = "has no compression";
 const NEEDS_HYPER: &str = "its handshake needs hyper";
 
-/// Nothing is skipped.
+/// The peer skips nothing.
 fn nothing(_: &Load) -> Option<&'static str> {
     None
 }
 
-/// The text that a load receives is not looked at.
+/// The peer does not validate the text that a load receives.
 fn utf8(load: &Load) -> Option<&'static str> {
     use crate::loads::Bench::*;
     let sends = matches!(load.bench, SendServer | SendClient | DeflateSend);
     (!sends && load.has_text()).then_some("no look at UTF-8")
 }
 
-/// Masking keys that cost next to nothing, for the peers that take keys.
+/// Masking keys at almost no cost, for the peers that take keys.
 #[derive(Default)]
 struct Keys(u32);
 

@@ -1,4 +1,4 @@
-//! websocket-proto, as its documentation shows it.
+//! websocket-proto, used as its documentation shows.
 
 use std::hint::black_box;
 
@@ -70,10 +70,10 @@ pub const SHARED: Peer = Peer {
     },
 };
 
-/// What a connection first has to read into, and how much that may become.
+/// The first size of a connection's read buffer, and the limit on it.
 const BUFFER: usize = 128 << 10;
 const LIMIT: usize = 16 << 20;
-/// How much memory is kept between joined messages: that of the longest.
+/// The memory that is kept between joined messages: that of the longest.
 pub(super) const KEEP: usize = 1 << 20;
 
 pub fn client() -> Client<impl FnMut() -> [u8; 4]> {
@@ -81,8 +81,8 @@ pub fn client() -> Client<impl FnMut() -> [u8; 4]> {
     Client(move || keys.draw())
 }
 
-/// Receives into a buffer of its own, as the documentation shows it: `message` takes each message,
-/// and `read` comes behind each read.
+/// Receives into a read buffer, as the documentation shows. `message` takes each message, and
+/// `read` is called after each read.
 #[inline(always)]
 fn receive_in_place<R: Role, S>(
     role: R,
@@ -97,7 +97,7 @@ fn receive_in_place<R: Role, S>(
     let (mut start, mut end) = (0, 0);
     let mut source = Source::of(load);
     loop {
-        // What is left moves to the front where it is little, or has no room for a read behind it.
+        // The rest moves to the front if it is short, or if no room for a read is left after it.
         if start > 0 && (end - start <= start / 4 || buffer.len() - end < READ) {
             buffer.copy_within(start..end, 0);
             (start, end) = (0, end - start);
@@ -227,7 +227,7 @@ fn echo_shared(load: &Load, output: &mut Output) {
     }
 }
 
-/// Echoes on many connections, with one buffer to read into and one for the output.
+/// Echoes on many connections, with one read buffer and one output.
 fn connections(load: &Load) -> Ways<'_> {
     let new = |_: &u32| (Connection::new(Server, &Config::new(), Agreed::new()), Messages::new());
     let mut connections: Vec<_> = load.connections.iter().map(new).collect();

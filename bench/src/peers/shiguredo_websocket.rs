@@ -37,7 +37,7 @@ pub const PEER: Peer = Peer {
     },
 };
 
-/// Its two types of a connection, which have the same methods.
+/// The peer's two types of connections, which have the same methods.
 trait Connection {
     fn feed(&mut self, bytes: &[u8]);
     fn event(&mut self) -> Option<ConnectionEvent>;
@@ -45,7 +45,7 @@ trait Connection {
     fn send_text(&mut self, text: &str);
     fn send_binary(&mut self, data: &[u8]);
 
-    /// The next bytes to be written.
+    /// Returns the next bytes to write.
     #[inline]
     fn written(&mut self) -> Option<Vec<u8>> {
         loop {
@@ -101,7 +101,7 @@ impl RandomSource for Keys {
     }
 }
 
-/// A server behind the handshake.
+/// Returns a server after the handshake.
 fn server(load: &Load) -> WebSocketServerConnection {
     let mut options = ServerConnectionOptions::new();
     if let Some(deflate) = &load.deflate {
@@ -118,7 +118,7 @@ fn server(load: &Load) -> WebSocketServerConnection {
     connection
 }
 
-/// A client behind the handshake.
+/// Returns a client after the handshake.
 fn client() -> WebSocketClientConnection<Keys> {
     let mut connection = new_client();
     connection.connect().unwrap();

@@ -1,4 +1,4 @@
-//! sockudo-ws, as a protocol without I/O.
+//! sockudo-ws, by its protocol without I/O.
 
 use std::hint::black_box;
 
@@ -43,7 +43,7 @@ pub const PEER: Peer = Peer {
     },
 };
 
-/// The most bytes that a message may have.
+/// The limit on the bytes of a message.
 const LIMIT: usize = 16 << 20;
 
 #[inline(never)]
@@ -60,7 +60,7 @@ fn receive(role: Role, load: &Load, output: &mut Output) {
     }
 }
 
-/// Reads into the room of its buffer, as its own streams do.
+/// Reads into the peer's buffer, as its own streams do.
 #[inline(never)]
 fn receive_piped(role: Role, load: &Load, output: &mut Output) {
     let mut protocol = Protocol::new(role, LIMIT, LIMIT);
@@ -79,7 +79,7 @@ fn receive_piped(role: Role, load: &Load, output: &mut Output) {
     }
 }
 
-/// Echoes on many connections, with one buffer to read into and one for the output.
+/// Echoes on many connections, with one read buffer and one output.
 fn connections(load: &Load) -> Ways<'_> {
     let new = |_: &u32| Protocol::new(Role::Server, LIMIT, LIMIT);
     let mut connections: Vec<_> = load.connections.iter().map(new).collect();

@@ -36,7 +36,7 @@ pub const PEER: Peer = Peer {
         Bench::ReceiveClient | Bench::PipeClient => {
             way(|output| receive(Mode::Client, buffer_size(load), load, output))
         }
-        // As a server it writes payloads from where they lie.
+        // As a server, the peer writes payloads from the caller's memory.
         Bench::SendServer => way(|output| send(Mode::Server, Copies::All, load, output)),
         Bench::SendClient => way(|output| send(Mode::Client, Copies::None, load, output)),
         Bench::Echo => way(|output| echo(READ, load, output)),
@@ -65,7 +65,7 @@ pub const DEFAULT: Peer = Peer {
 
 type Socket<'a> = BufReader<Wire<'a>>;
 
-/// A buffer without capacity passes all reads on.
+/// A buffer without capacity passes all reads through.
 fn socket(
     mode: Mode,
     capacity: usize,
@@ -113,7 +113,7 @@ fn echo(capacity: usize, load: &Load, output: &mut Output) {
             message.clear();
             match receiver.receive_data(&mut message).await.unwrap() {
                 Data::Text(_) => {
-                    // It takes text as text only, so here it is looked at.
+                    // The peer sends text only as `str`, so the bench validates it.
                     let text = simdutf8::basic::from_utf8(&message).unwrap();
                     sender.send_text(text).await.unwrap();
                 }
@@ -156,7 +156,7 @@ fn handshake_client(load: &Load, output: &mut Output) {
     });
 }
 
-/// A transport that answers the request which is written to it.
+/// A transport that answers the request that is written to it.
 struct Answering<'a> {
     output: &'a mut Output,
     response: Vec<u8>,
@@ -204,7 +204,7 @@ fn deflate(load: &Load) -> Ways<'_> {
     let deflate = load.deflate.as_ref().unwrap();
     match load.bench {
         _ if deflate.takeover => Err("has no context takeover"),
-        // What it calls wants a final block since then, which messages do not have.
+        // flate2 needs a final block since 1.1.11, which messages do not have.
         Bench::DeflateReceive => Err("cannot inflate since flate2 1.1.11"),
         _ if deflate.level != 1 => Err("compresses at level 1 only"),
         _ => way(|output| deflate_send(load, output)),

@@ -24,7 +24,7 @@ pub const PEER: Peer = Peer {
         Bench::ReceiveClient => way(|output| receive(client, load, output)),
         Bench::PipeServer => piped(|stream| ServerBuilder::new().serve(stream), load),
         Bench::PipeClient => piped(|stream| ClientBuilder::new().take_over(stream), load),
-        // Payloads are written from where they lie.
+        // Payloads are written from the caller's memory.
         Bench::SendServer => send(load, server, Copies::Vectored),
         Bench::SendClient => send(load, client, Copies::None),
         Bench::Echo => way(|output| echo(server, load, output)),
@@ -65,7 +65,7 @@ fn receive(make: Make, load: &Load, output: &mut Output) {
 
 type Buffered<'a> = BufReader<Wire<'a>>;
 
-/// It reads 8 KiB at once, so it is also put over a buffered reader.
+/// The peer reads 8 KiB at a time, so a buffered reader is tried too.
 fn piped<'l>(make: fn(Buffered<'_>) -> WebSocketStream<Buffered<'_>>, load: &'l Load) -> Ways<'l> {
     let over = move |capacity: usize| {
         Box::new(move |output: &mut Output| {
@@ -74,7 +74,7 @@ fn piped<'l>(make: fn(Buffered<'_>) -> WebSocketStream<Buffered<'_>>, load: &'l 
             receive_from(make(BufReader::with_capacity(capacity, wire)), load, output);
         }) as Run
     };
-    // With one byte it passes all reads on.
+    // A buffer of one byte passes all reads through.
     Ok(vec![over(1), over(buffer_size(load))])
 }
 
@@ -132,7 +132,7 @@ fn handshake_server(load: &Load, output: &mut Output) {
     });
 }
 
-/// What its key is drawn from, so that the response to it can be made ready.
+/// The seed of the key, so that the response can be prepared.
 const SEED: u64 = 42;
 
 fn handshake_client(load: &Load) -> Ways<'_> {

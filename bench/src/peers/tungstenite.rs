@@ -106,7 +106,7 @@ fn echo(config: WebSocketConfig, load: &Load, output: &mut Output) {
     output.messages = load.count;
 }
 
-/// Echoes on many connections, each with the smallest read buffer that serves it well.
+/// Echoes on many connections, each with the smallest read buffer that performs well.
 fn connections(config: WebSocketConfig, load: &Load) -> Ways<'_> {
     let config = config.read_buffer_size(SMALL);
     let new = |_: &u32| WebSocketContext::new(Role::Server, Some(config));
@@ -123,7 +123,7 @@ fn connections(config: WebSocketConfig, load: &Load) -> Ways<'_> {
     })
 }
 
-/// As a server does it, with the socket that comes out.
+/// Runs the handshake of a server, including the socket that it returns.
 #[inline(never)]
 fn accept(config: WebSocketConfig, load: &Load, output: &mut Output) {
     for _ in 0..load.count {
@@ -133,7 +133,7 @@ fn accept(config: WebSocketConfig, load: &Load, output: &mut Output) {
     }
 }
 
-/// Only the heads.
+/// Runs only the heads.
 #[inline(never)]
 fn accept_in_parts(load: &Load, output: &mut Output) {
     let mut buffer = vec![0; READ];

@@ -25,7 +25,7 @@ pub const PEER: Peer = Peer {
             way(|output| receive(Role::Client, load, output))
         }
         Bench::Connections => Err(NOT_MANY),
-        // As a server it writes payloads from where they lie.
+        // As a server, the peer writes payloads from the caller's memory.
         Bench::SendServer => way(|output| send(Role::Server, Copies::Vectored, load, output)),
         Bench::SendClient => way(|output| send(Role::Client, Copies::None, load, output)),
         Bench::Echo if load.fragmented => Err("does not join fragments"),
@@ -79,7 +79,7 @@ fn echo(load: &Load, output: &mut Output) {
         for _ in 0..load.count {
             match socket.recv().await.unwrap() {
                 Event::Data { ty: DataType::Complete(kind), data } => {
-                    // Text goes out as the bytes that came in.
+                    // Text is sent as the bytes that were received.
                     let opcode = if kind == MessageType::Text { 1 } else { 2 };
                     let frame = Frame { fin: true, opcode, data: &data };
                     socket.send(frame).await.unwrap();

@@ -1,4 +1,4 @@
-//! websocket-sans-io: headers and masks; what they stand for is left to the caller.
+//! websocket-sans-io: headers and masking only. The rest is left to the caller.
 
 use std::hint::black_box;
 
@@ -39,7 +39,7 @@ pub const PEER: Peer = Peer {
     },
 };
 
-/// Decodes `input`, and gives each event with the piece that belongs to it.
+/// Decodes `input`, and passes each event on with its piece of payload.
 #[inline]
 fn decode(
     decoder: &mut WebsocketFrameDecoder,

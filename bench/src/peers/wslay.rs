@@ -1,4 +1,4 @@
-//! wslay, a library in C: `apt-get install libwslay-dev`. The only file with `unsafe`.
+//! wslay, a library in C: `apt-get install libwslay-dev`. No other file has `unsafe`.
 
 use std::{
     ffi::{c_int, c_void},
@@ -37,7 +37,7 @@ pub const PEER: Peer = Peer {
     },
 };
 
-/// `struct wslay_event_context`, which is only pointed to.
+/// `struct wslay_event_context`, which is used by pointer only.
 #[repr(C)]
 struct Context([u8; 0]);
 
@@ -101,11 +101,11 @@ const WSLAY_ERR_WOULDBLOCK: c_int = -401;
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
 
-/// What the callbacks work on.
+/// The data of the callbacks.
 struct User<'a> {
-    /// What is left of this read.
+    /// The rest of the current read.
     input: &'a [u8],
-    /// The reads behind it.
+    /// The reads after it.
     reads: Chunks<'a, u8>,
     output: &'a mut Output,
     keys: Keys,
@@ -118,7 +118,7 @@ impl<'a> User<'a> {
     }
 }
 
-/// Runs `body` with a context whose callbacks work on `user`.
+/// Runs `body` with a context whose callbacks use `user`.
 fn with(init: Init, mut user: User, body: impl Fn(*mut Context)) {
     let callbacks = Callbacks {
         recv: Some(recv),
@@ -130,8 +130,8 @@ fn with(init: Init, mut user: User, body: impl Fn(*mut Context)) {
         on_message: Some(on_message),
     };
     let mut context = MaybeUninit::uninit();
-    // SAFETY: the callbacks are copied, and `user` outlives the context, during whose life it is
-    // only reached through the pointer that is handed over here.
+    // SAFETY: the callbacks are copied, and `user` outlives the context. While the context lives,
+    // `user` is only reached through the pointer that is passed here.
     unsafe {
         let user = ptr::from_mut(&mut user).cast();
         assert_eq!(init(context.as_mut_ptr(), &callbacks, user), 0);
@@ -141,7 +141,8 @@ fn with(init: Init, mut user: User, body: impl Fn(*mut Context)) {
     }
 }
 
-/// Copies from a read what the library has room for, and between two reads lets it wait.
+/// Copies as much of a read as the library has room for. Reports that there is no data between two
+/// reads.
 unsafe extern "C" fn recv(
     context: *mut Context,
     buffer: *mut u8,
@@ -149,7 +150,7 @@ unsafe extern "C" fn recv(
     _: c_int,
     user: *mut c_void,
 ) -> isize {
-    // SAFETY: `user` is what `with` handed over, and `buffer` has room for `room` bytes.
+    // SAFETY: `user` is the pointer that `with` passed, and `buffer` has room for `room` bytes.
     unsafe {
         let user: &mut User = &mut *user.cast();
         let length = user.input.len().min(room);
@@ -165,7 +166,7 @@ unsafe extern "C" fn recv(
     }
 }
 
-/// Counts what the library has gathered.
+/// Counts the bytes that the library has gathered.
 unsafe extern "C" fn send_out(
     _: *mut Context,
     bytes: *const u8,
@@ -173,7 +174,7 @@ unsafe extern "C" fn send_out(
     _: c_int,
     user: *mut c_void,
 ) -> isize {
-    // SAFETY: `user` is what `with` handed over, and `bytes` are `length` bytes.
+    // SAFETY: `user` is the pointer that `with` passed, and `bytes` are `length` bytes.
     unsafe {
         let user: &mut User = &mut *user.cast();
         user.output.part(slice::from_raw_parts(bytes, length));
@@ -187,7 +188,8 @@ unsafe extern "C" fn genmask(
     length: usize,
     user: *mut c_void,
 ) -> c_int {
-    // SAFETY: `user` is what `with` handed over, and `key` has room for `length` bytes: four.
+    // SAFETY: `user` is the pointer that `with` passed, and `key` has room for `length` bytes:
+    // four.
     unsafe {
         let user: &mut User = &mut *user.cast();
         slice::from_raw_parts_mut(key, length).copy_from_slice(&user.keys.draw());
@@ -200,7 +202,8 @@ unsafe extern "C" fn on_message(
     received: *const Received,
     user: *mut c_void,
 ) {
-    // SAFETY: `user` is what `with` handed over, and `received` tells of a whole message.
+    // SAFETY: `user` is the pointer that `with` passed, and `received` describes a complete
+    // message.
     unsafe {
         let user: &mut User = &mut *user.cast();
         let Received { opcode, message, length, .. } = *received;
@@ -218,7 +221,7 @@ unsafe extern "C" fn on_message(
 
 fn receive(init: Init, load: &Load, output: &mut Output) {
     with(init, User::new(&load.wire, output), |context| {
-        // One call to come to the first read, and one for each read.
+        // One call to reach the first read, and one for each read.
         for _ in 0..=load.wire.chunks(READ).len() {
             // SAFETY: the context is alive.
             unsafe { assert_eq!(wslay_event_recv(context), 0) };
