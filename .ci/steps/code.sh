@@ -77,8 +77,7 @@ step_test_all_features() { count_tests 740 cargo test --all-features; }
 # here. Documentation is tested with the features that it shows.
 step_test_alloc_only() { count_tests 380 cargo test -p websocket-proto --no-default-features --features alloc --lib --tests; }
 
-# Each fault still fits the sources, and each requirement that needs a fault has one. `.ci/faults`
-# runs them.
+# Each fault still fits the sources. `.ci/faults` runs them.
 step_faults_fit() {
   local result
   result=$(python3 "$ci/faults" --check) || die "$result"
