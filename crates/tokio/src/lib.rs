@@ -40,8 +40,8 @@ pub use message::Message;
 /// How many bytes are read at a time.
 const READ: usize = 32 << 10;
 /// How much output may wait when a message is sent. It is less than the
-/// [high-water mark](Options::water_marks), above which nothing is read. Otherwise two peers that both
-/// send without end would wait for each other.
+/// [high-water mark](Options::water_marks), so that a task which sends much waits for the socket and
+/// not for room.
 const ROOM: usize = 64 << 10;
 /// How many calls of handles may wait.
 const QUEUE: usize = 16;
