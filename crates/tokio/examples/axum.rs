@@ -23,9 +23,12 @@ async fn main() -> io::Result<()> {
     let address = env::args().nth(1).unwrap_or("127.0.0.1:9007".to_owned());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}/", listener.local_addr()?);
+    axum::serve(listener, routes()).await
+}
+
+pub fn routes() -> Router {
     // HTTP/2 asks by CONNECT, HTTP/1.1 by GET.
-    let routes = Router::new().route("/", any(async |upgrade: Upgrade| upgrade.run(echo)));
-    axum::serve(listener, routes).await
+    Router::new().route("/", any(async |upgrade: Upgrade| upgrade.run(echo)))
 }
 
 async fn echo(mut ws: Socket) -> Result<(), Error> {
