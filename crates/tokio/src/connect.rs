@@ -332,8 +332,8 @@ impl Builder {
     /// future is dropped at the end of [`Limit::Decision`](crate::Limit::Decision), and as soon as the
     /// client leaves: the client ended its side, or the stream failed.
     ///
-    /// A client that sends something before the answer breaks a rule (§4.1). What it sent is received
-    /// after the answer, but that it left may be noticed only then.
+    /// If a client sends data before the answer, against §4.1, the data is received after the answer.
+    /// That such a client has left may be noticed only then.
     ///
     /// ```
     /// use websocket_proto_tokio::{Builder, Decision, Error, Server, WebSocket};
@@ -510,7 +510,8 @@ where
             running.spawn(attempt);
         }
         match timeout(ATTEMPT_DELAY, running.join_next()).await {
-            Err(_slow) => {}
+            // Those that run are slow.
+            Err(_) => {}
             Ok(None) => return Err(failed),
             Ok(Some(joined)) => match joined.map_err(io::Error::other).flatten() {
                 Ok(stream) => return Ok(stream),
@@ -551,8 +552,8 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// Creates the server side of TLS from two files in the PEM format: the server's certificate, which
-/// those follow that sign it, and its private key.
+/// Creates a TLS acceptor for a server from two PEM files: its certificate chain, the server's own
+/// certificate first, and its private key.
 ///
 /// The files are read at once, so call this before the server listens.
 ///

@@ -252,8 +252,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
 /// Received messages. A Close ends the stream; an end that is not clean is one error before it.
 ///
 /// The stream and the [`Sink`] of one value may be split by `futures` and polled by two tasks.
-/// [`WebSocket::into_split`] does the same without that crate. It also knows when a future of a half
-/// is dropped: a `Stream` or a `Sink` that was pending counts as awaited until it is polled again.
+/// [`WebSocket::into_split`] does the same without that crate.
+///
+/// A `Stream` or a `Sink` that returned `Pending` counts as awaited until it is polled again, because
+/// it is not told that a future around it was dropped. The methods of the halves are.
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Stream for WebSocket<S, R> {
     type Item = Result<Message, Error>;
 
