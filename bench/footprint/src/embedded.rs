@@ -1,5 +1,5 @@
-//! The server with `embedded-websocket`: with its codec and not with its `Framer`, which cannot be
-//! handed what came behind the request, and fails where a read cuts the header of a frame.
+//! The server with `embedded-websocket`. Its codec is used instead of its `Framer`, which cannot be
+//! given the bytes after the request, and fails if a read splits the header of a frame.
 
 use core::ops::Range;
 
@@ -14,7 +14,7 @@ use crate::{CONTROL, End, HEADER, MESSAGE, READ};
 
 struct Server {
     socket: WebSocketServer,
-    /// The message so far, the control frame so far, and room for a byte too much.
+    /// The message so far, the control frame so far, and room for one byte too many.
     memory: [u8; MESSAGE + CONTROL + 1],
     message: usize,
     control: usize,
@@ -35,7 +35,7 @@ pub fn serve(link: &mut impl Link) -> End {
 }
 
 impl Server {
-    /// How many bytes that came behind the request wait at the start of `buffer`.
+    /// Returns how many bytes after the request are at the start of `buffer`.
     #[inline(never)]
     fn shake_hands(&mut self, link: &mut impl Link, buffer: &mut [u8; READ]) -> Result<usize, End> {
         let mut head = [0; HEAD];
@@ -47,7 +47,7 @@ impl Server {
         Ok(waiting.len())
     }
 
-    /// Where in `head` the bytes lie that came behind the request.
+    /// Returns the position in `head` of the bytes after the request.
     #[inline(never)]
     fn answer(&mut self, link: &mut impl Link, head: &mut [u8; HEAD]) -> Option<Range<usize>> {
         let mut out = [0; 256];
@@ -76,7 +76,7 @@ impl Server {
         }
     }
 
-    /// How many bytes were taken: all but a header that is cut.
+    /// Returns how many bytes were taken: all but an incomplete header.
     fn receive(&mut self, link: &mut impl Link, input: &[u8]) -> Result<usize, End> {
         let mut taken = 0;
         while taken < input.len() {
@@ -86,7 +86,8 @@ impl Server {
                 Err(Error::ReadFrameIncomplete) => break,
                 Err(_) => return Err(self.fail(link, CloseCode::ProtocolError)),
             };
-            // After a fragment that a read has cut and that is not the last, it takes nothing more.
+            // After a fragment that a read has split and that is not the last, the codec takes no
+            // more bytes.
             if read.len_from == 0 {
                 return Err(End::Failed);
             }

@@ -1,4 +1,4 @@
-//! The request, for the peers, which leave reading it to their users.
+//! The request, for the peers, which do not read it themselves.
 
 use core::ops::Range;
 
@@ -6,14 +6,14 @@ use httparse::{EMPTY_HEADER, Request, Status};
 
 use crate::bare::Link;
 
-/// The longest request that is taken, and how many header lines it may have.
+/// The limit on the length of a request, and on its header lines.
 pub const HEAD: usize = 1024;
 const HEADERS: usize = 16;
 
 const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
 
-/// Reads a request into `head` and lets `answer` answer it: where in `head` the bytes lie that came
-/// behind it, and what `answer` gave. A request that gets no answer is refused.
+/// Reads a request into `head` and lets `answer` answer it. Returns the position in `head` of the
+/// bytes after it, and the result of `answer`. A request without an answer is refused.
 pub fn read<T>(
     link: &mut impl Link,
     head: &mut [u8; HEAD],

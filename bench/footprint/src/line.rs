@@ -1,4 +1,4 @@
-//! The board: a serial line that is nothing but memory the compiler cannot see through.
+//! The board: a serial line in memory, whose contents the compiler cannot know.
 
 use core::hint::black_box;
 

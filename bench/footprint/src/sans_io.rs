@@ -1,5 +1,5 @@
-//! The server with `websocket-sans-io`, which has the frames and nothing else: the handshake, the
-//! order of frames, limits, gathering, the look at text and closing are written out here.
+//! The server with `websocket-sans-io`, which has the frames alone. The handshake, the order of
+//! frames, limits, gathering, the validation of text and closing are implemented here.
 
 use core::ops::Range;
 
@@ -90,7 +90,7 @@ impl Server {
         }
     }
 
-    /// The error is a close code, as it is below.
+    /// Begins a frame. The error is a close code, as in the functions below.
     fn start(&mut self, frame: &FrameInfo) -> Result<(), u16> {
         let in_order = match frame.opcode {
             Opcode::Continuation => self.is_fragmented,
@@ -164,7 +164,7 @@ fn send(link: &mut impl Link, opcode: Opcode, payload: &[u8]) {
     link.write(payload);
 }
 
-/// Where in `head` the bytes lie that came behind the request.
+/// Returns the position in `head` of the bytes after the request.
 #[inline(never)]
 fn answer(link: &mut impl Link, head: &mut [u8; HEAD]) -> Option<Range<usize>> {
     let (leftover, accept) = head::read(link, head, accept)?;
@@ -174,7 +174,7 @@ fn answer(link: &mut impl Link, head: &mut [u8; HEAD]) -> Option<Range<usize>> {
     Some(leftover)
 }
 
-/// What `Sec-WebSocket-Accept` is for a request that opens a WebSocket.
+/// Returns the `Sec-WebSocket-Accept` for a request that opens a WebSocket.
 fn accept(request: &Request<'_, '_>) -> Option<[u8; 28]> {
     let header = |name: &str| {
         let mut headers = request.headers.iter();

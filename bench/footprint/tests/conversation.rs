@@ -1,4 +1,4 @@
-//! All three do the job: the same conversation, however it is cut into reads.
+//! All three servers do the job: they hold the same conversation, for any split into reads.
 
 use footprint::bare::{self, Link};
 use footprint::{End, embedded, sans_io};
@@ -7,10 +7,10 @@ use websocket_proto::{Agreed, Client, Config, Connection, Data, SliceOutput};
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: device\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
-/// That of the sample key (RFC 6455 §1.3).
+/// The answer to the sample key (RFC 6455 §1.3).
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// A peer that says what it has to say in reads of `most` bytes, and keeps the answers.
+/// A peer that sends its input in reads of `most` bytes, and keeps the answers.
 struct Script<'s> {
     input: &'s [u8],
     most: usize,
@@ -31,7 +31,8 @@ impl Link for Script<'_> {
     fn shutdown(&mut self) {}
 }
 
-/// Whether the connection ended well, for every way to cut `input`, and what came behind the answer.
+/// Returns whether the connection ended well for every split of `input`, and the bytes after the
+/// answer.
 fn play(serve: impl Fn(&mut Script) -> bool, input: &[u8]) -> (bool, Vec<u8>) {
     let mut played: Vec<_> = (1..=input.len())
         .map(|most| {
@@ -65,7 +66,7 @@ fn with_sans_io(link: &mut Script) -> bool {
     sans_io::serve(link) == End::Closed
 }
 
-/// What a client sends, from its request on.
+/// Returns the bytes that a client sends, from its request on.
 fn client(
     frames: impl FnOnce(&mut Connection<Client<fn() -> [u8; 4]>>, &mut SliceOutput),
 ) -> Vec<u8> {
@@ -110,7 +111,7 @@ fn fragments_are_gathered() {
     let expected = b"\x81\x09fragments\x88\x00".to_vec();
     assert_eq!(play(ours, &input), (true, expected.clone()));
     assert_eq!(play(with_sans_io, &input), (true, expected.clone()));
-    // embedded-websocket takes no fragment that a read has cut, unless it is the last.
+    // embedded-websocket accepts only the last fragment of a message if a read has split it.
     let mut script = Script { input: &input, most: input.len(), output: Vec::new() };
     assert!(with_embedded(&mut script) && script.output.ends_with(&expected));
 }

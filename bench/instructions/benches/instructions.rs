@@ -1,4 +1,4 @@
-//! How many instructions the hot calls take: see the README.
+//! Counts the instructions of the hot calls. See the README.
 
 use std::hint::black_box;
 
@@ -11,7 +11,7 @@ use websocket_proto::{
     handshake::{AcceptOptions, ClientHandshake, Offer, Response, ServerHandshake, Target},
 };
 
-/// How many messages a run has; its instructions are those of all.
+/// The number of messages of a run. The instructions are those of all messages.
 const MESSAGES: usize = 100;
 
 const REQUEST: &str = "GET /chat?room=7 HTTP/1.1\r\n\
@@ -51,7 +51,7 @@ fn greek(length: usize) -> String {
     "αβγδε".chars().cycle().take(length / 2).collect()
 }
 
-/// A connection, and what it receives or sends.
+/// A connection, and the bytes that it receives or sends.
 struct Case<R> {
     connection: Connection<R>,
     messages: Messages<'static>,
@@ -72,7 +72,7 @@ impl<R: Role> Case<R> {
         Case { connection, messages: Messages::new(), payload, binary, bytes: Vec::new() }
     }
 
-    /// Receives what `sender` sends, in so many fragments a message.
+    /// Receives the messages of `sender`, each in so many fragments.
     fn receives<S: Role>(mut self, mut sender: Connection<S>, fragments: usize) -> Self {
         let mut bytes = Vec::new();
         for _ in 0..MESSAGES {
@@ -84,7 +84,7 @@ impl<R: Role> Case<R> {
         self
     }
 
-    /// Sends into memory that is there.
+    /// Sends into memory that is allocated already.
     fn sends(mut self) -> Self {
         self.bytes = Vec::with_capacity(MESSAGES * (self.payload.len() + 14));
         self
@@ -189,7 +189,7 @@ struct Inflated {
     bytes: Vec<u8>,
 }
 
-/// Messages of words in a changing order, which compress to about a third.
+/// Returns words in a changing order, which compress to about a third.
 fn words(length: usize) -> String {
     let words = ["quick ", "brown ", "fox ", "jumps ", "over ", "lazy ", "dog ", "WebSocket "];
     let mut state = 1_u32;
@@ -202,7 +202,7 @@ fn words(length: usize) -> String {
     text
 }
 
-/// Ten messages of `length` bytes, received by reads of `read` bytes.
+/// Prepares ten messages of `length` bytes, which are received by reads of `read` bytes.
 fn inflated(length: usize, binary: bool, own: bool, read: usize) -> Inflated {
     let mut deflate = Deflate::new();
     deflate.client_no_context_takeover = !own;
@@ -221,7 +221,7 @@ fn inflated(length: usize, binary: bool, own: bool, read: usize) -> Inflated {
         read,
         bytes: Vec::new(),
     };
-    // The first message makes room in the codec and the buffers, and is not counted.
+    // The first message allocates the memory of the codec and the buffers, and is not counted.
     sender.send_compressed(data, &mut deflater, &mut case.bytes).unwrap();
     let mut case = receive_inflated_messages(case, 1);
     case.bytes.clear();
@@ -288,7 +288,7 @@ fn handshake_server((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8
 fn handshake_client((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
     let target = Target::parse("ws://server.example.com/chat?room=7").unwrap();
     let offer = Offer::new();
-    // The nonce of RFC 6455 §1.3, whose response it is.
+    // The nonce of RFC 6455 §1.3, to which the response belongs.
     let nonce = *b"the sample nonce";
     let mut handshake = ClientHandshake::start(&target, &offer, nonce, &mut out).unwrap();
     let response = handshake.receive(&mut &mut head[..]).unwrap();

@@ -1,4 +1,5 @@
-//! The one load generator for all servers and clients: messages on many connections, on one thread.
+//! The one load generator for all servers and clients: sends messages on many connections, on one
+//! thread.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -29,16 +30,16 @@ pub struct Generator<'l> {
 
 struct Connection {
     stream: mio::net::TcpStream,
-    /// Messages of which nothing is written, and that may not be on their way yet.
+    /// Messages of which nothing was written, and which may not be sent yet.
     unsent: usize,
-    /// Messages that may be written now, with the one that is written in part.
+    /// Messages that may be written now, including the one that is partly written.
     writable: usize,
-    /// Echoes that are owed to this connection, with the one that is read in part.
+    /// Echoes that are owed to this connection, including the one that is partly read.
     owed: usize,
-    /// The message that is written, and how many bytes of the cycle are.
+    /// The message that is being written, and how many bytes of the cycle were written.
     writing: usize,
     written: usize,
-    /// The echo that is read, how many bytes of its frame are, and its masking key.
+    /// The echo that is being read, how many bytes of its frame were read, and its masking key.
     reading: usize,
     read: usize,
     key: [u8; 4],
@@ -59,7 +60,7 @@ impl<'l> Generator<'l> {
             let mut stream = mio::net::TcpStream::from_std(stream);
             let interest = Interest::READABLE | Interest::WRITABLE;
             poll.registry().register(&mut stream, Token(number), interest)?;
-            // Not all begin with the same message.
+            // Connections begin with different messages.
             let first = number * load.payloads.len() / load.connections;
             connections.push(Connection {
                 stream,
@@ -81,7 +82,7 @@ impl<'l> Generator<'l> {
         Ok(Generator { poll, connections, depth: load.depth, requests, echoes })
     }
 
-    /// Has `messages` echoed, as many on each connection. Every byte of the echoes is looked at.
+    /// Sends `messages`, equally many on each connection, and checks every byte of their echoes.
     pub fn run(&mut self, messages: usize) -> io::Result<()> {
         let each = messages / self.connections.len();
         let mut buffer = vec![0; READ];
@@ -119,7 +120,7 @@ impl Connection {
                 Err(error) => return Err(error),
             };
             echoes.check(self, &mut buffer[..length])?;
-            // A shorter read has emptied the socket, and what comes later is another event.
+            // A shorter read has emptied the socket. Later bytes cause another event.
             if length < buffer.len() {
                 return Ok(());
             }
@@ -147,12 +148,12 @@ impl Connection {
     }
 }
 
-/// What comes back.
+/// The expected echoes.
 struct Echoes<'l> {
     payloads: &'l [Payload],
-    /// What the frame of each begins with.
+    /// The beginning of each frame.
     headers: Vec<Vec<u8>>,
-    /// The length of the masking key behind it.
+    /// The length of the masking key after it.
     key: usize,
 }
 
@@ -188,7 +189,7 @@ impl Echoes<'_> {
                 connection.reading = (connection.reading + 1) % self.payloads.len();
                 connection.read = 0;
                 connection.owed -= 1;
-                // A message for each that has come back.
+                // Each echo allows another message.
                 if connection.unsent > 0 {
                     connection.unsent -= 1;
                     connection.writable += 1;
@@ -200,7 +201,7 @@ impl Echoes<'_> {
     }
 }
 
-/// Unmasks a part of a payload that begins at `offset`.
+/// Unmasks the part of a payload that begins at `offset`.
 fn unmask(bytes: &mut [u8], mut key: [u8; 4], offset: usize) {
     key.rotate_left(offset % 4);
     let (words, rest) = bytes.as_chunks_mut::<4>();

@@ -1,4 +1,4 @@
-//! What is asked of a server, or of a client.
+//! The loads of a server, or of a client.
 
 use std::fmt;
 
@@ -13,14 +13,14 @@ pub enum Role {
 
 pub struct Load {
     pub role: Role,
-    /// What the messages are.
+    /// The kind of the messages.
     pub kind: &'static str,
-    /// The messages that differ; they come again in the same order.
+    /// The different messages. They are repeated in the same order.
     pub payloads: Vec<Payload>,
     pub connections: usize,
-    /// How many messages of a connection are under way at once.
+    /// How many messages of a connection are on the way at the same time.
     pub depth: usize,
-    /// How many messages are echoed in a round, by all connections together.
+    /// How many messages are echoed in a round, on all connections together.
     pub messages: usize,
 }
 
@@ -38,7 +38,7 @@ const KINDS: [(&str, Make); 7] = [
     (MIX, mix),
 ];
 
-/// The most that the messages of all connections take which are at their first.
+/// The limit on the bytes of the first messages of all connections.
 const MOST: usize = 64 << 20;
 
 impl Load {
@@ -53,7 +53,7 @@ impl Load {
                         let total: usize = payloads.iter().map(|it| it.bytes().len()).sum();
                         let average = total / payloads.len();
                         let most = (256 << 20) / average;
-                        // With one message under way, most of the time is waiting.
+                        // With one message on the way, most of the time is waiting.
                         let most = most.min(80_000) / if connections * depth == 1 { 4 } else { 1 };
                         let most = if quick { most / 20 } else { most };
                         let messages = most.next_multiple_of(connections);
@@ -70,8 +70,8 @@ impl Load {
         self.payloads.iter().map(|payload| payload.bytes().len()).max().unwrap_or_default()
     }
 
-    /// The payloads in frames of the other side, which come again in this order: enough of them for
-    /// one write.
+    /// Returns the payloads in frames of the other side, which are repeated in this order. There
+    /// are enough for one write.
     pub fn cycle(&self) -> Cycle {
         let mut cycle = Cycle::default();
         let key = (self.role == Role::Server).then_some([0x37, 0xFA, 0x21, 0x3D]);
@@ -88,7 +88,7 @@ impl Load {
         cycle
     }
 
-    /// Of each payload, what a frame around it begins with in front of the masking key.
+    /// Returns the beginning of each payload's frame, up to the masking key.
     pub fn headers(&self) -> Vec<Vec<u8>> {
         let mut frames = self.cycle();
         let masked = if self.role == Role::Client { 0x80 } else { 0 };
@@ -105,7 +105,7 @@ impl Load {
     }
 }
 
-/// Frames that are sent again and again, and where each of them ends.
+/// Frames that are sent repeatedly, and the end of each of them.
 #[derive(Default)]
 pub struct Cycle {
     pub requests: Vec<u8>,

@@ -1,8 +1,8 @@
-//! Echoes over loopback TCP: `crates/tokio` beside other crates on tokio.
+//! Measures echoes over loopback TCP: `crates/tokio` and other crates on tokio.
 //!
 //! `loopback [--rounds N] [--quick] [--load PREFIX] [--json]`
 //!
-//! See `README.md` for what is measured and how to read it.
+//! `README.md` explains the measurement and its output.
 
 mod generator;
 mod load;
@@ -24,7 +24,7 @@ use peers::{MIO, NAMES, OURS};
 use process::Process;
 use statistics::Summary;
 
-/// The columns of the last table: a crate with all its rows, of which the best counts.
+/// The columns of the last table. If a crate has several rows, the best counts.
 const CRATES: [&str; 3] = ["tokio-tungstenite", "fastwebsockets", "tokio-websockets"];
 
 struct Options {
@@ -51,7 +51,7 @@ impl Options {
     }
 }
 
-/// What one of them did with one load, round by round.
+/// The results of one process with one load, round by round.
 #[derive(Default)]
 struct Samples {
     /// Nanoseconds of CPU time for each message.
@@ -110,7 +110,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// All of them in turns.
+/// Measures all processes in turns.
 fn measure(load: &Load, rounds: usize) -> io::Result<Vec<(&'static str, Samples)>> {
     let mut rows = Vec::new();
     for name in NAMES {
@@ -119,7 +119,7 @@ fn measure(load: &Load, rounds: usize) -> io::Result<Vec<(&'static str, Samples)
         }
     }
     for round in 0..rounds {
-        // Whom a row follows can change it, so each round has an order of its own.
+        // The process before a row can change its figure, so each round has a random order.
         let mut order: Vec<&mut _> = rows.iter_mut().collect();
         Random(round as u64).shuffle(&mut order);
         for (name, process, samples) in order {
@@ -132,7 +132,7 @@ fn measure(load: &Load, rounds: usize) -> io::Result<Vec<(&'static str, Samples)
     Ok(rows.into_iter().map(|(name, _, samples)| (name, samples)).collect())
 }
 
-/// One round: the nanoseconds of CPU time, and the seconds.
+/// Runs one round. Returns the nanoseconds of CPU time, and the seconds.
 fn echo(process: &mut Process, load: &Load) -> io::Result<(f64, f64)> {
     let mut generator = Generator::new(process, load)?;
     generator.run((load.messages / 10).next_multiple_of(load.connections))?;
@@ -144,7 +144,7 @@ fn echo(process: &mut Process, load: &Load) -> io::Result<(f64, f64)> {
     Ok((cpu.as_nanos() as f64, seconds))
 }
 
-/// Ours to each crate, a line for each load.
+/// Compares ours with each crate, a line for each load.
 fn print_table(all: &[(Load, Vec<Row>)]) {
     println!("\nCPU time of {OURS}, in times of that of the others");
     print!("{:44}{:>10}{:>9}{MIO:>13}", "", "ns", "spread");
@@ -153,7 +153,8 @@ fn print_table(all: &[(Load, Vec<Row>)]) {
     }
     println!("{:>7}  bar", "best");
     for (load, rows) in all {
-        // The row of least CPU time among those of a name that may have a variant behind it.
+        // The row with the least CPU time among those of a crate, whose names may end with a
+        // variant.
         let row = |name: &str| {
             let named = |row: &&Row| row.0.split(',').next() == Some(name);
             let rows = rows.iter().filter(named).map(|(_, cpu)| *cpu);

@@ -1,7 +1,7 @@
-//! Echoes by the peers and by ours, as servers and as clients, on one thread of tokio each.
+//! Echoes by the peers and by this project, as servers and as clients, on one thread of tokio each.
 //!
-//! They are set as their own echo servers are: tasks are not made to yield, and frames and messages
-//! of any size are taken.
+//! The peers are configured like their own echo servers: tasks do not yield, and frames and
+//! messages may have any size.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -23,22 +23,22 @@ use websocket_proto_tokio::{Incoming, Options};
 
 use crate::load::Role;
 
-/// What is read at once where that can be set.
+/// The size of a read, for peers that let it be chosen.
 const BUFFER: usize = 64 << 10;
 
-/// What clients ask for.
+/// The URI that clients request.
 const URI: &str = "ws://localhost/";
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// What is compared with the peers.
+/// The crate that is compared with the peers.
 pub const OURS: &str = "websocket-proto-tokio";
-/// `examples/echo_server.rs`, which is no client.
+/// `examples/echo_server.rs`, which has no client.
 pub const MIO: &str = "echo_server";
 
-/// The names of ours and of the peers. tokio-tungstenite reads 128 KiB at once, if nothing is set,
-/// and can be set. Two crates read 8 KiB, offer no other size, and write each message by itself:
-/// both also stand behind a buffer, which takes fewer calls and a copy more.
+/// The names of ours and of the peers. tokio-tungstenite reads 128 KiB at a time by default, and
+/// can be configured. Two crates read 8 KiB, offer no other size, and write each message by itself.
+/// Both are also run on a buffered stream, which takes fewer calls and another copy.
 pub const NAMES: [&str; 8] = [
     OURS,
     MIO,
@@ -50,7 +50,7 @@ pub const NAMES: [&str; 8] = [
     "tokio-websockets, buffered",
 ];
 
-/// Serves echoes on a free port, which it prints.
+/// Serves echoes on a free port, and prints the port.
 pub fn serve(name: &str) -> io::Result<()> {
     run(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -62,7 +62,7 @@ pub fn serve(name: &str) -> io::Result<()> {
     })
 }
 
-/// Makes a connection to `address` for each byte that is received on the first.
+/// Connects to `address` once for each byte that is received on the first connection.
 pub fn connect(name: &str, address: &str) -> io::Result<()> {
     run(async {
         let mut control = TcpStream::connect(address).await?;
@@ -103,7 +103,7 @@ fn spawn(name: &str, stream: TcpStream, role: Role) -> io::Result<()> {
 
 fn task(echo: impl Future<Output = Outcome> + 'static) {
     spawn_local(unconstrained(async {
-        // The generator leaves without a closing handshake.
+        // The generator ends without a closing handshake.
         let _ = echo.await;
     }));
 }
@@ -169,7 +169,7 @@ where
     Ok(())
 }
 
-/// The next message. Where it has to be waited for, what was fed goes out first.
+/// Returns the next message. Before waiting for one, flushes the messages that were fed.
 async fn next<S, M, E>(socket: &mut S) -> Option<Result<M, E>>
 where
     S: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
@@ -211,7 +211,7 @@ where
     }
 }
 
-/// The handshake before fastwebsockets, whose own needs hyper, and reads through it from then on.
+/// Accepts the handshake for fastwebsockets, whose own needs hyper and reads through it afterwards.
 async fn accept(stream: &mut TcpStream) -> Outcome {
     let (mut head, mut answer) = (Vec::new(), Vec::new());
     let mut handshake = ServerHandshake::new();
@@ -228,7 +228,7 @@ async fn accept(stream: &mut TcpStream) -> Outcome {
     }
 }
 
-/// The same for a client.
+/// Does the same for a client.
 async fn open(stream: &mut TcpStream) -> Outcome {
     let (target, offer) = (Target::parse(URI)?, Offer::new());
     let mut request = Vec::new();
@@ -236,7 +236,7 @@ async fn open(stream: &mut TcpStream) -> Outcome {
     stream.write_all(&request).await?;
     let mut head = Vec::new();
     loop {
-        // No more than the head, which frames may follow at once.
+        // Only the head is read, because frames may follow immediately.
         head.push(stream.read_u8().await?);
         if !head.ends_with(b"\r\n\r\n") {
             continue;
@@ -248,8 +248,8 @@ async fn open(stream: &mut TcpStream) -> Outcome {
     }
 }
 
-/// A stream that reads much at once, and gathers what is written until reading would have to wait:
-/// being told to flush before is no reason to write.
+/// A stream that reads much at a time, and gathers writes until reading would have to wait. A flush
+/// before that does not write.
 struct Gathering(BufStream<TcpStream>);
 
 impl Gathering {

@@ -1,4 +1,4 @@
-//! A server or a client as a process of its own, on a core of its own.
+//! A server or a client in a process of its own, on a core of its own.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use crate::load::Role;
 use crate::peers::MIO;
 
-/// The core of the servers and clients, and that of the generator.
+/// The core of the servers and clients, and the core of the generator.
 const PROCESS_CORE: usize = 0;
 const GENERATOR_CORE: usize = 1;
 
@@ -21,11 +21,11 @@ pub struct Process {
     peer: Peer,
 }
 
-/// How connections are made.
+/// The way in which connections are made.
 enum Peer {
-    /// To a server, at this address.
+    /// To a server at this address.
     Server(SocketAddr),
-    /// By a client, which makes one for each byte that it is sent.
+    /// By a client, which makes a connection for each byte that it receives.
     Client(TcpListener, TcpStream),
 }
 
@@ -35,7 +35,7 @@ impl Process {
         let (child, peer) = match role {
             Role::Server => {
                 let mut command = match name {
-                    // It is built beside this program.
+                    // The server is built next to this program.
                     MIO => Command::new(this.with_file_name("echo_server")),
                     _ => Command::new(&this),
                 };
@@ -64,7 +64,7 @@ impl Process {
         Ok(Process { child, peer })
     }
 
-    /// A connection to the server.
+    /// Connects to the server.
     pub fn connect(&mut self) -> io::Result<TcpStream> {
         match &self.peer {
             Peer::Server(address) => TcpStream::connect(address),
@@ -72,7 +72,7 @@ impl Process {
         }
     }
 
-    /// A connection of the client.
+    /// Accepts a connection of the client.
     pub fn accept(&mut self) -> io::Result<TcpStream> {
         match &mut self.peer {
             Peer::Client(listener, control) => {
@@ -83,10 +83,11 @@ impl Process {
         }
     }
 
-    /// The time that its threads have run, in user code and in the kernel, once it sleeps.
+    /// Returns the time that the threads have run, in user code and in the kernel, once the process
+    /// sleeps.
     ///
-    /// The kernel accounts for it in nanoseconds. Packets on the loopback are handled where they
-    /// are sent, so each side pays for its own.
+    /// The kernel counts this time in nanoseconds. Packets on the loopback are handled by their
+    /// sender, so each side pays for its own.
     pub fn cpu_time(&self) -> io::Result<Duration> {
         thread::sleep(Duration::from_millis(5));
         let mut nanoseconds = 0;
@@ -106,7 +107,7 @@ impl Drop for Process {
     }
 }
 
-/// A process inherits the core of the one that starts it.
+/// Starts a process. It inherits the core of the one that starts it.
 fn spawn(command: &mut Command) -> io::Result<Child> {
     pin(PROCESS_CORE)?;
     let started = command.spawn();
@@ -120,7 +121,7 @@ fn pin(core: usize) -> io::Result<()> {
     Ok(sched_setaffinity(None, &cores)?)
 }
 
-/// Lets this process and those that it starts open as many files as they are allowed to.
+/// Raises the limit on open files to its maximum, for this process and those that it starts.
 pub fn allow_many_files() -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)

@@ -1,9 +1,9 @@
-//! Medians, and how far the rounds are from them.
+//! Medians of the rounds, and their spread.
 
 #[derive(Clone, Copy)]
 pub struct Summary {
     pub median: f64,
-    /// From the lower to the upper quartile, as a part of the median.
+    /// The lower to the upper quartile, as a fraction of the median.
     pub spread: f64,
 }
 

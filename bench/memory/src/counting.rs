@@ -22,7 +22,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The bytes that were asked for and not given back.
+/// Returns the number of bytes that are allocated.
 pub fn in_use() -> usize {
     IN_USE.load(Relaxed)
 }

@@ -1,7 +1,7 @@
 //! The memory of idle server connections: `memory [--json]`.
 //!
-//! Counted are the bytes of the value and those that it has asked the allocator for. The transport
-//! has no heap, and one byte in the value.
+//! A connection's bytes are those of the value and those that it has allocated. The transport has
+//! no heap, and one byte in the value.
 
 mod counting;
 mod ours;
@@ -13,10 +13,10 @@ use std::process::ExitCode;
 use counting::in_use;
 use wire::{ECHO, written};
 
-/// How many connections of ours are held at once, and of each peer and of ours on tokio.
+/// The numbers of connections at the same time: of ours, and of each peer and of ours on tokio.
 const OURS: usize = 1_000_000;
 const PEERS: usize = 10_000;
-/// What one connection of ours may take, without any heap.
+/// The limit on one connection of ours, without any heap.
 const BAR: usize = 320;
 
 #[derive(Clone, Copy)]
@@ -31,9 +31,9 @@ impl Cost {
     }
 }
 
-/// What each of `count` connections takes that are held at once.
+/// Measures the memory of each of `count` connections that exist at the same time.
 fn cost<T>(count: usize, mut connection: impl FnMut() -> T) -> Cost {
-    // What is allocated once for all is there before.
+    // Shared memory is allocated before the measurement.
     drop(connection());
     let mut kept = Vec::with_capacity(count);
     let before = in_use();
@@ -41,7 +41,7 @@ fn cost<T>(count: usize, mut connection: impl FnMut() -> T) -> Cost {
     Cost { value: size_of::<T>(), heap: (in_use() - before) as f64 / count as f64 }
 }
 
-/// The same, of connections that each write an echo.
+/// Measures the same for connections that each write an echo.
 fn peer<T>(connection: impl FnMut() -> T) -> Cost {
     let before = written();
     let cost = cost(PEERS, connection);

@@ -1,4 +1,4 @@
-//! Connections of websocket-proto, whose buffers are those of the caller: one for all of them.
+//! Connections of websocket-proto. They share the buffers of the caller.
 
 use websocket_proto::{
     Agreed, Config, Connection, Data, Deflate, Deflater, Inflater, Message, Messages, Server,
@@ -16,7 +16,7 @@ pub fn new() -> Connection<Server> {
     Connection::new(Server, &Config::new(), Agreed::new())
 }
 
-/// A connection that has echoed a message, and what gathers the fragments of the next.
+/// Returns a connection that has echoed a message, and the `Messages` for its fragments.
 pub fn echoed() -> (Connection<Server>, Messages<'static>) {
     let (mut connection, mut messages) = (new(), Messages::new());
     let mut memory = [0; 16];
@@ -31,7 +31,7 @@ pub fn echoed() -> (Connection<Server>, Messages<'static>) {
     (connection, messages)
 }
 
-/// The same with compression, where every message stands for itself: the codecs are shared too.
+/// Does the same with compression without context takeover, so the codecs are shared too.
 pub fn compressed() -> impl FnMut() -> (Connection<Server>, Messages<'static>) {
     let mut inflater = Inflater::shared(ZlibDecompress::new());
     let mut deflater = Deflater::shared(ZlibCompress::new(6)).threshold(0);
@@ -61,8 +61,8 @@ pub fn compressed() -> impl FnMut() -> (Connection<Server>, Messages<'static>) {
     }
 }
 
-/// A connection of `websocket-proto-tokio` that has echoed a message and waits for the next, with
-/// its read buffer, if it has one, and its timer. The options are those of all connections.
+/// Returns a connection of `websocket-proto-tokio` that has echoed a message and waits for the
+/// next, with its timer, and its read buffer if it has one. All connections share the options.
 pub fn tokio() -> impl FnMut() -> WebSocket<Wire, Server> {
     let options = Options::new();
     move || {

@@ -1,5 +1,5 @@
-//! Connections of the peers, each of which has echoed a message and waits for the next. All are set
-//! as they come.
+//! Connections of the peers, each of which has echoed a message and waits for the next. All have
+//! their default settings.
 
 use fastwebsockets::{FragmentCollector, OpCode};
 use futures::{SinkExt, StreamExt};
@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::{self, protocol::WebSocketConfig};
 
 use crate::wire::{Wire, at_once};
 
-/// With a read buffer of that many bytes, or as it comes.
+/// Sets the size of the read buffer, if one is given.
 pub fn tungstenite(read_buffer: Option<usize>) -> tungstenite::WebSocket<Wire> {
     let role = tungstenite::protocol::Role::Server;
     let config = read_buffer.map(|size| WebSocketConfig::default().read_buffer_size(size));
@@ -47,7 +47,7 @@ pub fn tokio_websockets() -> tokio_websockets::WebSocketStream<Wire> {
     socket
 }
 
-/// Its caller owns the memory of a message, which is not counted.
+/// The caller owns the memory of a message, which is not counted.
 pub fn soketto() -> (soketto::Sender<Wire>, soketto::Receiver<Wire>) {
     let builder = soketto::connection::Builder::new(Wire::default(), soketto::Mode::Server);
     let (mut sender, mut receiver) = builder.finish();

@@ -1,4 +1,4 @@
-//! A transport without memory of its own: one message is to be read, then nothing more for now.
+//! A transport without memory of its own: it gives one message, and then no more data.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,14 +9,14 @@ use tokio::io::ReadBuf;
 
 /// The masked text "Hello" (RFC 6455 §5.7).
 pub const HELLO: [u8; 11] = [0x81, 0x85, 0x37, 0xFA, 0x21, 0x3D, 0x7F, 0x9F, 0x4D, 0x51, 0x58];
-/// The frame that it is echoed in.
+/// The frame that answers it.
 pub const ECHO: &[u8] = b"\x81\x05Hello";
 
 thread_local! {
     static WRITTEN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// How many bytes were written to all wires.
+/// Returns how many bytes were written to all wires.
 pub fn written() -> usize {
     WRITTEN.get()
 }
@@ -49,7 +49,7 @@ impl Write for Wire {
     }
 }
 
-/// Ready, or nothing yet: nobody is woken, for nothing more will come.
+/// Returns the result, or `Pending` without waking, because no more data comes.
 fn poll<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
     match result {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
@@ -110,7 +110,7 @@ impl futures::AsyncWrite for Wire {
     }
 }
 
-/// What `future` gives, if it does not wait.
+/// Returns the result of `future`, if it does not wait.
 pub fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
