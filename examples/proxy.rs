@@ -2,19 +2,19 @@
 //!
 //! `proxy [ADDR] BACKEND_URL`, such as `proxy 127.0.0.1:9004 ws://127.0.0.1:9001/`
 //!
-//! Messages of any size go through in constant memory: each piece that a read brings is a fragment
-//! on the other side. Pings, Pongs and the Close with its code and reason go through as well. A side
-//! is read only while little waits to be written to the other, so that a slow reader slows down who
-//! sends to it, and nobody else.
+//! Messages of any size are relayed in constant memory: each piece of a read becomes a fragment on
+//! the other side. Pings, Pongs and the Close with its code and reason are relayed as well. A side
+//! is read only while little output waits for the other, so that a slow reader slows down only its
+//! peer.
 //!
-//! A thread serves one pair of connections: both handshakes block, then one loop waits for both
-//! sockets. It sends no pings of its own: whether the other end lives is for the two ends to ask. Nor
-//! does it limit how long a message takes. It gives up a side that does not take what waits for it.
+//! A thread serves one pair of connections. Both handshakes block. Then one loop waits for both
+//! sockets. The proxy sends no Pings of its own, because the two ends check each other, and does
+//! not limit the time of a message. It gives up a side that does not take its output.
 //!
-//! What is not relayed: once a side has sent its Close, or has ended its stream without one, messages
-//! that are still on their way to it are dropped. The other side is sent the Close, or one that says
-//! that the connection was lost, and its answer ends the pair. So a client that only ends its writing
-//! side, which WebSocket has no use for, gets no more answers.
+//! Once a side has sent its Close, or has ended its stream without one, messages that are still on
+//! their way to it are dropped. The other side is sent the Close, or one that says that the
+//! connection was lost, and its answer ends the pair. So a client that only ends its writing side,
+//! which WebSocket does not allow for, gets no more answers.
 
 #[path = "common/blocking.rs"]
 mod blocking;
@@ -35,9 +35,10 @@ use websocket_proto::{
 
 /// With more bytes than this waiting to be written to one side, the other is not read from.
 const MAX_WAITING: usize = 64 << 10;
-/// What the backend gets of a request, besides the host, the origin and the subprotocols.
+/// The headers that are passed on to the backend, besides the host, the origin and the
+/// subprotocols.
 const HEADERS: [&str; 4] = ["Authorization", "Cookie", "User-Agent", "Accept-Language"];
-/// Limits are for endpoints, and every Ping is for the other end to answer.
+/// Limits and answers to Pings are left to the two ends.
 const CONFIG: Config = Config::new().max_message(u64::MAX).auto_pong(false);
 
 fn main() -> io::Result<()> {
@@ -53,7 +54,7 @@ fn main() -> io::Result<()> {
     for stream in listener.incoming() {
         let serve = |stream| thread::Builder::new().spawn(move || serve(stream, backend));
         if let Err(error) = stream.and_then(serve) {
-            // Too many files or threads: some have to end first.
+            // Too many files or threads are in use, so some have to end first.
             eprintln!("{error}");
             thread::sleep(Duration::from_millis(100));
         }
@@ -106,20 +107,21 @@ struct Dialled {
     back: Side<Client<SystemMask>>,
     /// The subprotocol that the backend chose.
     subprotocol: Option<String>,
-    /// The bytes that came behind its response.
+    /// The bytes that came after the backend's response.
     leftover: Vec<u8>,
 }
 
-/// Asks the backend for what the client asks for; otherwise, the HTTP status that tells why not.
+/// Repeats the client's request to the backend. The error is the HTTP status that describes the
+/// failure.
 fn dial(
     request: &Request<'_>,
     front: &TcpStream,
     backend: Target<'_>,
     end: Instant,
 ) -> Result<Dialled, u16> {
-    // A server may be asked for a path with a backslash, but no URI has one.
+    // A request may have a path with a backslash, but a URI may not.
     let resource = request.resource().to_string().replace('\\', "%5C");
-    // The host stays the client's: a backend compares it with the origin.
+    // The client's host is passed on, because backends compare it with the origin.
     let path = backend.resource().path().trim_end_matches('/');
     let url = format!("ws://{}{path}{resource}", request.host());
     let target = Target::parse(&url).map_err(|_| 400_u16)?;
@@ -171,7 +173,7 @@ fn dial(
     }
 }
 
-/// What a gateway tells of its trouble with the backend.
+/// Returns a gateway's status for an error of the backend.
 fn status(error: io::Error) -> u16 {
     if is_timeout(&error) { 504 } else { 502 }
 }
@@ -192,7 +194,7 @@ struct Side<R> {
     connection: Connection<R>,
     out: Vec<u8>,
     deadlines: Deadlines,
-    /// What the other side is told when this one fails, or ends without a Close.
+    /// The code that the other side is sent if this one fails, or ends without a Close.
     lost: CloseCode,
 }
 
@@ -228,17 +230,19 @@ fn relay(mut front: Side<Server>, mut back: Side<Client<SystemMask>>) -> io::Res
     }
 }
 
-/// Reads once from one side; whether there may be more to do before a socket is ready again.
+/// Reads once from one side. Returns whether there may be more to do before a socket is ready
+/// again.
 fn receive<A: Role, B: Role>(from: &mut Side<A>, to: &mut Side<B>, buffer: &mut [u8]) -> bool {
     let Some(stream) = &mut from.stream else {
         return to.close(Some(&CloseFrame::truncated(from.lost, "the connection was lost")));
     };
-    // Backpressure. A side that is closing takes nothing more, and its other side has to be heard.
+    // Backpressure. A side that is closing takes nothing more, but its other side still has to be
+    // read.
     if to.connection.state() == State::Open && to.out.len() > MAX_WAITING {
         return false;
     }
     match stream.read(buffer) {
-        // The answer to its Close is still to be written. Then the end is read again.
+        // The answer to its Close was not written yet. Then the end is read again.
         Ok(0) if from.connection.state() == State::Closing && !from.out.is_empty() => return false,
         Ok(0) => from.connection.receive_eof(),
         Ok(length) => pass_on(from, to, &mut buffer[..length]),
@@ -249,7 +253,7 @@ fn receive<A: Role, B: Role>(from: &mut Side<A>, to: &mut Side<B>, buffer: &mut 
     true
 }
 
-/// Passes on what one side has sent.
+/// Relays the messages that one side has sent.
 fn pass_on<A: Role, B: Role>(from: &mut Side<A>, to: &mut Side<B>, mut input: &mut [u8]) {
     while let Some(event) = from.connection.receive(&mut input) {
         let passed = match &event {
@@ -260,8 +264,8 @@ fn pass_on<A: Role, B: Role>(from: &mut Side<A>, to: &mut Side<B>, mut input: &m
                 to.connection.send_fragment(Data::Binary(piece), piece.is_last(), &mut to.out)
             }
             Event::Ping(payload) => match to.connection.ping(payload, &mut to.out) {
-                // Nobody is there any more to answer, and until a Close has come from this side,
-                // it may ask. A side that asks and does not read gets no more answers.
+                // The other end can no longer answer, but until its Close this side may send Pings.
+                // A side that sends Pings and does not read gets no more answers.
                 Err(SendError::Closing) if from.out.len() <= MAX_WAITING => {
                     from.connection.pong(payload, &mut from.out)
                 }
@@ -280,7 +284,7 @@ fn pass_on<A: Role, B: Role>(from: &mut Side<A>, to: &mut Side<B>, mut input: &m
             }
             _ => Ok(()),
         };
-        // What comes for a side that is closing is dropped.
+        // Messages to a side that is closing are dropped.
         if passed.is_err_and(|error| error != SendError::Closing) {
             to.connection.abort();
         }
@@ -299,12 +303,12 @@ impl<R: Role> Side<R> {
         Ok(Side { stream, connection, out: Vec::new(), deadlines, lost })
     }
 
-    /// Sends a Close, unless there was one; whether there was none.
+    /// Sends a Close, unless one was sent before. Returns whether it did.
     fn close(&mut self, close: Option<&CloseFrame>) -> bool {
         match self.connection.close(close, &mut self.out) {
             Ok(()) => return true,
             Err(SendError::Closing) => return false,
-            // 1010 is a client's code, which a backend may have sent nevertheless.
+            // Only a client may send 1010, but a backend may have sent it nevertheless.
             Err(SendError::InvalidCloseCode) => {
                 let reason = close.map_or("", CloseFrame::reason);
                 return self.close(Some(&CloseFrame::truncated(CloseCode::BAD_GATEWAY, reason)));
@@ -314,7 +318,7 @@ impl<R: Role> Side<R> {
         true
     }
 
-    /// Writes as much as the socket takes, keeps the deadlines, and goes on with closing.
+    /// Writes as much as the socket takes, enforces the deadlines, and continues closing.
     fn turn(&mut self, now: Duration) {
         let Some(stream) = &mut self.stream else { return };
         let before = self.out.len();
@@ -325,8 +329,8 @@ impl<R: Role> Side<R> {
         self.deadlines.enforce(now, &mut self.connection, &mut self.out);
         match self.connection.next_step() {
             NextStep::ShutdownWrite if self.out.is_empty() => {
-                // A socket that refuses to be shut down is down already. Once is enough: each time is
-                // an event that wakes the loop.
+                // If this fails, the stream has ended already. It is done only once, because each
+                // `shutdown` causes an event that wakes the loop.
                 let _ = stream.shutdown(Shutdown::Write);
                 self.connection.write_ended();
             }

@@ -32,7 +32,8 @@ async def serve(reader, writer):
     down = asyncio.create_task(copy(board.stdout, writer))
     await asyncio.wait([up, down], return_when=asyncio.FIRST_COMPLETED)
     if not down.done():
-        # The client is gone, of which the line tells nothing. The board may have more to write.
+        # The client has ended its stream, which the serial line cannot report. The board may still
+        # be writing.
         await asyncio.wait([down], timeout=1)
     if board.returncode is None:
         try:
@@ -51,6 +52,6 @@ async def main():
     await server.serve_forever()
 
 
-# Where it is inherited as ignored, the end of a board could not be waited for.
+# If SIGCHLD is ignored by inheritance, asyncio cannot wait for the end of a board.
 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 asyncio.run(main())

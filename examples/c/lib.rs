@@ -1,8 +1,8 @@
-//! An interface for C to [`Endpoint`], as a static and a shared library. The contract of each function
-//! is in `websocket_proto.h`, which goes with this file. All that this file adds is pointers.
+//! An interface for C to [`Endpoint`], as a static and a shared library. The contract of each
+//! function is in `websocket_proto.h`. This file only converts pointers.
 //!
-//! What every function relies on: a `ws` comes from [`wsp_server`], was not freed, and is used by no
-//! other thread meanwhile. Bytes of length 0 may be a null pointer.
+//! Every function requires that its `ws` comes from [`wsp_server`], was not freed, and is not used
+//! by another thread at the same time. Bytes of length 0 may be a null pointer.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -35,11 +35,11 @@ impl Bytes {
 
     /// # Safety
     ///
-    /// `at` has `length` bytes, which nothing changes during `'a`.
+    /// `at` points to `length` bytes, which do not change during `'a`.
     const unsafe fn get<'a>(self) -> &'a [u8] {
         match self.length {
             0 => &[],
-            // SAFETY: the caller's.
+            // SAFETY: the caller guarantees this.
             length => unsafe { slice::from_raw_parts(self.at, length) },
         }
     }
@@ -56,8 +56,8 @@ pub extern "C" fn wsp_free(_: Option<Box<Wsp>>) {}
 
 /// # Safety
 ///
-/// `input` and `message` are valid, and `input` has its bytes. They are not changed while `message` is
-/// used.
+/// `input` and `message` are valid, and `input` points to its bytes. These do not change while
+/// `message` is used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsp_receive(
     ws: &mut Wsp,
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn wsp_receive(
 ) -> c_int {
     let mut rest: &mut [u8] = match input.length {
         0 => &mut [],
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees this.
         length => unsafe { slice::from_raw_parts_mut(input.at, length) },
     };
     let mut kind = 0;
@@ -97,10 +97,10 @@ pub extern "C" fn wsp_answer(ws: &mut Wsp, status: u16) -> bool {
 
 /// # Safety
 ///
-/// `payload` has its bytes.
+/// `payload` points to its bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsp_send(ws: &mut Wsp, kind: c_int, payload: Bytes) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees this.
     let payload = unsafe { payload.get() };
     code(match kind {
         2 => str::from_utf8(payload).map_or(Err(SendError::InvalidUtf8), |text| ws.text(text)),
@@ -111,10 +111,10 @@ pub unsafe extern "C" fn wsp_send(ws: &mut Wsp, kind: c_int, payload: Bytes) -> 
 
 /// # Safety
 ///
-/// `reason` has its bytes.
+/// `reason` points to its bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsp_close(ws: &mut Wsp, status: u16, reason: Bytes) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees this.
     let reason = str::from_utf8(unsafe { reason.get() });
     match (CloseCode::new(status), reason) {
         (Some(status), Ok(reason)) => code(ws.close(status, reason)),
@@ -161,7 +161,7 @@ pub extern "C" fn wsp_tick(ws: &mut Wsp, now: u64) {
     ws.tick(Duration::from_millis(now));
 }
 
-/// Rounds up, so that the time has come.
+/// Rounds up, so that the deadline has passed at the returned time.
 #[unsafe(no_mangle)]
 pub extern "C" fn wsp_deadline(ws: &Wsp) -> u64 {
     let milliseconds = |at: Duration| u64::try_from(at.as_nanos().div_ceil(1_000_000)).ok();
@@ -180,13 +180,13 @@ pub extern "C" fn wsp_next_step(ws: &mut Wsp) -> c_int {
 
 /// # Safety
 ///
-/// `line` has `size` bytes that may be written.
+/// `line` points to `size` bytes that may be written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsp_ending(ws: &Wsp, line: *mut u8, size: usize) -> usize {
     let ending = ws.ending().map(|ending| ending.to_string()).unwrap_or_default();
     if let Some(most) = size.checked_sub(1) {
         let length = ending.len().min(most);
-        // SAFETY: the caller's; `length` is less than `size`.
+        // SAFETY: the caller guarantees this, and `length` is less than `size`.
         unsafe {
             line.copy_from_nonoverlapping(ending.as_ptr(), length);
             line.add(length).write(0);

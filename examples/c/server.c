@@ -45,7 +45,7 @@ static void receive(wsp *ws, wsp_input input) {
     } else if (kind == WSP_TEXT && message.length == 7 && memcmp(message.at, "goodbye", 7) == 0) {
       wsp_close(ws, 1000, message);
     } else {
-      /* Once the connection closes, a message cannot be answered: not an error here. */
+      /* While the connection closes, a message cannot be answered. That is not an error here. */
       wsp_send(ws, kind, message);
     }
   }
@@ -124,7 +124,7 @@ static void add(int socket) {
   count++;
 }
 
-/* Until the next deadline of all connections; NULL if there is none. */
+/* Returns the time until the next deadline of all connections; NULL if there is none. */
 static struct timespec *time_left(struct timespec *time) {
   uint64_t first = WSP_NEVER, begin = now();
   for (size_t i = 1; i < count; i++) {
@@ -149,7 +149,7 @@ int main(int argc, char **argv) {
     return 1;
   }
 
-  /* The signal comes only while ppoll waits. */
+  /* The signal is blocked except while ppoll waits. */
   struct sigaction action = {.sa_handler = stop};
   sigset_t none, term;
   sigemptyset(&none);
@@ -164,7 +164,7 @@ int main(int argc, char **argv) {
     struct timespec time;
     if (ppoll(polled, count, time_left(&time), &none) < 0) continue;
     uint64_t begin = now();
-    /* From the last to the first, because the last one takes the place of one that is forgotten. */
+    /* From the last to the first, because the last connection takes the place of a removed one. */
     for (size_t i = count - 1; i > 0; i--) {
       bool due = wsp_deadline(connections[i]) <= begin;
       if ((polled[i].revents != 0 || due) && !turn(&polled[i], connections[i])) forget(i);

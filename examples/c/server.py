@@ -44,9 +44,9 @@ for name, result, *arguments in [
     function = getattr(library, name)
     function.restype, function.argtypes = result, arguments
 
-# How much is written at a time, so that progress is seen.
+# The most bytes to write at a time, so that progress is reported often.
 MOST = 32 << 10
-# Nothing stays in it, so that it serves all connections.
+# The buffer is empty between reads, so that all connections share it.
 buffer = (ctypes.c_uint8 * (64 << 10))()
 
 
@@ -55,10 +55,10 @@ class Echo(asyncio.BufferedProtocol):
         self.transport = transport
         self.loop = asyncio.get_running_loop()
         self.timer = None
-        # The transport is to pause whenever the kernel has not taken everything.
+        # The transport pauses whenever the kernel has not taken all bytes.
         transport.set_write_buffer_limits(0)
         self.paused = False
-        # How many bytes of the output are in the transport.
+        # How many bytes of the output were passed to the transport.
         self.writing = 0
         self.ws = library.wsp_server()
         self.turn()
@@ -106,7 +106,8 @@ class Echo(asyncio.BufferedProtocol):
             elif kind == TEXT and ctypes.string_at(message.at, message.length) == b"goodbye":
                 library.wsp_close(self.ws, 1000, message)
             else:
-                # Once the connection closes, a message cannot be answered: not an error here.
+                # While the connection closes, a message cannot be answered. That is not an error
+                # here.
                 library.wsp_send(self.ws, kind, message)
 
     def turn(self, length=0):

@@ -1,10 +1,10 @@
-//! Servers' ends of WebSockets as a module for WebAssembly, which imports nothing. `server.cjs` joins
-//! them to the sockets of Node.js.
+//! The server's side of WebSockets as a module for WebAssembly, which imports nothing. `server.cjs`
+//! connects it to the sockets of Node.js.
 //!
 //! A connection is a number. Bytes are exchanged in the linear memory of the module: a span is the
 //! address of some bytes, times 2^32, plus their number. It is valid until the next call.
 //!
-//! There is no `unsafe` code. That attribute of each function says only that no other has its name.
+//! There is no `unsafe` code. The attribute of each function only declares that its name is unique.
 
 use std::cell::RefCell;
 use std::{str, time::Duration};
@@ -14,9 +14,9 @@ use websocket_proto::{CloseCode, NextStep, Server};
 
 struct Module {
     options: Options,
-    /// By number. A number that is free has none.
+    /// The connections, by number. `None` is a number that is free.
     connections: Vec<Option<Endpoint<Server>>>,
-    /// What was received last, or is sent next.
+    /// The message that was received last, or is sent next.
     message: Vec<u8>,
 }
 
@@ -28,7 +28,7 @@ thread_local! {
     });
 }
 
-/// Calls `act` with a connection and the message. Without the connection nothing happens.
+/// Calls `act` with a connection and the message. Does nothing if the connection does not exist.
 fn with<T: Default>(
     number: usize,
     act: impl FnOnce(&mut Endpoint<Server>, &mut Vec<u8>) -> T,
@@ -39,7 +39,7 @@ fn with<T: Default>(
     })
 }
 
-/// Bytes that JavaScript reads or fills.
+/// Returns the span of bytes that JavaScript reads or fills.
 fn span(bytes: &mut [u8]) -> u64 {
     (bytes.as_mut_ptr().expose_provenance() as u64) << 32 | bytes.len() as u64
 }
@@ -67,7 +67,7 @@ pub extern "C" fn ws_free(number: usize) {
     });
 }
 
-/// Returns the span to put bytes into that were read. Report them by `ws_filled`, and call `ws_receive`.
+/// Returns the span to read into. Report the bytes by `ws_filled`, and call `ws_receive`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_read_buffer(number: usize) -> u64 {
     with(number, |ws, _| span(ws.read_buffer()))
@@ -79,8 +79,8 @@ pub extern "C" fn ws_filled(number: usize, length: usize) {
     with(number, |ws, _| ws.filled(length));
 }
 
-/// Returns what was received: 1 for a request, whose path is the message, 2 for text, 3 for a
-/// binary message, and 0 if all bytes were taken.
+/// Returns the kind of the next message: 1 for a request, whose path is the message, 2 for text, 3
+/// for a binary message. 0 means that all bytes were taken.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_receive(number: usize) -> u32 {
     with(number, |ws, message| {
@@ -119,13 +119,14 @@ pub extern "C" fn ws_answer(number: usize, status: u16) -> bool {
     })
 }
 
-/// Returns the span of the message: the one that was received, or the reason of the end.
+/// Returns the span of the message: the one that was received, or the line of `ws_ending`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_message() -> u64 {
     MODULE.with_borrow_mut(|module| span(&mut module.message))
 }
 
-/// Gives the message a length, and returns its span, to be filled before `ws_send` or `ws_close`.
+/// Sets the length of the message, and returns its span, to be filled before `ws_send` or
+/// `ws_close`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_compose(length: usize) -> u64 {
     MODULE.with_borrow_mut(|module| {
@@ -134,7 +135,7 @@ pub extern "C" fn ws_compose(length: usize) -> u64 {
     })
 }
 
-/// Sends the message, as text (2) or as a binary one (3), and returns whether that was possible.
+/// Sends the message, as text (2) or as a binary one (3). Returns whether that was possible.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_send(number: usize, kind: u32) -> bool {
     with(number, |ws, message| match (kind, str::from_utf8(message)) {
@@ -144,7 +145,7 @@ pub extern "C" fn ws_send(number: usize, kind: u32) -> bool {
     })
 }
 
-/// Begins to close, with the message as the reason, and returns whether that was possible.
+/// Begins to close, with the message as the reason. Returns whether that was possible.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_close(number: usize, code: u16) -> bool {
     with(number, |ws, message| match (CloseCode::new(code), str::from_utf8(message)) {
@@ -153,7 +154,7 @@ pub extern "C" fn ws_close(number: usize, code: u16) -> bool {
     })
 }
 
-/// Returns the span of what is to be written.
+/// Returns the span of the bytes to write.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_output(number: usize) -> u64 {
     with(number, |ws, _| {
@@ -168,7 +169,7 @@ pub extern "C" fn ws_written(number: usize, count: usize) {
     with(number, |ws, _| ws.written(count));
 }
 
-/// Returns whether to read.
+/// Returns whether the driver should read.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_wants_read(number: usize) -> bool {
     with(number, |ws, _| ws.wants_read())
@@ -186,7 +187,7 @@ pub extern "C" fn ws_abort(number: usize) {
     with(number, |ws, _| ws.abort());
 }
 
-/// Tells the time, in milliseconds of a clock that never goes back.
+/// Sets the current time, in milliseconds of a clock that never goes back.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_tick(number: usize, now: f64) {
     with(number, |ws, _| {
@@ -195,14 +196,14 @@ pub extern "C" fn ws_tick(number: usize, now: f64) {
     });
 }
 
-/// Returns when to tell the time at the latest. Infinity is never.
+/// Returns when to call `ws_tick` at the latest. Infinity means never.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_deadline(number: usize) -> f64 {
     with(number, |ws, _| ws.deadline().map(|at| at.as_secs_f64() * 1000.0)).unwrap_or(f64::INFINITY)
 }
 
-/// Returns what to do with the transport: 0 to go on, 1 to end the writing side, 2 to read to its end,
-/// 3 to drop it.
+/// Returns the next step for the transport: 0 to go on, 1 to end the writing side, 2 to read to its
+/// end, 3 to drop it.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_next_step(number: usize) -> u32 {
     with(number, |ws, _| match ws.next_step() {
@@ -213,7 +214,7 @@ pub extern "C" fn ws_next_step(number: usize) -> u32 {
     })
 }
 
-/// Makes the message a line that says how the connection ended.
+/// Sets the message to a line that describes how the connection ended.
 #[unsafe(no_mangle)]
 pub extern "C" fn ws_ending(number: usize) {
     with(number, |ws, message| {

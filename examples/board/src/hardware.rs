@@ -1,4 +1,4 @@
-//! The two boards: their serial line, the time, and the depth of the stack.
+//! The two boards: the serial line, the clock, and the depth of the stack.
 //!
 //! This is the only unsafe code: it reads and writes the registers of a peripheral, and the memory
 //! that is free below the stack.
@@ -12,7 +12,7 @@ use cortex_m::peripheral::{SYST, syst::SystClkSource};
 use cortex_m_rt::exception;
 use websocket_proto_embedded::embedded_io::{ErrorKind, ErrorType, Read, Write};
 
-/// The tenths of an instruction in a tick of the core's timer, if an instruction takes a nanosecond.
+/// A tick of the core's timer in tenths of an instruction, if an instruction takes a nanosecond.
 pub const TENTHS: u32 = 10_000_000 / HERTZ;
 #[cfg(feature = "microbit")]
 /// Ticks of the timer in a millisecond.
@@ -29,7 +29,7 @@ fn register(address: u32) -> u32 {
 }
 
 fn set(address: u32, value: u32) {
-    // SAFETY: as above, and nothing else uses them.
+    // SAFETY: as above, and no other code uses these words.
     unsafe { write_volatile(address as *mut u32, value) }
 }
 
@@ -97,7 +97,7 @@ impl Read for Uart {
             *to = byte;
             length += 1;
         }
-        // The driver looks at its clock, and asks again.
+        // The driver checks its clock, and reads again.
         if length == 0 { Err(ErrorKind::TimedOut) } else { Ok(length) }
     }
 }
@@ -125,7 +125,7 @@ pub fn start() {
             core.SYST.enable_interrupt();
         }
     }
-    // Calls from here may use a little of the stack.
+    // Calls after this point may use a little of the stack.
     let end = cortex_m::register::msp::read() - 64;
     let mut at = free_memory();
     while at < end {
@@ -136,7 +136,7 @@ pub fn start() {
 
 #[exception]
 fn SysTick() {
-    // Nothing else stores.
+    // No other code stores the time.
     MILLIS.store(MILLIS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
@@ -157,12 +157,12 @@ unsafe extern "C" {
     static _stack_start: u32;
 }
 
-/// The first address that no variable has.
+/// Returns the first address after all variables.
 fn free_memory() -> u32 {
     (&raw const __ebss) as u32
 }
 
-/// How many bytes of the stack were ever used.
+/// Returns the largest number of bytes of the stack that were in use.
 pub fn stack() -> u32 {
     let mut at = free_memory();
     while register(at) == PAINT {

@@ -1,8 +1,8 @@
-//! An echo server on a microcontroller, whose serial line `bridge.py` joins to TCP.
+//! An echo server on a microcontroller, whose serial line `bridge.py` connects to TCP.
 //!
-//! `bash .ci/steps.sh board` builds it for both boards and runs it under QEMU. Each start serves one
-//! connection, because a serial line has no end of stream. It then prints how the connection ended
-//! and how deep the stack was.
+//! `bash .ci/steps.sh board` builds the program for both boards and runs it under QEMU. Each start
+//! serves one connection, because a serial line has no end of stream. Then the program prints how
+//! the connection ended and the largest depth of the stack.
 
 #![no_std]
 #![no_main]
@@ -40,7 +40,7 @@ fn echo<T: Read + Write, C: FnMut() -> u32>(
     while ws.wait()? {
         while let Some((message, sender)) = ws.receive() {
             if let Some(data) = message.data() {
-                // The buffer has room for it, so this fails only once we are closing.
+                // The buffer has room for the echo, so this fails only once the connection closes.
                 let _ = sender.send(data);
             }
         }
@@ -94,7 +94,7 @@ fn main() -> ! {
     }
 }
 
-/// A peer that sends the same text again and again.
+/// A peer that repeats the same text.
 struct Frames {
     frame: [u8; 6 + 125],
     length: usize,

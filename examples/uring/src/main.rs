@@ -2,12 +2,12 @@
 //!
 //! `cargo run --release --manifest-path examples/uring/Cargo.toml [ADDR]`
 //!
-//! All connections receive into one ring of buffers. An endpoint takes everything out of a buffer at
-//! once, so the kernel has it back before the next completion is looked at, and a connection that is
-//! idle has no buffer. Output leaves in buffers that the ring owns until it has sent them. A text
+//! All connections receive into one ring of buffers. An endpoint takes all bytes out of a buffer at
+//! once, so the buffer is back with the kernel before the next completion is handled, and an idle
+//! connection has none. Output is sent in buffers that the ring owns until it has sent them. A text
 //! "goodbye" is answered by a Close.
 //!
-//! It needs Linux 6.1, for receives that complete many times and completions made on demand.
+//! This needs Linux 6.1, for receives that complete many times and completions made on demand.
 
 #![deny(unsafe_code)]
 
@@ -23,7 +23,7 @@ use websocket_proto::endpoint::{Endpoint, Incoming, Options};
 use websocket_proto::handshake::AcceptOptions;
 use websocket_proto::{CloseCode, NextStep, Server};
 
-/// How often deadlines are looked at, and a failed `accept` is tried again.
+/// How often deadlines are checked, and a failed `accept` is tried again.
 const SWEEP: Duration = Duration::from_secs(1);
 
 fn main() -> io::Result<()> {
@@ -72,7 +72,7 @@ fn main() -> io::Result<()> {
             };
             busy.push(token);
         }
-        // One turn for each, whatever the reasons for it.
+        // One turn for each connection, however many completions it has.
         busy.sort_unstable();
         busy.dedup();
         for token in busy.drain(..) {
@@ -93,7 +93,7 @@ fn main() -> io::Result<()> {
 enum Receiving {
     No,
     Yes,
-    /// It was told to stop, and has not yet reported the last completion.
+    /// The receive was cancelled, and has not reported its last completion yet.
     Stopping,
 }
 
@@ -101,9 +101,9 @@ struct Peer {
     stream: TcpStream,
     ws: Endpoint<Server>,
     receiving: Receiving,
-    /// How many bytes of the buffer that is being sent were sent before.
+    /// While a buffer is being sent, how many of its bytes were sent before.
     sending: Option<usize>,
-    /// The transport was shut down, and the ring will be done with it soon.
+    /// Whether the transport was shut down, so that the ring will soon complete its operations.
     ended: bool,
 }
 
@@ -155,7 +155,8 @@ impl Peer {
                     }
                 }
                 Incoming::Text("goodbye") => _ = sender.close(CloseCode::NORMAL, "goodbye"),
-                // Once the connection closes, a message cannot be answered: not an error here.
+                // While the connection closes, a message cannot be answered. That is not an error
+                // here.
                 Incoming::Text(text) => _ = sender.text(text),
                 Incoming::Binary(data) => _ = sender.binary(data),
                 _ => {}
@@ -165,7 +166,7 @@ impl Peer {
 
     fn turn(&mut self, ring: &mut Ring, token: u32, now: Duration) -> io::Result<()> {
         self.ws.tick(now);
-        self.receive(&mut []); // after a send there may be room for what was held back
+        self.receive(&mut []); // after a send there may be room for events that had to wait
         if self.sending.is_none() {
             let output = self.ws.take_output(Vec::new());
             self.send(ring, token, output, 0)?;
@@ -173,7 +174,7 @@ impl Peer {
         match self.ws.next_step() {
             NextStep::ShutdownWrite => _ = self.stream.shutdown(Shutdown::Write),
             NextStep::Drop if !self.ended => {
-                // What the ring still does for this connection ends by that.
+                // This ends all operations of the ring for this connection.
                 let _ = self.stream.shutdown(Shutdown::Both);
                 self.ended = true;
             }
@@ -193,7 +194,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Sends what of `output` is behind its first `start` bytes.
+    /// Sends `output` without its first `start` bytes.
     fn send(
         &mut self,
         ring: &mut Ring,

@@ -1,4 +1,5 @@
-//! What the server needs of io_uring, with safe functions. All `unsafe` code of the example is here.
+//! The parts of io_uring that the server needs, with safe functions. All `unsafe` code of the
+//! example is here.
 //!
 //! Memory that the kernel reads or writes by itself has to stay where it is until the kernel is done
 //! with it. So a [`Ring`] is never freed, and it owns all such memory:
@@ -18,14 +19,15 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-/// How many receive buffers there are for all connections: a power of two.
+/// The number of receive buffers for all connections, which is a power of two.
 pub const BUFFERS: u16 = 32;
-/// The length of each of them.
+/// The length of each receive buffer.
 pub const LENGTH: usize = 16 << 10;
-/// The number by which a receive names the ring of buffers.
+/// The number of the ring of buffers, which receives refer to.
 const GROUP: u16 = 0;
 
-// What a request is for: the low byte of its user data. The token of its connection is above.
+// The operation of a request, in the low byte of its user data. Above it is the token of its
+// connection.
 const ACCEPT: u8 = 0;
 const RECEIVE: u8 = 1;
 const SEND: u8 = 2;
@@ -35,9 +37,10 @@ fn user_data(operation: u8, token: u32) -> u64 {
     u64::from(token) << 8 | u64::from(operation)
 }
 
-/// What the kernel reports. `last` says that the request has ended, so that no more is reported of it.
+/// A completion that the kernel reports. `last` says that the request has ended and reports nothing
+/// more.
 pub enum Completion {
-    /// There is no stream if accepting has failed.
+    /// `stream` is `None` if accepting has failed.
     Accept {
         stream: Option<TcpStream>,
         last: bool,
@@ -47,7 +50,7 @@ pub enum Completion {
         received: Received,
         last: bool,
     },
-    /// How many bytes of the buffer were sent.
+    /// `sent` is how many bytes of the buffer were sent.
     Send {
         token: u32,
         buffer: Vec<u8>,
@@ -56,11 +59,11 @@ pub enum Completion {
 }
 
 pub enum Received {
-    /// Use them with [`Ring::lend`].
+    /// Bytes were received. [`Ring::lend`] gives access to them.
     Bytes(Filled),
     EndOfStream,
     Broken,
-    /// It was cancelled, or no buffer was free.
+    /// The receive was cancelled, or no buffer was free.
     Nothing,
 }
 
@@ -124,8 +127,8 @@ impl Ring {
         self.push(&entry.user_data(user_data(CANCEL, token)))
     }
 
-    /// Sends as much of `buffer` behind its first `start` bytes as the socket takes. The buffer comes
-    /// back with the completion, and each connection has one at a time.
+    /// Sends as much of `buffer` after its first `start` bytes as the socket takes. The buffer is
+    /// returned with the completion. Each connection has one such buffer at a time.
     pub fn send(
         &mut self,
         token: u32,
@@ -191,7 +194,7 @@ impl Ring {
                     let buffer = self.sending.remove(&token).unwrap_or_default();
                     return Some(Completion::Send { token, buffer, sent: result });
                 }
-                // Of `CANCEL` the result does not matter: the receive itself completes too.
+                // The result of `CANCEL` does not matter, because the receive itself completes too.
                 _ => {}
             }
         }
@@ -217,8 +220,8 @@ impl Ring {
     }
 
     fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
-        // SAFETY: what an entry points to is the memory of a buffer in `sending`, where it stays
-        // until the completion. A receive names the ring of buffers, which is never freed.
+        // SAFETY: the entry points to the memory of a buffer in `sending`, where it stays until the
+        // completion. A receive names the ring of buffers, which is never freed.
         while unsafe { self.io.submission().push(entry) }.is_err() {
             self.io.submit()?;
         }
