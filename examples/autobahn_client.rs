@@ -2,7 +2,7 @@
 //! `autobahn_client URL AGENT [--deflate [--takeover]]`, for example
 //! `autobahn_client ws://127.0.0.1:9001 websocket-proto`.
 //!
-//! The cases of compression need `--deflate`, for which the feature `deflate` is needed.
+//! The cases of compression need `--deflate`, which needs the feature `deflate`.
 
 #[path = "common/client.rs"]
 mod client;

@@ -3,12 +3,12 @@
 //! `echo_client URL [--ping TEXT] [--send TEXT]... [--close CODE REASON] [--echo]
 //! [--subprotocol NAME]... [--header "Name: value"]... [--deflate [--takeover]]`
 //!
-//! Sends the Ping and the texts, prints what it receives, and closes once it has received as many
+//! Sends the Ping and the texts, prints what it receives, and closes after it has received as many
 //! messages as it has sent. The code of that Close is 1000 unless `--close` names another. With
 //! `--echo` it returns every message until the server ends the connection. It exits with 0 after a
-//! clean close and with 1 otherwise, the reason on standard error. A server that does not answer is
-//! given up. With `--deflate`, for which the feature `deflate` is needed, it offers to compress
-//! messages.
+//! clean close. Otherwise it exits with 1, and prints the reason on standard error. A server that
+//! does not answer is given up. With `--deflate`, which needs the feature `deflate`, the client
+//! offers to compress messages.
 
 #[path = "common/client.rs"]
 mod client;
@@ -85,7 +85,7 @@ fn run(arguments: &Arguments) -> io::Result<Option<Ending>> {
     let Arguments { url, ping, send, close, echo, deflate, takeover, .. } = arguments;
     let (code, reason) =
         close.as_ref().map_or((CloseCode::NORMAL, ""), |close| (close.code(), close.reason()));
-    // All texts are in memory already, so all of them may wait to be written.
+    // All texts are in memory already, so there is no limit on waiting output.
     let mut options = Options::new().water_marks(usize::MAX, usize::MAX);
     if let Some(compression) = compression::of(*deflate, *takeover).map_err(io::Error::other)? {
         options = options.compression(compression);

@@ -2,8 +2,8 @@
 //!
 //! `echo_server [ADDR] [--max-message BYTES] [--subprotocol NAME]... [--deflate [--takeover]]`
 //!
-//! All connections share one read buffer. A browser gets a page to type into. With `--deflate`, for
-//! which the feature `deflate` is needed, messages are compressed where the client offers it.
+//! All connections share one read buffer. A browser gets a page to type into. With `--deflate`,
+//! which needs the feature `deflate`, messages are compressed if the client offers it.
 
 #[path = "common/compression.rs"]
 mod compression;
@@ -103,7 +103,7 @@ fn arguments() -> Result<(SocketAddr, Vec<String>, Options), String> {
             text => address = text.parse().map_err(|error| format!("{text}: {error}"))?,
         }
     }
-    // With many connections, the memory of a busy one is not worth keeping.
+    // With many connections, each should keep little memory.
     let mut options = Options::new().config(config).keeping(4 << 10);
     if let Some(compression) = compression::of(deflate, takeover)? {
         options = options.compression(compression);
@@ -144,7 +144,7 @@ impl Peer {
                 NextStep::Drop => return Turn::Done,
                 _ => {}
             }
-            // The poller reports only what a read or a write was refused before.
+            // The poller reports a socket only after a read or a write would have blocked.
             if drained || !self.ws.wants_read() {
                 return Turn::Wait;
             }

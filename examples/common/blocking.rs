@@ -1,4 +1,5 @@
-//! What the examples over blocking sockets share: reading within a time, and refusing a request.
+//! Shared parts of the examples over blocking sockets: reading with a time limit, and refusing a
+//! request.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -24,13 +25,13 @@ pub fn read_before(mut stream: &TcpStream, end: Instant, buffer: &mut [u8]) -> i
     }
 }
 
-/// Whether a read or a write took too long. Which of the two kinds it is depends on the system.
+/// Whether a read or a write took too long. The kind of error depends on the system.
 pub fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// Sends the answer to a request that is refused, then reads until the client ends the stream: a
-/// transport that is closed with input unread is reset, which can destroy the answer on its way.
+/// Sends the answer to a request that is refused, then reads until the client ends the stream. A
+/// transport that is closed with unread input is reset, which can destroy the answer on its way.
 pub fn refuse(mut stream: &TcpStream, answer: &[u8]) -> io::Result<()> {
     let end = Instant::now() + CLOSING_LIMIT;
     stream.set_write_timeout(Some(CLOSING_LIMIT))?;

@@ -7,8 +7,8 @@ use websocket_proto::endpoint::{Ending, Endpoint, Incoming, Options, Sender};
 use websocket_proto::handshake::{Offer, Target, nonce};
 use websocket_proto::{Client, NextStep, SystemMask};
 
-/// How long dialling may take, once the name of the host is resolved. The standard library has no
-/// limit for that.
+/// The limit on dialling, after the name of the host is resolved. The standard library has no limit
+/// on resolving.
 const DIAL_LIMIT: Duration = Duration::from_secs(10);
 
 /// Opens a connection to a `ws://` URL, passes each event to `act`, and returns how it ended.
@@ -31,7 +31,7 @@ pub fn run(
     let mut dialled = Err(ErrorKind::NotFound.into());
     for address in addresses {
         dialled = dialled.or_else(|_: io::Error| {
-            // Zero would be an error of its own.
+            // A time-out of zero would be an error.
             let left = DIAL_LIMIT.saturating_sub(start.elapsed()).max(Duration::from_millis(1));
             TcpStream::connect_timeout(&address, left)
         });

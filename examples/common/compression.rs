@@ -1,9 +1,9 @@
-//! `--deflate [--takeover]`, for the examples that take it.
+//! The flags `--deflate [--takeover]` of examples.
 
 use websocket_proto::endpoint::Compression;
 
-/// What the flags ask for: codecs that all connections share, or with `--takeover` codecs of each
-/// connection's own, whose messages may refer to those before them.
+/// Returns the codecs for the flags: codecs that all connections share, or with `--takeover` codecs
+/// of each connection's own, whose messages may refer to earlier ones.
 #[cfg(feature = "deflate")]
 pub fn of(deflate: bool, takeover: bool) -> Result<Option<Compression>, &'static str> {
     use websocket_proto::endpoint::ZlibStock;
@@ -17,7 +17,8 @@ pub fn of(deflate: bool, takeover: bool) -> Result<Option<Compression>, &'static
             Compression::own(Deflate::OFFERS[1], ZlibDecompress::new, || ZlibCompress::new(6))
         }
     };
-    // Also the shortest message is compressed, to show it. A real program leaves the threshold.
+    // Even the shortest message is compressed, as a demonstration. A real program keeps the
+    // threshold.
     Ok(Some(compression.threshold(0)))
 }
 

@@ -1,9 +1,9 @@
-// An echo server of Node.js, whose sockets speak WebSocket through a module for WebAssembly:
+// An echo server of Node.js. Its sockets speak WebSocket by a module for WebAssembly:
 //
 //     cargo build --release --manifest-path examples/wasm/Cargo.toml --target wasm32-unknown-unknown
 //     node examples/wasm/server.cjs examples/wasm/target/wasm32-unknown-unknown/release/websocket_proto_wasm.wasm 9006
 //
-// A text "goodbye" is answered by a Close. lib.rs says what each function of the module does.
+// A text "goodbye" is answered by a Close. lib.rs describes each function of the module.
 "use strict";
 
 const fs = require("node:fs");
@@ -12,13 +12,14 @@ const net = require("node:net");
 const [REQUEST, TEXT] = [1, 2];
 const [SHUTDOWN_WRITE, DROP] = [1, 3];
 const NORMAL = 1000;
-// How much is written at a time, so that progress is seen.
+// The most bytes to write at a time, so that progress is reported often.
 const MOST = 32 << 10;
 
 // The module imports nothing.
 const { exports: wasm } = new WebAssembly.Instance(new WebAssembly.Module(fs.readFileSync(process.argv[2])));
 
-// The bytes of a span. Linear memory moves when it grows, so they are looked up again each time.
+// Returns the bytes of a span. They are looked up each time, because linear memory moves when it
+// grows.
 function bytes(span) {
   return new Uint8Array(wasm.memory.buffer, Number(span >> 32n), Number(span & 0xffff_ffffn));
 }
@@ -31,18 +32,18 @@ function compose(payload) {
   bytes(wasm.ws_compose(payload.length)).set(payload);
 }
 
-// What the application does with a message.
+// The application: handles one message.
 function answer(kind, payload, { send, close }) {
   if (kind === TEXT && payload.toString() === "goodbye") close(NORMAL, payload);
   else send(kind, payload);
 }
 
-// Joins a socket to a connection of the module.
+// Connects a socket to a connection of the module.
 function join(socket) {
   const number = wasm.ws_open();
   let [open, writing, timer] = [true, false, undefined];
   const peer = {
-    // Once the connection closes, nothing can be sent: not an error here.
+    // While the connection closes, a message cannot be sent. That is not an error here.
     send: (kind, payload) => (compose(payload), wasm.ws_send(number, kind)),
     close: (code, reason) => (compose(reason), wasm.ws_close(number, code)),
   };
@@ -54,7 +55,7 @@ function join(socket) {
     }
   }
 
-  // Does everything that can be done now.
+  // Does all that is possible now.
   function turn() {
     if (!open) return;
     wasm.ws_tick(number, performance.now());
@@ -69,9 +70,9 @@ function join(socket) {
     if (deadline < Infinity) timer = setTimeout(turn, deadline - performance.now());
   }
 
-  // The socket takes one piece of the output after the other.
+  // The socket takes the output piece by piece.
   function write() {
-    // A copy, because linear memory can move before it was written.
+    // The piece is copied, because linear memory can move before it was written.
     if (writing) return;
     const output = Buffer.from(bytes(wasm.ws_output(number)).subarray(0, MOST));
     if (output.length === 0) return;
@@ -80,7 +81,7 @@ function join(socket) {
       writing = false;
       if (error || !open) return;
       wasm.ws_written(number, output.length);
-      receive(); // there may be room for what was held back
+      receive(); // there may be room for messages that had to wait
       turn();
     });
   }
