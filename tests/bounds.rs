@@ -227,7 +227,7 @@ fn t10_a_declared_length_reserves_nothing() {
 }
 
 #[test]
-fn storage_is_kept_up_to_what_was_asked() {
+fn memory_is_kept_up_to_the_configured_limit() {
     // The lengths of the fragments. If memory doubled after the first, the last two would take 96
     // bytes.
     for (lengths, kept) in
@@ -350,7 +350,7 @@ mod bytes_mut {
     use super::*;
 
     #[test]
-    fn room_that_no_memory_has_is_refused() {
+    fn a_reservation_beyond_the_memory_is_refused() {
         for contents in [&b""[..], b"ab"] {
             for room in [
                 usize::MAX,

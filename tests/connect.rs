@@ -386,7 +386,7 @@ fn r8441_5_c_a_key_is_not_checked_and_answered_if_it_is_well_formed() {
 }
 
 #[test]
-fn r8441_5_c_a_client_sends_a_key_if_it_is_told_to() {
+fn r8441_5_c_a_client_sends_a_key_if_one_is_set() {
     let opening = connect("wss://h/p", &Offer::new().origin("https://h")).unwrap();
     let opening = opening.key(*b"the sample nonce");
     assert_eq!((opening.method(), opening.protocol()), ("CONNECT", Some("websocket")));
@@ -442,7 +442,7 @@ fn r8441_5_d_the_version_is_13() {
 
 /// Covers T48.
 #[test]
-fn r8441_5_d_the_origin_stands_in_front_of_the_user() {
+fn r8441_5_d_the_origin_is_validated_and_shown() {
     for (origin, same) in [
         ("https://server.example.com", true),
         ("https://server.example.com:443", true),
@@ -744,7 +744,7 @@ fn r6455_4_2_1_b_the_line_of_a_request_that_another_stack_parsed() {
 }
 
 #[test]
-fn r6455_4_2_1_g_a_line_break_is_no_whitespace_around_a_value() {
+fn r6455_4_2_1_g_a_line_break_around_a_value_is_not_trimmed() {
     // Parsers should refuse line breaks. If one does not, this crate does.
     let with = |name: &str, value: &'static [u8]| {
         let mut headers: Vec<(String, Vec<u8>)> = upgrade()

@@ -253,7 +253,7 @@ fn reader(world: &mut World, bytes: usize, every: u64) {
 }
 
 #[test]
-fn t25_output_drains_at_a_kibibyte_a_second_or_the_peer_is_told_and_dropped() {
+fn t25_a_peer_that_takes_less_than_a_kibibyte_a_second_is_closed_and_dropped() {
     // No output is taken; one byte at a time; 4 KiB every 5 s, which is four fifths of the minimum.
     for (bytes, every, log) in [
         (0, 5, ["60 Close Output", "65 Abort Close"]),
@@ -577,7 +577,7 @@ fn each_limit_says_with_which_close() {
 }
 
 #[test]
-fn what_is_due_can_be_done_by_one_call() {
+fn overdue_actions_are_done_by_one_call() {
     let seconds = Duration::from_secs;
     let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
     let mut deadlines = Deadlines::new(seconds(0));
@@ -600,7 +600,7 @@ fn what_is_due_can_be_done_by_one_call() {
 }
 
 #[test]
-fn what_has_no_room_in_the_output_ends_with_an_abort() {
+fn a_close_without_room_in_the_output_becomes_an_abort() {
     let seconds = Duration::from_secs;
     let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
     let mut deadlines = Deadlines::new(seconds(0));

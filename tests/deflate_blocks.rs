@@ -61,7 +61,7 @@ fn r7692_6_e_fragments_are_joined_wherever_they_are_cut() {
 
 /// Covers R7692-6-c, T31.
 #[test]
-fn r7692_6_b_rsv1_stands_on_the_first_frame_of_a_message_alone() {
+fn r7692_6_b_only_the_first_frame_of_a_message_may_have_rsv1() {
     check_both("41 01 F2 / 40 00", &["failed ReservedBit"], FAIL_1002);
     for frame in ["C9 00", "CA 00", "C8 00"] {
         check_both(frame, &["failed ReservedBit"], FAIL_1002);
@@ -126,7 +126,7 @@ fn r7692_7_2_3_c_an_empty_message_is_an_empty_final_block() {
 }
 
 #[test]
-fn r7692_7_2_3_c_bytes_behind_a_final_block_are_another_block() {
+fn r7692_7_2_3_c_bytes_after_a_final_block_are_another_block() {
     for payload in ["01", "00 00", "55", "FF", "00 00 FF FF", "00 00 00 FF"] {
         let length = 7 + hex(payload).len();
         let input = format!("C1 {length:02X} F3 48 CD C9 C9 07 00 {payload}");
@@ -172,7 +172,7 @@ fn r7692_7_2_3_c_a_final_block_ends_where_the_output_is_full() {
 }
 
 #[test]
-fn t33_the_window_is_kept_behind_a_final_block() {
+fn t33_the_window_is_kept_after_a_final_block() {
     // "Hello" in a final block, then a message that refers to it.
     let input = format!("C1 08 F3 48 CD C9 C9 07 00 00 / {HELLO_AGAIN}");
     check(TAKEOVER, &Config::new(), &input, &["text <Hello>"; 2], "");
@@ -270,7 +270,7 @@ fn t33_short_final_blocks_inflate_as_they_would_alone() {
 /// A final block far into a long stream. After it the window is the last 32 KiB, at any position of
 /// zlib's window and of the ring that remembers it.
 #[test]
-fn t33_the_window_is_kept_whole_behind_a_final_block() {
+fn t33_the_whole_window_is_kept_after_a_final_block() {
     for length in [100, 32_767, 32_768, 32_769, 50_000, 65_536, 70_001] {
         let text: String = common::text(length);
         let mut compressor = Deflater::own(deflater());
@@ -326,7 +326,7 @@ fn r7692_7_2_3_b_an_empty_message() {
 }
 
 #[test]
-fn t33_what_is_corrupt_cut_short_or_followed_by_garbage_is_1007() {
+fn t33_corrupt_truncated_or_trailing_data_is_1007() {
     for (payload, delivered) in [
         // The reserved block type; a stored block whose lengths differ; a distance that is too far.
         ("07", ""),

@@ -177,7 +177,7 @@ impl Decompress for Miniz {
 }
 
 #[test]
-fn t09_a_fault_behind_a_full_output_needs_no_more_input() {
+fn t09_a_fault_after_a_full_output_needs_no_more_input() {
     /// Fills the first output, and reports an error in the second call.
     #[derive(Default)]
     struct Full(bool);
@@ -236,7 +236,7 @@ fn another_codec_can_be_brought() {
 }
 
 #[test]
-fn t35_the_room_of_a_codec_is_an_eighth_and_a_sixteenth_more_and_one_that_is_full_lacks_the_end() {
+fn t35_the_bound_of_a_codec_is_three_sixteenths_more() {
     let mut codec = deflater();
     for length in [0, 16, 1600, 1 << 20] {
         assert_eq!(codec.bound(length), length + length / 8 + length / 16 + 64);

@@ -17,7 +17,7 @@ use websocket_proto::{
 };
 
 #[test]
-fn r7692_6_f_text_is_judged_as_it_is_inflated() {
+fn r7692_6_f_text_is_validated_as_it_is_inflated() {
     // A stored FF; a message that ends inside a code point.
     check_both("C1 07 00 01 00 FE FF FF 00", &["failed InvalidUtf8"], FAIL_1007);
     check_both("C1 08 00 02 00 FD FF E2 82 00", &["failed InvalidUtf8"], FAIL_1007);
@@ -193,7 +193,7 @@ fn t09_compressed_code_points_are_cut_anywhere() {
 }
 
 #[test]
-fn t30_what_is_gathered_for_a_shared_codec_is_bounded_exactly() {
+fn t30_compressed_bytes_gathered_for_a_shared_codec_are_bounded_exactly() {
     // Data of 24 bytes may take 24 + 24 / 8 + 64 compressed bytes. Here these are empty blocks.
     let whole = [&[0x00, 0x00, 0x00, 0xFF, 0xFF].repeat(18)[..], &[0x00]].concat();
     assert_eq!(whole.len(), 91);
@@ -240,7 +240,7 @@ fn t09_compressed_text_fails_at_the_first_byte_that_no_code_point_has() {
 }
 
 #[test]
-fn t62_what_fits_is_judged_in_front_of_what_does_not_at_any_cut() {
+fn t62_data_within_the_limit_is_validated_before_the_limit_is_reported() {
     let block = |bytes: &[u8]| {
         let length = bytes.len() as u16;
         [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), bytes].concat()

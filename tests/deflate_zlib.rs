@@ -14,7 +14,7 @@ use websocket_proto::{
 };
 
 #[test]
-fn t35_what_zlib_compressed_is_inflated_at_any_cut() {
+fn t35_messages_of_zlib_are_inflated_with_any_split() {
     let mut plain = std::collections::HashMap::new();
     let mut vectors = 0;
     for line in include_str!("zlib.txt").lines().filter(|line| !line.starts_with('#')) {

@@ -75,7 +75,7 @@ fn answer(response: &str) -> Result<Option<(u16, Vec<u8>, usize)>, HandshakeErro
 }
 
 #[test]
-fn r6455_11_1_a_what_is_not_ascii_is_told_from_other_faults() {
+fn r6455_11_1_a_non_ascii_text_has_an_error_of_its_own() {
     for uri in ["ws://é.fr/", "ws://h/é", "ws://h/?é"] {
         assert_eq!(Target::parse(uri), Err(TargetError::NonAscii), "{uri}");
     }
@@ -194,7 +194,7 @@ fn r6455_4_2_2_f_an_unknown_resource_is_seen_and_refused_with_404() {
 }
 
 #[test]
-fn r6455_4_4_a_a_refusal_tells_the_versions_to_retry_with() {
+fn r6455_4_4_a_a_refusal_lists_the_versions_to_retry_with() {
     let (target, mut out) = (Target::parse("ws://example.com/").unwrap(), Vec::new());
     let mut handshake: ClientHandshake<'_> =
         ClientHandshake::start(&target, &Offer::new(), *b"the sample nonce", &mut out).unwrap();
@@ -436,7 +436,7 @@ fn r6455_7_4_1_c_applications_decide_on_1001_1003_1008_and_1011_in_both_roles() 
 }
 
 #[test]
-fn r6455_10_1_a_forged_and_hostile_requests_are_judged_and_never_trusted() {
+fn r6455_10_1_a_forged_and_hostile_requests_are_validated_and_never_trusted() {
     // Random bytes, the same in each run, in a usual head. The fuzz targets do this for longer.
     let mut state = 0x1234_5678_9ABC_DEF0_u64;
     for _ in 0..2000 {

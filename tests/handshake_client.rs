@@ -456,7 +456,7 @@ fn r6455_4_1_y_each_breach_of_a_rule_fails_the_handshake() {
 
 /// Covers R9110-15.2-b.
 #[test]
-fn r9112_2_a_the_byte_behind_a_101_starts_a_frame() {
+fn r9112_2_a_the_byte_after_a_101_starts_a_frame() {
     let head = sample().plus("Content-Length: 4").plus("Transfer-Encoding: chunked");
     let bytes = [&head.bytes()[..], b"\x81\x02hi"].concat();
     let response = verdict(&bytes).unwrap().unwrap();

@@ -127,7 +127,7 @@ fn r6455_4_2_2_g_the_subprotocol_is_one_that_was_offered() {
 /// Covers R6455-10.2-a, R6455-4.2.2-c.
 #[test]
 #[rustfmt::skip]
-fn t48_origin_stands_in_front_of_the_user() {
+fn t48_the_origin_is_validated_and_shown() {
     // R6455-10.2-a, R6455-4.2.1-i: without an Origin, the client is no browser or hides its origin.
     let none = accepted(&sample().without("Origin"));
     assert_eq!((none.origin, none.same_origin), (None, false));

@@ -16,7 +16,7 @@ use websocket_proto::handshake::{FieldFault::Malformed, HandshakeError::*, Serve
 
 /// Covers T45.
 #[test]
-fn r9112_2_a_the_cut_of_the_head_does_not_matter_and_what_follows_is_left() {
+fn r9112_2_a_any_split_of_the_head_is_the_same_and_later_bytes_are_left() {
     // T45: exactly the bytes after the head are left, and none is read as a frame.
     let mut bytes = sample().bytes();
     bytes.extend_from_slice(b"\x81\x80\0\0\0\0GET");
@@ -48,7 +48,7 @@ fn r9112_2_a_the_cut_of_the_head_does_not_matter_and_what_follows_is_left() {
 }
 
 #[test]
-fn r9112_2_2_a_empty_lines_in_front_are_skipped_and_a_bare_cr_is_not() {
+fn r9112_2_2_a_empty_lines_before_a_head_are_skipped_and_a_bare_cr_is_not() {
     let bytes = [b"\r\n\r\n".to_vec(), sample().bytes()].concat();
     assert_eq!(verdict(&bytes), verdict(&sample().bytes()));
     for (bytes, expected) in [
@@ -69,7 +69,7 @@ fn r9112_2_2_a_empty_lines_in_front_are_skipped_and_a_bare_cr_is_not() {
 
 #[test]
 #[rustfmt::skip]
-fn r9112_5_a_folds_and_a_space_in_front_of_the_colon_are_refused() {
+fn r9112_5_a_folds_and_a_space_before_the_colon_are_refused() {
     let s = sample;
     check([
         Vector { id: "R9112-5-a", head: s().plus("X-Foo : bar"), expected: Err(MalformedHeader) },

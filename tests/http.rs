@@ -248,7 +248,7 @@ fn r8441_4_a_a_client_asks_for_a_stream() {
 
 /// If the crate `http` refuses a part, the result is an error and no panic.
 #[test]
-fn r6455_4_1_h_what_does_not_fit_is_an_error() {
+fn r6455_4_1_h_parts_that_the_crate_http_refuses_are_an_error() {
     let target = Target::parse("ws://h/`").unwrap();
     let opening = ClientRequest::upgrade(&target, &Offer::new(), [0; 16]).unwrap();
     assert!(opening.to_request().is_err());

@@ -107,7 +107,7 @@ fn a_state_that_is_misspelt_is_refused() {
 }
 
 #[test]
-fn tests_are_told_from_other_functions() {
+fn tests_are_distinguished_from_other_functions() {
     let source = "
         #[test]
         fn t01_one() {}

@@ -152,7 +152,7 @@ fn t62_messages_are_the_same_where_they_may_be_left_in_the_input() {
 }
 
 #[test]
-fn t60_what_will_lie_whole_in_the_buffer_is_left_in_the_input() {
+fn t60_a_message_that_fits_the_buffer_is_left_in_the_input() {
     let left = |bytes: &str, capacity| {
         let (mut connection, mut messages) = (client(), Messages::new().in_place(capacity));
         let mut bytes = hex(bytes);
@@ -192,7 +192,7 @@ fn t60_what_will_lie_whole_in_the_buffer_is_left_in_the_input() {
 }
 
 #[test]
-fn t60_a_long_message_that_lies_whole_in_the_input_is_taken() {
+fn t60_a_long_message_that_is_complete_in_the_input_is_returned() {
     for first in [0x81, 0x82] {
         for length in [65_535, 65_536, 70_000] {
             let wire = common::mask(&common::frame(first, &vec![b'a'; length]));
@@ -213,7 +213,7 @@ fn t60_a_long_message_that_lies_whole_in_the_input_is_taken() {
 }
 
 #[test]
-fn what_was_left_in_the_input_comes_again_by_any_way() {
+fn bytes_left_in_the_input_may_be_received_by_any_call() {
     // Whichever call receives the bytes again, they count once, and the next ones count too. Bytes
     // that were unmasked in the input are not unmasked again.
     let wire = mask(&hex("82 07 61 62 63 64 65 66 67 / 8A 04 00 00 00 01"));
@@ -318,7 +318,7 @@ fn t11_a_message_that_does_not_fit_the_lent_buffer_fails_with_1009() {
 }
 
 #[test]
-fn a_message_dropped_by_a_close_or_a_failure_leaves_nothing_behind() {
+fn a_message_dropped_by_a_close_or_a_failure_leaves_no_bytes() {
     let mut messages = Messages::new();
     for end in ["88 00", "83 00"] {
         let chunks: [&[u8]; 2] = [&hex("01 02 61 62"), &hex(end)];

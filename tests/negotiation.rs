@@ -392,7 +392,7 @@ fn r7692_7_1_2_c_the_window_of_the_client_is_limited_only_if_it_offered_that() {
 
 /// Covers R7692-7.1.1-b, R7692-7.1.1-c.
 #[test]
-fn r7692_7_1_1_a_who_takes_no_context_over() {
+fn r7692_7_1_1_a_context_takeover_of_each_side_is_negotiated() {
     let flags = |server, client| Deflate {
         server_no_context_takeover: server,
         client_no_context_takeover: client,

@@ -167,7 +167,7 @@ fn r6455_5_5_1_k_closes_that_cross_complete_the_handshake() {
 }
 
 #[test]
-fn r6455_4_2_2_k_the_server_may_send_right_behind_its_101() {
+fn r6455_4_2_2_k_the_server_may_send_right_after_its_101() {
     let request = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     let mut head = request.as_bytes().to_vec();
@@ -199,7 +199,7 @@ fn r6455_4_1_r_the_client_sends_nothing_between_its_request_and_the_answer() {
 }
 
 #[test]
-fn frames_behind_the_handshake_are_not_lost() {
+fn frames_after_the_handshake_are_not_lost() {
     let mut pair = Pair::open(1 << 20);
     let (client, server) = (&mut pair.client, &mut pair.server);
     client.connection.send_text("early", &mut client.wire).unwrap();

@@ -361,7 +361,7 @@ fn a_message_that_was_joined_is_handed_out_before_the_failure_of_a_driver_that_r
 }
 
 #[test]
-fn a_trace_sees_the_frames_behind_a_message_that_was_read() {
+fn a_trace_sees_the_frames_after_a_message_that_was_read() {
     let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
     let (log, lines) = mpsc::channel();
     ws.trace(move |frame| _ = log.send(frame.to_string()));

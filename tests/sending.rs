@@ -275,7 +275,7 @@ fn r6455_5_4_h_a_message_is_split_at_any_size_with_fragments() {
 }
 
 #[test]
-fn r6455_6_1_b_the_first_frame_tells_the_kind_and_the_last_has_fin() {
+fn r6455_6_1_b_the_first_frame_has_the_kind_and_the_last_has_fin() {
     let (mut connection, mut out) = (server(), Vec::new());
     connection.send_text("a", &mut out).unwrap();
     for (text, last) in [("a", false), ("b", false), ("c", true)] {
@@ -621,7 +621,7 @@ fn a_long_payload_is_appended_in_parts_of_some_kib() {
 }
 
 #[test]
-fn t51_what_is_masked_into_an_output_is_the_same_at_every_place_and_length() {
+fn t51_masking_into_an_output_is_the_same_at_every_place_and_length() {
     /// Uses the default implementation of masking.
     struct Plain(Vec<u8>);
     impl Output for Plain {

@@ -172,7 +172,7 @@ fn r6455_3_e_a_path_and_a_query_are_taken_as_they_are_written() {
 }
 
 #[test]
-fn r6455_3_e_what_the_crate_url_writes_is_taken_and_means_the_same() {
+fn r6455_3_e_urls_of_the_crate_url_are_accepted_with_the_same_meaning() {
     let mut random = random();
     let pieces = [
         "ws",
@@ -338,7 +338,7 @@ fn targets_are_values() {
 }
 
 #[test]
-fn r6455_4_2_1_c_a_target_of_ws_or_wss_is_as_one_of_http() {
+fn r6455_4_2_1_c_a_target_may_be_a_ws_or_wss_uri() {
     for scheme in ["ws", "wss", "http", "https", "WS", "Wss"] {
         for (target, authority, resource) in [
             ("h/chat", "h", "/chat"),

@@ -119,7 +119,7 @@ fn r6455_7_1_1_a_a_loop_that_is_woken_by_its_own_shutdown_sleeps_after_it() {
 /// A loop that never reports the end makes the same calls as one that wakes now and then while its
 /// peer is silent. The connection has to wait in both cases, so only the deadlines end the first.
 #[test]
-fn a_loop_that_never_tells_the_end_is_ended_by_its_deadlines() {
+fn a_loop_that_never_reports_the_end_is_ended_by_its_deadlines() {
     fn ends<R: Role>(role: R, mut sent: Vec<u8>) -> Duration {
         let mut connection = Connection::new(role, &Config::new(), Agreed::new());
         let (mut deadlines, mut out) = (Deadlines::new(Duration::ZERO), Vec::new());

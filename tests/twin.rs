@@ -502,19 +502,19 @@ fn conversations(server: bool) {
 
 /// Covers T62.
 #[test]
-fn t63_what_clients_say_right_and_wrong() {
+fn t63_valid_and_invalid_frames_of_clients() {
     conversations(true);
 }
 
 /// Covers T62.
 #[test]
-fn t63_what_servers_say_right_and_wrong() {
+fn t63_valid_and_invalid_frames_of_servers() {
     conversations(false);
 }
 
 /// Covers T60.
 #[test]
-fn t63_bytes_of_no_meaning() {
+fn t63_random_bytes() {
     let mut random = Random(0x2545_F491_4F6C_DD1D);
     for case in 0..10_000 {
         let side = random.side(case % 2 == 0);
