@@ -277,13 +277,13 @@ fn or_would_block(result: h3::Result<usize>) -> io::Result<usize> {
     })
 }
 
+/// The pseudo-headers and the fields of a header section.
+type Parts<'h, const N: usize> = ([Option<&'h str>; N], Vec<(&'h str, &'h [u8])>);
+
 /// Splits a header section into the pseudo-headers of these names and the fields. `None` if it is
 /// malformed (RFC 9114 §4.3): a pseudo-header has another name, is repeated, or is not UTF-8. One
 /// that follows a field is left among the fields, where its name is not valid.
-pub fn split<'h, const N: usize>(
-    head: &'h [h3::Header],
-    names: [&str; N],
-) -> Option<([Option<&'h str>; N], Vec<(&'h str, &'h [u8])>)> {
+pub fn split<'h, const N: usize>(head: &'h [h3::Header], names: [&str; N]) -> Option<Parts<'h, N>> {
     let lines = head.iter().map(|line| Some((str::from_utf8(line.name()).ok()?, line.value())));
     let mut lines: Vec<_> = lines.collect::<Option<_>>()?;
     let fields =

@@ -35,7 +35,9 @@ fn main() -> Result<ExitCode, Error> {
         ["server", address, certificate, key] => {
             let socket = UdpSocket::bind(address)?;
             println!("listening on https://{}/echo", socket.local_addr()?);
-            server::serve(&socket, Path::new(certificate), Path::new(key))?;
+            server::serve(&socket, Path::new(certificate), Path::new(key), |ending| {
+                println!("{ending}");
+            })?;
             Ok(ExitCode::SUCCESS)
         }
         ["client", address, certificate] => cases::run(address.parse()?, Path::new(certificate)),
@@ -44,7 +46,9 @@ fn main() -> Result<ExitCode, Error> {
             let address = socket.local_addr()?;
             let (cert, key) = (certificate.to_owned(), key.to_owned());
             thread::spawn(move || {
-                if let Err(error) = server::serve(&socket, Path::new(&cert), Path::new(&key)) {
+                if let Err(error) =
+                    server::serve(&socket, Path::new(&cert), Path::new(&key), |_| {})
+                {
                     eprintln!("server: {error}");
                     std::process::exit(1);
                 }

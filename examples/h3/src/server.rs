@@ -7,7 +7,9 @@ use std::path::Path;
 
 use quiche::h3;
 use quiche::{ConnectionId, Header, Type};
-use websocket_proto::endpoint::{Compression, Endpoint, Incoming, Options, Sender, ZlibStock};
+use websocket_proto::endpoint::{
+    Compression, Ending, Endpoint, Incoming, Options, Sender, ZlibStock,
+};
 use websocket_proto::handshake::{AcceptOptions, PseudoHeaders, Request};
 use websocket_proto::{CloseCode, Deflate, Server};
 
@@ -19,8 +21,14 @@ const SUBPROTOCOL: &str = "echo";
 /// The length of the ids that packets to a connection carry.
 const ID_LENGTH: usize = 8;
 
-/// Serves for ever. `certificate` and `key` are PEM files.
-pub fn serve(socket: &UdpSocket, certificate: &Path, key: &Path) -> Result<(), Error> {
+/// Serves for ever, and calls `ended` with how each WebSocket ended. `certificate` and `key` are PEM
+/// files.
+pub fn serve(
+    socket: &UdpSocket,
+    certificate: &Path,
+    key: &Path,
+    mut ended: impl FnMut(Ending),
+) -> Result<(), Error> {
     let options = Options::new().compression(Compression::shared(ZlibStock::new(6)));
     let mut settings = config()?;
     settings.load_cert_chain_from_pem_file(certificate.to_str().ok_or("not UTF-8")?)?;
@@ -59,11 +67,7 @@ pub fn serve(socket: &UdpSocket, certificate: &Path, key: &Path) -> Result<(), E
             }
         }
         for peer in peers.values_mut() {
-            peer.turn(socket, echo, |stream, ending| {
-                if let Some(ending) = ending {
-                    println!("server: stream {stream}: {ending}");
-                }
-            });
+            peer.turn(socket, echo, |_, ending| ending.into_iter().for_each(&mut ended));
         }
         peers.retain(|_, peer| !(peer.quic.is_closed() && peer.is_idle()));
     }
@@ -73,7 +77,7 @@ fn echo(_: u64, incoming: Incoming<'_>, sender: &mut Sender<Server>) {
     // Once the connection closes, a message cannot be answered: not an error here.
     let _ = match incoming {
         Incoming::Text("goodbye") => sender.close(CloseCode::NORMAL, "goodbye"),
-        Incoming::Text("reset") => return sender.abort(),
+        Incoming::Text("reset me") => return sender.abort(),
         Incoming::Text(text) => sender.text(text),
         Incoming::Binary(data) => sender.binary(data),
         _ => Ok(()),
