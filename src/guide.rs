@@ -374,10 +374,10 @@
 //! message, or drop a peer that falls too far behind. `Full` lasts until no more waits than the
 //! lower mark, 128 KiB.
 //!
-//! Messages are received meanwhile, and the first answer to each is accepted. But a peer that does
-//! not read our answers must not make us collect more and more of them. So when they have made the
-//! output longer by another 512 KiB, the endpoint returns no events, and `wants_read` is false,
-//! until no more waits than the lower mark.
+//! Messages are received meanwhile, and after each event one message is accepted, such as the
+//! answer. But a peer that does not read our answers must not make us collect more and more of them.
+//! So when they have made the output longer by another 512 KiB, the endpoint returns no events, and
+//! `wants_read` is false, until no more waits than the lower mark.
 //!
 //! So after a write call `receive` again, with an empty input if nothing was read: it returns the
 //! events that were held back. The turn above does so.

@@ -89,13 +89,13 @@ impl Options {
     ///
     /// When more than `high` bytes wait, messages to send are refused with
     /// [`SendError::Full`](crate::SendError::Full), until no more than `low` bytes wait. Messages
-    /// are still received, and one answer to each is accepted. If these answers make the output
-    /// longer by another `high` bytes, the peer does not read them, and no messages are received
-    /// either, until no more than `low` bytes wait. A `low` that is greater than `high` counts as
-    /// `high`.
+    /// are still received, and after each event one message is accepted, such as the answer. If
+    /// these make the output longer by another `high` bytes, the peer does not read them, and no
+    /// messages are received either, until no more than `low` bytes wait. A `low` that is greater
+    /// than `high` counts as `high`.
     ///
     /// So the output of a peer that does not read is at most as long as your own messages up to the
-    /// one that passed `high`, and `high` bytes of answers and one answer more.
+    /// one that passed `high`, `high` bytes of answers, one answer more and a few control frames.
     ///
     /// ```
     /// use websocket_proto::endpoint::{Endpoint, Options};

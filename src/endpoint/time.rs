@@ -120,7 +120,8 @@ impl<R: Role> Sender<R> {
         };
         match overdue {
             None => {}
-            // Nothing was received for long.
+            // Nothing was received for long. The Ping is not measured, because it must not refuse the
+            // answer to an event that was received before.
             Some(Overdue::Ping(_)) => {
                 self.idle = true;
             }

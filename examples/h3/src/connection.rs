@@ -65,8 +65,15 @@ struct Stream<R> {
     head: Option<Vec<h3::Header>>,
     /// `None` if the request was refused. Then the stream ends with the response.
     ws: Option<Endpoint<R>>,
-    /// The FIN was sent.
-    ended: bool,
+    fin: Fin,
+}
+
+/// The endpoint asks for it once, and perhaps there is no room for it then.
+#[derive(PartialEq)]
+enum Fin {
+    No,
+    Owed,
+    Sent,
 }
 
 impl<R: Role> Connection<R> {
@@ -77,7 +84,7 @@ impl<R: Role> Connection<R> {
     /// Adds a stream. A server passes the response, which is the end of the stream if there is no
     /// endpoint.
     pub fn insert(&mut self, id: u64, head: Option<Vec<h3::Header>>, ws: Option<Endpoint<R>>) {
-        self.streams.insert(id, Stream { head, ws, ended: false });
+        self.streams.insert(id, Stream { head, ws, fin: Fin::No });
     }
 
     /// Returns the endpoint of an open WebSocket.
@@ -211,18 +218,24 @@ impl<R: Role> Stream<R> {
             while ws.write_to(body) {
                 receive(ws, &mut []); // there may be room for what was held back
             }
-            match ws.next_step() {
-                NextStep::ShutdownWrite => self.ended = self.ended || body.end(),
-                NextStep::Drop if ws.ending().is_some_and(|ending| ending.closure.clean) => {
-                    let _ = body.quic.stream_shutdown(body.id, Shutdown::Read, H3_NO_ERROR);
-                    self.ended = self.ended || body.end();
-                    return !self.ended;
-                }
-                NextStep::Drop => {
+            let step = ws.next_step();
+            let is_clean = ws.ending().is_some_and(|ending| ending.closure.clean);
+            match step {
+                NextStep::Drop if !is_clean => {
                     reset(body.quic, body.id, H3_REQUEST_CANCELLED);
                     return false;
                 }
+                NextStep::ShutdownWrite | NextStep::Drop if self.fin == Fin::No => {
+                    self.fin = Fin::Owed;
+                }
                 _ => {}
+            }
+            if self.fin == Fin::Owed && body.end() {
+                self.fin = Fin::Sent;
+            }
+            if step == NextStep::Drop {
+                let _ = body.quic.stream_shutdown(body.id, Shutdown::Read, H3_NO_ERROR);
+                return self.fin != Fin::Sent;
             }
             if drained || !ws.wants_read() {
                 return true;
