@@ -5,10 +5,10 @@ Usage: libraries.py path/to/examples path/to/packages
 
 The packages are those of `steps/peers.sh`. What is exchanged is in `cases.json`, for both languages:
 the library sends each case, and the example echoes it. Then the library closes, and a second
-connection is closed by the example. A program of the library is `library.mjs` or `library.py`, with
-the arguments NAME client URL or NAME server. A server prints its port first. The last line is a
-result, as JSON. The table has a line for each library, role and compression; all of them are known
-here, so that none can be missing.
+connection is closed by the example. A program of the library is `library.mjs`, `library.py` or
+`Library.java`, with the arguments NAME client URL or NAME server. A server prints its port first. The
+last line is a result, as JSON. The table has a line for each library, role and compression; all of
+them are known here, so that none can be missing.
 """
 
 import json
@@ -29,6 +29,10 @@ PYTHON = [str(PACKAGES / "venv/bin/python"), str(HERE / "library.py")]
 # The package for this processor is the only one that npm installs.
 BUN = [str(next(MODULES.glob("@oven/*/bin/bun"), "bun")), str(HERE / "library.mjs")]
 DENO = [str(next(MODULES.glob("@deno/*/deno"), "deno")), "run", "--quiet", "--no-config", "-A", str(HERE / "library.mjs")]
+# Debian has Netty, and what reads JSON.
+JARS = pathlib.Path("/usr/share/java")
+NETTY = [JARS / f"netty-{part}.jar" for part in ("buffer", "codec", "codec-http", "common", "handler", "resolver", "transport")]
+JAVA = ["java", "-cp", ":".join(map(str, [JARS / "gson.jar", *NETTY])), f"-Dcases={HERE / 'cases.json'}", str(HERE / "Library.java")]
 MODES = {"plain": [], "deflate": ["--deflate"], "takeover": ["--deflate", "--takeover"]}
 SECONDS = 30
 
@@ -40,6 +44,7 @@ LIBRARIES = {
     "picows": (PYTHON, PACKAGES / "venv/bin/python", {}),
     "bun": (BUN, pathlib.Path(BUN[0]), {"client": {"fragments"}, "server": {"fragments"}}),
     "deno": (DENO, pathlib.Path(DENO[0]), {"client": {"fragments", "ping"}, "server": {"fragments", "ping"}}),
+    "netty": (JAVA, NETTY[0], {}),
 }
 # Those that do not compress: these decline, or do not offer it.
 PLAIN = {("picows", "client"), ("picows", "server"), ("deno", "client"), ("deno", "server")}
@@ -164,7 +169,7 @@ def main():
                 good &= right
                 rows += 1
                 checks += int(verdict.split("/")[0]) if verdict[0].isdigit() else 0
-    if rows != 36 or checks == 0 or not good:
+    if rows != 42 or checks == 0 or not good:
         sys.exit(f"libraries: failed, with {checks} checks passed in {rows} lines")
     print(f"libraries: {rows} lines: {checks} checks passed")
 

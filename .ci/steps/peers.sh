@@ -3,7 +3,10 @@
 peers_node="ws@8.23.0 undici@7.30.2 bun@1.4.5 deno@2.9.6"
 peers_python="aiohttp==3.14.5 picows==2.3.1"
 
-# Both are installed in a directory of their own, apart from those of other steps.
+peers_debian="openjdk-17-jdk-headless libnetty-java libgoogle-gson-java"
+
+# The packages of npm and of Python are installed in directories of their own, apart from those of
+# other steps.
 install_peers() {
   local node=$tools/peers/node venv=$tools/peers/venv
   if [ "$(cat "$node/packages" 2>/dev/null)" != "$peers_node" ]; then
@@ -27,6 +30,7 @@ install_peers() {
       rm -rf "$venv"
     fi
   fi
+  has_packages $peers_debian || apt_install $peers_debian || note "$peers_debian cannot be installed here"
 }
 
 step_peers() {
