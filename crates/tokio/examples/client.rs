@@ -1,4 +1,5 @@
-//! A client that connects again when the connection is lost: `client [URL]`
+//! A client that connects again when the connection is lost, and ends when the server closes it:
+//! `client [URL]`
 
 use std::{env, time::Duration};
 use tokio::time::sleep;

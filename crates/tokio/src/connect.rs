@@ -315,17 +315,22 @@ impl Builder {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         self.check()?;
-        WebSocket::accept_with(stream, &self.options, |request| self.answer(request)).await
+        let mut chosen = None;
+        let decide = |request: Waiting<'_>| self.answer(request).map(|name| chosen = name);
+        let mut ws = WebSocket::accept_with(stream, &self.options, decide).await?;
+        ws.subprotocol = chosen;
+        Ok(ws)
     }
 
-    fn answer(&self, request: Waiting<'_>) -> Result<(), HeadError> {
+    fn answer(&self, request: Waiting<'_>) -> Result<Option<Box<str>>, HeadError> {
         let headers = self.headers();
         let mut accept = AcceptOptions::new().headers(&headers);
         let chosen = request.choose_subprotocol(&self.subprotocols());
         if let Some(name) = chosen {
             accept = accept.subprotocol(name);
         }
-        request.accept(&accept)
+        request.accept(&accept)?;
+        Ok(chosen.map(Box::from))
     }
 
     /// Makes the opening handshake of a server. `decide` may await something before it answers. Its
@@ -383,7 +388,7 @@ impl Builder {
                 .await
             };
             match (decision, ws.endpoint.request()) {
-                (Ok(Decision::Accept), Some(request)) => self.answer(request)?,
+                (Ok(Decision::Accept), Some(request)) => ws.subprotocol = self.answer(request)?,
                 (Ok(Decision::Reject(status)), Some(request)) => {
                     request.reject(status, &[], b"")?
                 }

@@ -204,6 +204,7 @@ pub struct WebSocket<S, R> {
     queue: Option<Queue<R>>,
     /// Exists once a `Stream`, a `Sink` or a half is polled.
     shared: Option<Box<halves::Shared>>,
+    subprotocol: Option<Box<str>>,
     /// The time zero of the endpoint.
     origin: Instant,
     /// When a method was last awaited.
@@ -332,7 +333,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Client<SystemMask>> {
     /// [host](Target::host) and port of `target`, through TLS if the target is
     /// [secure](Target::secure).
     ///
-    /// To see the subprotocol, or the headers of a refusal, use [`new`](WebSocket::new).
+    /// To see the headers of the response, use [`new`](WebSocket::new).
     ///
     /// ```no_run
     /// use tokio::net::TcpStream;
@@ -363,7 +364,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Client<SystemMask>> {
         let nonce = nonce().ok_or(Error::Io(io::ErrorKind::Unsupported.into()))?;
         let endpoint = Endpoint::client(target, offer, nonce, SystemMask::new(), options);
         let mut ws = WebSocket::new(stream, endpoint.map_err(Error::Head)?);
-        let first = ws.next().await.map(drop);
+        let mut chosen = None;
+        let first = ws.next().await.map(|event| {
+            if let Some((Incoming::Opened(response), _)) = event {
+                chosen = response.subprotocol().map(Box::from);
+            }
+        });
+        ws.subprotocol = chosen;
         ws.opened(first).await
     }
 }
@@ -410,6 +417,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             io: Io::default(),
             queue: None,
             shared: None,
+            subprotocol: None,
             origin: now,
             awaited: now,
         }
@@ -551,6 +559,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         closed.or_else(|error| if error == SendError::Closing { Ok(()) } else { Err(error) })?;
         while let Ok(Some(_)) = self.next().await {}
         self.endpoint.ending().ok_or(SendError::Closing)
+    }
+
+    /// Returns the subprotocol that the opening handshake has chosen (§1.9), if a client or a
+    /// [`Builder`] made it. A server that uses [`accept_with`](WebSocket::accept_with) or
+    /// [`new`](WebSocket::new) has chosen it itself.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
     }
 
     /// Returns the endpoint, for requests, Pings, fragments, [`ending`](Endpoint::ending) and the

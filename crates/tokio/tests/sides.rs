@@ -588,6 +588,7 @@ async fn a_client_connects_by_url_with_subprotocol_and_header() {
     let builder = builder.header("X-Token", "secret");
     let mut ws = in_time(builder.connect(&format!("ws://127.0.0.1:{port}/"))).await.unwrap();
     assert!(ws.get_ref().tcp().nodelay().unwrap());
+    assert_eq!(ws.subprotocol(), Some("chat.v1"));
     ws.send("hi").await.unwrap();
     assert_eq!(in_time(ws.message()).await.unwrap(), Some("hi".into()));
     assert!(in_time(ws.close(CloseCode::NORMAL, "")).await.unwrap().closure.clean);
