@@ -262,7 +262,7 @@ impl<R: Role> Receiver<R> {
     /// The straight path: returns an uncompressed message of up to 64 KiB in one frame that lies
     /// fully at the front of `input`. For all other input it returns `None` and consumes nothing;
     /// [`receive`](Receiver::receive) then finds out what it is.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn receive_whole<'i>(&mut self, input: &mut &'i mut [u8]) -> Option<Whole<'i>> {
         if !self.is_between_messages() {
             return None;
