@@ -10,9 +10,9 @@ use std::{fmt, path::Path, sync::Arc};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
 #[cfg(feature = "tls")]
 use tokio::{sync::OnceCell, task::spawn_blocking};
-use tokio::{task::JoinSet, time::timeout};
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 #[cfg(feature = "tls")]
@@ -504,24 +504,33 @@ async fn dial_tcp(target: &Target<'_>) -> io::Result<TcpStream> {
 /// is the last error. The next attempt begins when one has failed, or beside those that are slow.
 async fn first_of<T, F>(attempts: impl IntoIterator<Item = F>) -> io::Result<T>
 where
-    T: Send + 'static,
-    F: Future<Output = io::Result<T>> + Send + 'static,
+    F: Future<Output = io::Result<T>>,
 {
     let mut attempts = attempts.into_iter();
-    let mut running = JoinSet::new();
+    let mut running: Vec<Pin<Box<F>>> = Vec::new();
     let mut failed = io::Error::other("the host has no address");
     loop {
-        if let Some(attempt) = attempts.next() {
-            running.spawn(attempt);
+        running.extend(attempts.next().map(Box::pin));
+        if running.is_empty() {
+            return Err(failed);
         }
-        match timeout(ATTEMPT_DELAY, running.join_next()).await {
+        let ended = poll_fn(|cx| {
+            for (at, attempt) in running.iter_mut().enumerate() {
+                if let Poll::Ready(result) = attempt.as_mut().poll(cx) {
+                    return Poll::Ready((at, result));
+                }
+            }
+            Poll::Pending
+        });
+        let ended = timeout(ATTEMPT_DELAY, ended).await;
+        match ended {
             // Those that run are slow.
             Err(_) => {}
-            Ok(None) => return Err(failed),
-            Ok(Some(joined)) => match joined.map_err(io::Error::other).flatten() {
-                Ok(stream) => return Ok(stream),
-                Err(error) => failed = error,
-            },
+            Ok((_, Ok(stream))) => return Ok(stream),
+            Ok((at, Err(error))) => {
+                running.remove(at);
+                failed = error;
+            }
         }
     }
 }
@@ -682,7 +691,7 @@ mod tests {
 
     use super::{ATTEMPT_DELAY, first_of};
 
-    type Attempt = Pin<Box<dyn Future<Output = io::Result<&'static str>> + Send>>;
+    type Attempt = Pin<Box<dyn Future<Output = io::Result<&'static str>>>>;
 
     fn fails() -> Attempt {
         Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })
