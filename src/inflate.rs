@@ -295,7 +295,7 @@ impl<D: Decompress> Inflater<D> {
             return Ok(Received::Masked { data, key: [0; 4], position });
         }
         let data: &[u8] = data;
-        // §8.1: UTF-8 is checked early, as text is inflated.
+        // §8.1, RFC 7692 §6: UTF-8 is checked early, as text is inflated.
         let text = match utf8::validate(data) {
             Ok(text) => text,
             Err(valid) => {
@@ -316,6 +316,7 @@ impl<D: Decompress> Inflater<D> {
     pub(crate) fn data(&self, kind: Kind) -> Result<Data<'_>, Failure> {
         match kind {
             Kind::Binary => Ok(Data::Binary(self.contents())),
+            // §8.1, RFC 7692 §6: UTF-8 is checked in what was inflated.
             Kind::Text => match utf8::validate(self.contents()) {
                 Ok(text) => Ok(Data::Text(text)),
                 Err(_) => Err(Violation::InvalidUtf8.into()),
@@ -402,7 +403,7 @@ impl<D: Decompress> Inflater<D> {
         if input.is_empty() && !self.has_more {
             return (0, true);
         }
-        // §10.4: a decompression bomb is stopped here. One byte over the limit is enough to detect
+        // §10.4, RFC 7692 §6: a compressed bomb is stopped here. One byte over the limit is enough to detect
         // it.
         let allowed = limit.saturating_sub(self.inflated()).saturating_add(1);
         let room = self.buffer.get_mut(self.filled..).unwrap_or_default();

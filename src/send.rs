@@ -145,8 +145,8 @@ impl Sender {
         self.way = Way::Closed;
     }
 
-    /// Records a received Ping with this payload. If a Pong is still owed, it is dropped for this
-    /// one (§5.5.3).
+    /// Records a received Ping with this payload. A later Ping drops the Pong that is still owed for
+    /// an earlier one (§5.5.3).
     pub(crate) const fn record_ping(&mut self, payload: ControlPayload) {
         if !matches!(self.pong, Pong::Manual) {
             self.pong = Pong::Owed(payload);

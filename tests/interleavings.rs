@@ -15,9 +15,9 @@ use websocket_proto::{
 
 /// The effect of each action in each situation.
 ///
-/// A cell gives what is received, what is sent (`+` with the code of a Close, or a Pong) and the
-/// situation that follows; `.` means that the situation stays the same. `Err` is a call that is
-/// refused. If the roles differ, the server's cell is before the `/`, because only a server ends
+/// A cell lists the events that come, the frames that are sent (`+` with the code of a Close, or a
+/// Pong) and the situation that follows; `.` means that the situation stays the same. `Err` is a call
+/// that is refused. If the roles differ, the server's cell is before the `/`, because only a server ends
 /// the writing side.
 ///
 /// The name of a situation says what happened, in order: `ours` and `theirs` are Closes, `echo` is

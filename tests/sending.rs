@@ -415,6 +415,7 @@ fn r6455_10_3_a_a_payload_is_frozen_when_its_frame_starts() {
     assert_ne!(out[2..6], out[9..13]);
 }
 
+/// A later Ping drops the Pong that is owed for an earlier one.
 /// Covers T20.
 #[test]
 fn r6455_5_5_3_b_of_a_million_pings_one_pong_is_owed() {

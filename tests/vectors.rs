@@ -142,7 +142,7 @@ const VECTORS: &[Vector] = &[
     Vector { id: "R6455-7.4.2-c", input: "88 02 13 87", events: &["close 4999 "], output: "88 02 13 87" },
     Vector { id: "R6455-7.4.2-d T08", input: "88 02 13 88", events: &["failed InvalidCloseCode(5000)"], output: FAIL_1002 },
     Vector { id: "R6455-7.4.2-d T08", input: "88 02 FF FF", events: &["failed InvalidCloseCode(65535)"], output: FAIL_1002 },
-    // §8.1 and RFC 3629
+    // §8.1 and RFC 3629: UTF-8 is checked early, also of a whole frame
     Vector { id: "R6455-8.1-a R6455-7.4.1-b", input: "81 01 FF", events: &["failed InvalidUtf8"], output: FAIL_1007 },
     Vector { id: "R6455-8.1-a", input: "81 04 61 62 FF 63", events: &["text <ab", "failed InvalidUtf8"], output: FAIL_1007 },
     // §8.1: UTF-8 is checked early, before the message is complete

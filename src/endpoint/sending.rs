@@ -38,7 +38,8 @@ use crate::{
 /// - [`SendError::NotOpen`]: the opening handshake is not done.
 /// - [`SendError::Closing`]: a Close was sent or received, or the connection has ended.
 /// - [`SendError::Full`]: too much output [waits](super::Options::water_marks). The first message
-///   that is sent after an event was received never gets this error, unless there is no memory.
+///   that is sent after an event was received never gets this error, unless there is no memory, or
+///   the endpoint has sent a control frame of its own in between.
 ///
 /// ```
 /// use websocket_proto::endpoint::{Endpoint, Incoming, Options, Sender};

@@ -129,8 +129,8 @@ impl<'o, const HEADERS: usize> ClientHandshake<'o, HEADERS> {
     ) -> Result<Option<Response<'h>>, HandshakeError> {
         // On both paths the response is validated before it is taken, so that an invalid one stays
         // in the input. While the parsed lines borrow the input, the head cannot be taken, so only
-        // what was agreed is kept. At the end the same head is split again, now borrowed for as
-        // long as the caller's buffer lives. The head is valid, so this cannot fail.
+        // what was agreed is kept. Then the same head is split a second time, borrowed for as long
+        // as the caller's buffer lives. The head is valid, so this cannot fail.
         let bytes = self.scanner.quick_input(input);
         let quick = bytes.and_then(|bytes| quick::response(bytes, HEADERS, &self.criteria));
         let (status, agreed) = if let Some((length, agreed)) = quick {

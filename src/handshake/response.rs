@@ -291,8 +291,8 @@ impl<'h> ResponseFields<'h> {
         self.upgrade.require_only().map_err(HandshakeError::InvalidUpgrade)?;
         // §4.1: Connection lists `Upgrade`.
         self.connection.require_named().map_err(HandshakeError::InvalidConnection)?;
-        // §4.1, §11.3.3: there is exactly one Sec-WebSocket-Accept, so a second one is refused, and
-        // it answers this key.
+        // §4.1, §11.3.3: there is exactly one Sec-WebSocket-Accept. One that comes twice is refused.
+        // It answers this key.
         let received = self.accept_key.once(Some).map_err(HandshakeError::InvalidAccept)?;
         if received != expected.as_bytes() {
             return Err(HandshakeError::InvalidAccept(FieldFault::Mismatch));

@@ -92,8 +92,8 @@ impl<const HEADERS: usize> ServerHandshake<HEADERS> {
     ) -> Result<Option<Request<'h>>, HandshakeError> {
         // On both paths the request is validated before it is taken, so that an invalid one stays
         // in the input. While the parsed lines borrow the input, the head cannot be taken, so only
-        // the answer to the key is kept. At the end the same head is split again, now borrowed for
-        // as long as the caller's buffer lives. The head is valid, so this cannot fail.
+        // the answer to the key is kept. Then the same head is split a second time, borrowed for as
+        // long as the caller's buffer lives. The head is valid, so this cannot fail.
         let bytes = self.scanner.quick_input(input);
         let quick = bytes.and_then(|bytes| quick::request(bytes, HEADERS));
         let accept_key = if let Some((length, accept_key)) = quick {

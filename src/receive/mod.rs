@@ -280,7 +280,8 @@ impl<R: Role> Receiver<R> {
         if first == WHOLE_BINARY {
             return Some(Whole::Binary(payload));
         }
-        // §8.1: as on the general path, the text in front of an invalid byte is delivered.
+        // §8.1: UTF-8 is checked early: as on the general path, the text in front of an invalid byte
+        // is delivered.
         Some(match utf8::validate(payload) {
             Ok(text) => Whole::Text(text),
             Err(valid) => Whole::Invalid(self.invalid_prefix(payload, valid)),

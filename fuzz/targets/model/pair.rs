@@ -282,7 +282,7 @@ where
         self.wire.extend(out);
     }
 
-    /// Sends what is owed, if there are keys for it.
+    /// Transmits the Pong or the Close that this side owes. The call fails if no masking key is left.
     fn transmit(&mut self, watch: &mut dyn Watch) {
         let (before, keys) = (self.told(), self.keys.get());
         let mut out = Vec::new();
