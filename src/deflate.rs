@@ -106,7 +106,8 @@ impl<C: Compress> Deflater<C> {
     ) -> Result<&[u8], SendError> {
         // RFC 7692 §7.1.1: the window is kept only if context takeover was agreed. RFC 7692 §7.2.1:
         // no reference reaches behind the window. So a shared deflater is reset before each
-        // fragment, too, because other connections may have used it since the last one.
+        // fragment, too, because other connections may have used it since the last one, and it gets
+        // the window of this connection.
         if !self.own || first && !context.takeover {
             self.ready = false;
         }

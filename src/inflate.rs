@@ -316,7 +316,8 @@ impl<D: Decompress> Inflater<D> {
     pub(crate) fn data(&self, kind: Kind) -> Result<Data<'_>, Failure> {
         match kind {
             Kind::Binary => Ok(Data::Binary(self.contents())),
-            // §8.1, RFC 7692 §6: UTF-8 is checked in what was inflated.
+            // §8.1, RFC 7692 §6: UTF-8 is checked in what was inflated. Here that is at the end,
+            // because nothing of this message was handed out before.
             Kind::Text => match utf8::validate(self.contents()) {
                 Ok(text) => Ok(Data::Text(text)),
                 Err(_) => Err(Violation::InvalidUtf8.into()),
@@ -403,8 +404,8 @@ impl<D: Decompress> Inflater<D> {
         if input.is_empty() && !self.has_more {
             return (0, true);
         }
-        // §10.4, RFC 7692 §6: a compressed bomb is stopped here. One byte over the limit is enough to detect
-        // it.
+        // §10.4, RFC 7692 §6: a compressed bomb is stopped here. One byte over the limit is enough to
+        // refuse it below.
         let allowed = limit.saturating_sub(self.inflated()).saturating_add(1);
         let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
         let most = room.len().min(usize::try_from(allowed).unwrap_or(usize::MAX));

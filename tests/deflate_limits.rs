@@ -218,7 +218,8 @@ fn compressed_text(config: &Config, payload: &[u8], mode: Mode, read: usize) -> 
     drive_inflated(&mut connection, mode, codec, wire.chunks(read)).events
 }
 
-/// Covers R6455-8.1-c.
+/// Compressed text is checked early.
+/// Covers R6455-8.1-c, R7692-6-f.
 #[test]
 fn t09_compressed_text_fails_at_the_first_byte_that_no_code_point_has() {
     // The fragment is not the last one, and the Ping is never received.

@@ -144,7 +144,7 @@ const VECTORS: &[Vector] = &[
     Vector { id: "R6455-7.4.2-d T08", input: "88 02 FF FF", events: &["failed InvalidCloseCode(65535)"], output: FAIL_1002 },
     // §8.1 and RFC 3629: UTF-8 is checked early, also of a whole frame
     Vector { id: "R6455-8.1-a R6455-7.4.1-b", input: "81 01 FF", events: &["failed InvalidUtf8"], output: FAIL_1007 },
-    Vector { id: "R6455-8.1-a", input: "81 04 61 62 FF 63", events: &["text <ab", "failed InvalidUtf8"], output: FAIL_1007 },
+    Vector { id: "R6455-8.1-a R6455-8.1-c", input: "81 04 61 62 FF 63", events: &["text <ab", "failed InvalidUtf8"], output: FAIL_1007 },
     // §8.1: UTF-8 is checked early, before the message is complete
     Vector { id: "R6455-8.1-c T09", input: "81 0A 61 FF", events: &["text <a", "failed InvalidUtf8"], output: FAIL_1007 },
     Vector { id: "R6455-8.1-c T09", input: "01 0B CE BA E1 BD B9 CF 83 CE BC CE B5 / 00 04 F4", events: &["text <κ\u{1F79}σμε"], output: "" },
