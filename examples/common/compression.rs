@@ -4,6 +4,7 @@ use websocket_proto::endpoint::Compression;
 
 /// Returns the codecs for the flags: codecs that all connections share, or with `--takeover` codecs
 /// of each connection's own, whose messages may refer to earlier ones.
+/// Both work at the quickest level that adapts its codes to the data.
 #[cfg(feature = "deflate")]
 pub fn of(deflate: bool, takeover: bool) -> Result<Option<Compression>, &'static str> {
     use websocket_proto::endpoint::ZlibStock;
@@ -12,9 +13,9 @@ pub fn of(deflate: bool, takeover: bool) -> Result<Option<Compression>, &'static
     let compression = match (deflate, takeover) {
         (false, false) => return Ok(None),
         (false, true) => return Err("--takeover needs --deflate"),
-        (true, false) => Compression::shared(ZlibStock::new(6)),
+        (true, false) => Compression::shared(ZlibStock::new(2)),
         (true, true) => {
-            Compression::own(Deflate::OFFERS[1], ZlibDecompress::new, || ZlibCompress::new(6))
+            Compression::own(Deflate::OFFERS[1], ZlibDecompress::new, || ZlibCompress::new(2))
         }
     };
     // Even the shortest message is compressed, as a demonstration. A real program keeps the

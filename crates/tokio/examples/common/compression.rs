@@ -6,9 +6,9 @@ use websocket_proto_tokio::{Builder, Compression, ZlibStock};
 pub fn builder(flags: &[&str]) -> Result<Builder, String> {
     let compression = match flags {
         [] => return Ok(Builder::new()),
-        ["--deflate"] => Compression::shared(ZlibStock::new(6)),
+        ["--deflate"] => Compression::shared(ZlibStock::new(2)),
         ["--deflate", "--takeover"] => {
-            Compression::own(Deflate::OFFERS[1], ZlibDecompress::new, || ZlibCompress::new(6))
+            Compression::own(Deflate::OFFERS[1], ZlibDecompress::new, || ZlibCompress::new(2))
         }
         other => return Err(format!("unknown flags: {other:?}")),
     };
