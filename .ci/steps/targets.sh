@@ -75,8 +75,16 @@ rust_lld() {
   printf '%s/lib/rustlib/%s/bin/rust-lld' "$(rustc --print sysroot)" "$host"
 }
 
-# Runs the tests with 32-bit pointers, and on an emulated big-endian processor. Both split their
-# input in few ways, unless CUTS says otherwise. `.ci/machines` runs all splits.
+# Runs the tests on an emulated processor with 32-bit pointers that is big-endian. They split their
+# input in few ways, unless CUTS says otherwise.
+step_test_powerpc() {
+  needs $debian_rust $debian_powerpc
+  export CARGO_TARGET_POWERPC_UNKNOWN_LINUX_GNU_LINKER=powerpc-linux-gnu-gcc-12
+  export CARGO_TARGET_POWERPC_UNKNOWN_LINUX_GNU_RUNNER="qemu-ppc -L /usr/powerpc-linux-gnu"
+  count_tests 470 test_on powerpc-unknown-linux-gnu
+}
+
+# Each of the two alone, for `.ci/machines`. They are not steps of the gate.
 step_test_32_bits() {
   needs $debian_rust $debian_i686
   export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_LINKER=gcc-12
@@ -102,7 +110,7 @@ test_on() {
     tests+=(--test "$(basename "$name" .rs)")
   done
   export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$cache/target-machines CUTS=${CUTS-few}
-  export CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false
+  export CARGO_PROFILE_DEV_OPT_LEVEL=1
   /usr/bin/cargo test --manifest-path "$dir/Cargo.toml" -Zbuild-std --target "$1" --features deflate --lib "${tests[@]}"
 }
 
