@@ -155,7 +155,9 @@ step_package() {
   rm -rf "$dir"
   mkdir -p "$dir"
   for file in "$target"/package/websocket-proto*-"$version".crate; do tar -xmzf "$file" -C "$dir"; done
-  export CARGO_TARGET_DIR=$cache/target-package
+  # The dependencies were built by earlier steps.
+  export CARGO_TARGET_DIR
+  CARGO_TARGET_DIR=$(realpath "$target")
   count_tests 500 cargo test --manifest-path "$dir/websocket-proto-$version/Cargo.toml"
   for crate in crates/*/; do
     cargo check --manifest-path "$dir/websocket-proto-$(basename "$crate")-$version/Cargo.toml" --all-features \

@@ -1,11 +1,12 @@
 # Steps for environments without a Rust runtime: io_uring, HTTP/3, WebAssembly and C. Each example is a
-# package of its own. They share a target directory.
+# package of its own. They share a target directory, but HTTP/3 has one that all clones share, because
+# BoringSSL takes minutes to build.
 
-# checked NAME: checks the format and the lints of an example. The other steps check only the
-# workspace.
+# checked NAME FLAGS...: checks the format and the lints of an example. FLAGS are those of its build.
+# The other steps check only the workspace.
 checked() {
   cargo fmt --check --manifest-path "examples/$1/Cargo.toml"
-  CARGO_TARGET_DIR=$cache/target-environments cargo clippy --release --manifest-path "examples/$1/Cargo.toml" -- -D warnings
+  CARGO_TARGET_DIR=${programs-$cache/target-environments} cargo clippy --release --manifest-path "examples/$1/Cargo.toml" "${@:2}" -- -D warnings
 }
 
 # serves NAME CONNECTIONS COMMAND...: starts a server with its port in place of @, and echoes with
@@ -42,11 +43,16 @@ step_uring() {
 # WebSockets over HTTP/3: our client and our server with each other, and each with aioquic and wsproto.
 step_h3() {
   needs cmake g++ libclang-14-dev openssl
-  local venv=$tools/h3 scratch=$cache/h3 program=$cache/target-environments/release/h3 port server
+  local venv=$tools/h3 scratch=$cache/h3 programs=$tools/target-h3 program port server
   local tls=("$scratch/cert.pem" "$scratch/key.pem")
-  checked h3
-  CARGO_TARGET_DIR=$cache/target-environments cargo build --release --manifest-path examples/h3/Cargo.toml
+  # BoringSSL is built without optimisation, because it takes longer to build than to run here.
+  local flags=(--config profile.release.package.boring-sys.opt-level=0)
+  checked h3 "${flags[@]}"
+  CARGO_TARGET_DIR=$programs cargo build --release --manifest-path examples/h3/Cargo.toml "${flags[@]}"
+  # Another clone may build its own.
   mkdir -p "$scratch"
+  program=$scratch/h3
+  cp "$programs/release/h3" "$program"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
     -addext subjectAltName=DNS:localhost -keyout "${tls[1]}" -out "${tls[0]}"
   peer "$program" "${tls[@]}"
