@@ -31,7 +31,8 @@ SH
 }
 
 # Targets without an operating system: a little-endian one, a big-endian one, and two 32-bit
-# microcontrollers without a standard library to download, whose `core` is built from source.
+# microcontrollers without a standard library to download, whose `core` is built from source. What is
+# optimised is built by `bare_example` and `board`.
 step_bare_targets() {
   needs $debian_rust
   export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=$cache/target-bare
@@ -40,11 +41,11 @@ step_bare_targets() {
   for features in "" "--features alloc"; do
     /usr/bin/cargo check -p websocket-proto --target bpfel-unknown-none --no-default-features $features
     /usr/bin/cargo check -p websocket-proto --target bpfeb-unknown-none --no-default-features $features
-    RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -p websocket-proto --lib --release "${built[@]}" --target thumbv6m-none-eabi \
+    RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -p websocket-proto --lib "${built[@]}" --target thumbv6m-none-eabi \
       --target riscv32imc-unknown-none-elf --no-default-features $features
   done
   # The driver has no features. Its manifest turns those of the core off.
-  RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -p websocket-proto-embedded --lib --release "${built[@]}" --target thumbv6m-none-eabi \
+  RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -p websocket-proto-embedded --lib "${built[@]}" --target thumbv6m-none-eabi \
     --target thumbv7m-none-eabi --target riscv32imc-unknown-none-elf
   note "$("$RUSTC" --version): bpfel, bpfeb, thumbv6m, riscv32imc, each without features and with alloc; the embedded driver"
 }
@@ -54,17 +55,20 @@ step_bare_targets() {
 step_wasm() {
   needs $debian_rust
   export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$cache/target-wasm
+  # The profile of examples/wasm, so that the standard library is built once for both steps.
+  export CARGO_PROFILE_RELEASE_OPT_LEVEL=s CARGO_PROFILE_RELEASE_LTO=true
+  export CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 CARGO_PROFILE_RELEASE_PANIC=abort
   export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER
   CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)
   local features target=wasm32-unknown-unknown recipe
   local flags=(-Zbuild-std=std,panic_abort --target "$target")
   for features in "" alloc std,simd std,simd,bytes,sha1,deflate; do
-    /usr/bin/cargo check -p websocket-proto --lib "${flags[@]}" --no-default-features --features "$features"
+    /usr/bin/cargo build --release -p websocket-proto --lib "${flags[@]}" --no-default-features --features "$features"
   done
   recipe=$(grep '^getrandom = ' "$ci/wasm/Cargo.toml")
   grep -qxF "$recipe" README.md || die "README.md does not say: $recipe"
-  /usr/bin/cargo build --manifest-path "$ci/wasm/Cargo.toml" "${flags[@]}"
-  grep -q getRandomValues "$CARGO_TARGET_DIR/$target/debug/wasm.wasm" || die "no entropy from JavaScript"
+  /usr/bin/cargo build --release --manifest-path "$ci/wasm/Cargo.toml" "${flags[@]}"
+  grep -q getRandomValues "$CARGO_TARGET_DIR/$target/release/wasm.wasm" || die "no entropy from JavaScript"
   note "$("$RUSTC" --version): without random, and with it and getrandom's wasm_js"
 }
 
@@ -124,7 +128,7 @@ step_bare_example() {
   export CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER
   CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER=$(rust_lld)
   export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=$cache/target-board
-  RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zemit-stack-sizes" /usr/bin/cargo build --manifest-path .ci/bare/Cargo.toml --release \
+  RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zemit-stack-sizes /usr/bin/cargo build --manifest-path .ci/bare/Cargo.toml --release \
     -Zbuild-std=core -Zbuild-std-features=compiler-builtins-mem --target thumbv6m-none-eabi
   program=$CARGO_TARGET_DIR/thumbv6m-none-eabi/release/bare
   # The chain: the program, the handshake with its buffer, the echo of the bytes after the request,
