@@ -458,9 +458,8 @@ impl<R: Role> Connection<R> {
     }
 
     /// Ends reading, as each fact that ends [`is_receiving`](ClosingHandshake::is_receiving) has
-    /// to. §5.5.2: an owed Pong is dropped, because no Ping is answered after the
-    /// peer's Close. To call this
-    /// again changes nothing.
+    /// to. §5.5.2: an owed Pong is dropped, because no Ping is answered after the peer's Close. To
+    /// call this again changes nothing.
     const fn stop(&mut self) {
         self.receiver.stop();
         self.sender.forget_pong();

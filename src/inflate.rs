@@ -404,8 +404,8 @@ impl<D: Decompress> Inflater<D> {
         if input.is_empty() && !self.has_more {
             return (0, true);
         }
-        // §10.4, RFC 7692 §6: a compressed bomb is stopped here. One byte over the limit is enough to
-        // refuse it below.
+        // §10.4, RFC 7692 §6: a compressed bomb is stopped here. One byte over the limit is enough
+        // to refuse it below.
         let allowed = limit.saturating_sub(self.inflated()).saturating_add(1);
         let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
         let most = room.len().min(usize::try_from(allowed).unwrap_or(usize::MAX));
