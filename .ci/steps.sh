@@ -13,8 +13,6 @@ mkdir -p "$cache/logs" "$tools"
 export PATH="$tools/cargo/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 RUST_BACKTRACE=0 DEBIAN_FRONTEND=noninteractive
 export PYTHONDONTWRITEBYTECODE=1
-# Nobody debugs what is built here.
-export CARGO_PROFILE_DEV_DEBUG=false
 target=${CARGO_TARGET_DIR:-target}
 examples=$target/release/examples
 
@@ -28,7 +26,7 @@ debian_rust="rustc-web cargo-web rust-web-src libstd-rust-web-dev-bpf"
 debian_i686="gcc-12-multilib"
 debian_powerpc="gcc-12-powerpc-linux-gnu libc6-dev-powerpc-cross qemu-user"
 debian_s390x="gcc-12-s390x-linux-gnu libc6-dev-s390x-cross qemu-user"
-fuzz_seconds=10
+fuzz_seconds=20
 
 note() { printf ':: %s\n' "$*"; }
 skip() { printf 'skip: %s\n' "$*"; exit 77; }

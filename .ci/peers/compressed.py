@@ -43,10 +43,11 @@ async def exchange(peer, check, refrains=False):
     The other side may refrain from taking its context over although it was agreed that it may.
     """
     wire = Wire(peer)
-    # The same in every run, because zlib misses a repetition of some noise (one in 250).
-    noise_of = random.Random(7692).randbytes
     extension = wire.extension
     who = f"{peer.protocol.side.name} with {extension}"
+    # The same in every run, because zlib overlooks the repetition of some noise, but for each kind of
+    # connection another, so that messages of one do not pass for those of another.
+    noise_of = random.Random(who).randbytes
     # For each direction: whether the context is taken over, and the window.
     there = not extension.local_no_context_takeover, extension.local_max_window_bits
     back = not (refrains or extension.remote_no_context_takeover), extension.remote_max_window_bits

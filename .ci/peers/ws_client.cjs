@@ -10,9 +10,11 @@ const { once } = require("node:events");
 const { setTimeout: delay } = require("node:timers/promises");
 const WebSocket = require("ws");
 
-// Noise that is the same in every run, because zlib misses a repetition of some noise (one in 250).
-function noises() {
-  const stream = crypto.createCipheriv("aes-128-ctr", Buffer.alloc(16), Buffer.alloc(16));
+// Noise that is the same in every run, because zlib overlooks the repetition of some noise, but for each
+// kind of connection another, so that messages of one do not pass for those of another.
+function noises(who) {
+  const key = crypto.createHash("sha256").update(who).digest().subarray(0, 16);
+  const stream = crypto.createCipheriv("aes-128-ctr", key, Buffer.alloc(16));
   return (length) => stream.update(Buffer.alloc(length));
 }
 
@@ -69,7 +71,7 @@ async function compressed(url, takeover, options) {
   // The compressed lengths of what is sent and received, as the extension makes and gets them.
   const extension = peer._extensions["permessage-deflate"];
   const { compress, decompress } = extension;
-  const noiseOf = noises();
+  const noiseOf = noises(who);
   const sent = [];
   const received = [];
   extension.compress = (data, fin, done) =>

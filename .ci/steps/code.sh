@@ -155,7 +155,8 @@ step_package() {
   rm -rf "$dir"
   mkdir -p "$dir"
   for file in "$target"/package/websocket-proto*-"$version".crate; do tar -xmzf "$file" -C "$dir"; done
-  # The dependencies were built by earlier steps.
+  # In the gate, the dependencies were built by earlier steps. The examples in `target` become those of
+  # the package.
   export CARGO_TARGET_DIR
   CARGO_TARGET_DIR=$(realpath "$target")
   count_tests 500 cargo test --manifest-path "$dir/websocket-proto-$version/Cargo.toml"

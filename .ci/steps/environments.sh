@@ -1,12 +1,11 @@
 # Steps for environments without a Rust runtime: io_uring, HTTP/3, WebAssembly and C. Each example is a
-# package of its own. They share a target directory, but HTTP/3 has one that all clones share, because
-# BoringSSL takes minutes to build.
+# package of its own. They share a target directory.
 
 # checked NAME FLAGS...: checks the format and the lints of an example. FLAGS are those of its build.
 # The other steps check only the workspace.
 checked() {
   cargo fmt --check --manifest-path "examples/$1/Cargo.toml"
-  CARGO_TARGET_DIR=${programs-$cache/target-environments} cargo clippy --release --manifest-path "examples/$1/Cargo.toml" "${@:2}" -- -D warnings
+  CARGO_TARGET_DIR=$cache/target-environments cargo clippy --release --manifest-path "examples/$1/Cargo.toml" "${@:2}" -- -D warnings
 }
 
 # serves NAME CONNECTIONS COMMAND...: starts a server with its port in place of @, and echoes with
@@ -43,16 +42,15 @@ step_uring() {
 # WebSockets over HTTP/3: our client and our server with each other, and each with aioquic and wsproto.
 step_h3() {
   needs cmake g++ libclang-14-dev openssl
-  local venv=$tools/h3 scratch=$cache/h3 programs=$tools/target-h3 program port server
+  local venv=$tools/h3 scratch=$cache/h3 program=$cache/target-environments/release/h3 port server
   local tls=("$scratch/cert.pem" "$scratch/key.pem")
   # BoringSSL is built without optimisation, because it takes longer to build than to run here.
+  # All clones share the build, because it takes minutes.
   local flags=(--config profile.release.package.boring-sys.opt-level=0)
+  export CARGO_BUILD_BUILD_DIR=$tools/build-h3
   checked h3 "${flags[@]}"
-  CARGO_TARGET_DIR=$programs cargo build --release --manifest-path examples/h3/Cargo.toml "${flags[@]}"
-  # Another clone may build its own.
+  CARGO_TARGET_DIR=$cache/target-environments cargo build --release --manifest-path examples/h3/Cargo.toml "${flags[@]}"
   mkdir -p "$scratch"
-  program=$scratch/h3
-  cp "$programs/release/h3" "$program"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
     -addext subjectAltName=DNS:localhost -keyout "${tls[1]}" -out "${tls[0]}"
   peer "$program" "${tls[@]}"

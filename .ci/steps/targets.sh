@@ -31,8 +31,8 @@ SH
 }
 
 # Targets without an operating system: a little-endian one, a big-endian one, and two 32-bit
-# microcontrollers without a standard library to download, whose `core` is built from source. What is
-# optimised is built by `bare_example` and `board`.
+# microcontrollers without a standard library to download, whose `core` is built from source. Programs
+# with optimisation are built by `bare_example` and `board`.
 step_bare_targets() {
   needs $debian_rust
   export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=$cache/target-bare
@@ -79,7 +79,7 @@ rust_lld() {
   printf '%s/lib/rustlib/%s/bin/rust-lld' "$(rustc --print sysroot)" "$host"
 }
 
-# Runs the tests on an emulated processor with 32-bit pointers that is big-endian. They split their
+# Runs the tests on an emulated big-endian processor with 32-bit pointers. They split their
 # input in few ways, unless CUTS says otherwise.
 step_test_powerpc() {
   needs $debian_rust $debian_powerpc
@@ -88,7 +88,7 @@ step_test_powerpc() {
   count_tests 470 test_on powerpc-unknown-linux-gnu
 }
 
-# Each of the two alone, for `.ci/machines`. They are not steps of the gate.
+# 32 bits alone, and big-endian alone, for `.ci/machines`. They are not steps of the gate.
 step_test_32_bits() {
   needs $debian_rust $debian_i686
   export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_LINKER=gcc-12
@@ -114,7 +114,7 @@ test_on() {
     tests+=(--test "$(basename "$name" .rs)")
   done
   export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$cache/target-machines CUTS=${CUTS-few}
-  export CARGO_PROFILE_DEV_OPT_LEVEL=1
+  export CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false
   /usr/bin/cargo test --manifest-path "$dir/Cargo.toml" -Zbuild-std --target "$1" --features deflate --lib "${tests[@]}"
 }
 
