@@ -24,7 +24,6 @@ python_h3="aioquic==1.7.2 wsproto==1.3.2"
 node_packages="ws@8.23.0 playwright-core@1.65.1"
 debian_rust="rustc-web cargo-web rust-web-src libstd-rust-web-dev-bpf"
 debian_i686="gcc-12-multilib"
-debian_powerpc="gcc-12-powerpc-linux-gnu libc6-dev-powerpc-cross qemu-user"
 debian_s390x="gcc-12-s390x-linux-gnu libc6-dev-s390x-cross qemu-user"
 fuzz_seconds=20
 

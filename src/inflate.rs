@@ -316,8 +316,8 @@ impl<D: Decompress> Inflater<D> {
     pub(crate) fn data(&self, kind: Kind) -> Result<Data<'_>, Failure> {
         match kind {
             Kind::Binary => Ok(Data::Binary(self.contents())),
-            // §8.1, RFC 7692 §6: UTF-8 is checked in what was inflated. Here that is at the end,
-            // because nothing of this message was handed out before.
+            // §8.1, RFC 7692 §6: UTF-8 is checked in the whole message at its end, because none
+            // of it was handed out before.
             Kind::Text => match utf8::validate(self.contents()) {
                 Ok(text) => Ok(Data::Text(text)),
                 Err(_) => Err(Violation::InvalidUtf8.into()),

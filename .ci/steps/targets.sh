@@ -31,8 +31,7 @@ SH
 }
 
 # Targets without an operating system: a little-endian one, a big-endian one, and two 32-bit
-# microcontrollers without a standard library to download, whose `core` is built from source. Programs
-# with optimisation are built by `bare_example` and `board`.
+# microcontrollers without a standard library to download, whose `core` is built from source.
 step_bare_targets() {
   needs $debian_rust
   export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=$cache/target-bare
@@ -41,11 +40,11 @@ step_bare_targets() {
   for features in "" "--features alloc"; do
     /usr/bin/cargo check -p websocket-proto --target bpfel-unknown-none --no-default-features $features
     /usr/bin/cargo check -p websocket-proto --target bpfeb-unknown-none --no-default-features $features
-    RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -p websocket-proto --lib "${built[@]}" --target thumbv6m-none-eabi \
+    RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -p websocket-proto --lib --release "${built[@]}" --target thumbv6m-none-eabi \
       --target riscv32imc-unknown-none-elf --no-default-features $features
   done
   # The driver has no features. Its manifest turns those of the core off.
-  RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -p websocket-proto-embedded --lib "${built[@]}" --target thumbv6m-none-eabi \
+  RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -p websocket-proto-embedded --lib --release "${built[@]}" --target thumbv6m-none-eabi \
     --target thumbv7m-none-eabi --target riscv32imc-unknown-none-elf
   note "$("$RUSTC" --version): bpfel, bpfeb, thumbv6m, riscv32imc, each without features and with alloc; the embedded driver"
 }
@@ -79,16 +78,8 @@ rust_lld() {
   printf '%s/lib/rustlib/%s/bin/rust-lld' "$(rustc --print sysroot)" "$host"
 }
 
-# Runs the tests on an emulated big-endian processor with 32-bit pointers. They split their
-# input in few ways, unless CUTS says otherwise.
-step_test_powerpc() {
-  needs $debian_rust $debian_powerpc
-  export CARGO_TARGET_POWERPC_UNKNOWN_LINUX_GNU_LINKER=powerpc-linux-gnu-gcc-12
-  export CARGO_TARGET_POWERPC_UNKNOWN_LINUX_GNU_RUNNER="qemu-ppc -L /usr/powerpc-linux-gnu"
-  count_tests 470 test_on powerpc-unknown-linux-gnu
-}
-
-# 32 bits alone, and big-endian alone, for `.ci/machines`. They are not steps of the gate.
+# Runs the tests with 32-bit pointers, and on an emulated big-endian processor. Both split their
+# input in few ways, unless CUTS says otherwise. `.ci/machines` runs all splits.
 step_test_32_bits() {
   needs $debian_rust $debian_i686
   export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_LINKER=gcc-12

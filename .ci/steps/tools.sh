@@ -42,7 +42,7 @@ step_tools() {
     note "installing chromium"
     apt_install chromium || note "chromium cannot be installed here"
   fi
-  for packages in "$debian_rust" "$debian_i686" "$debian_powerpc" llvm-14; do
+  for packages in "$debian_rust" "$debian_i686" "$debian_s390x" llvm-14; do
     if has_packages $packages; then continue; fi
     note "installing $packages"
     apt_install $packages || note "$packages cannot be installed here"
