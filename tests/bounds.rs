@@ -1,70 +1,19 @@
 //! What a connection costs: its size, its allocations, its steps.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
+use crate::common::{
+    Keys,
+    allocator::{in_use, measure},
+    hex, mask,
 };
-
-use common::{Keys, hex, mask};
 use websocket_proto::{
     Agreed, Client, Config, Connection, Data, Event, Failure, Message, Messages, Role, Server,
     SliceOutput, Violation,
 };
 
-/// An allocator that counts the current thread's allocations, the bytes in use, and their peak.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-    static IN_USE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-    /// Larger blocks than this are refused, so that an allocation fails.
-    static LARGEST: Cell<usize> = const { Cell::new(usize::MAX) };
-}
-
-fn count(times: usize, change: isize) {
-    ALLOCATIONS.set(ALLOCATIONS.get() + times);
-    IN_USE.set(IN_USE.get() + change);
-    PEAK.set(PEAK.get().max(IN_USE.get()));
-}
-
-// SAFETY: every call that is not refused goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if layout.size() > LARGEST.get() {
-            return std::ptr::null_mut();
-        }
-        count(1, layout.size() as isize);
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(0, -(layout.size() as isize));
-        unsafe { System.dealloc(pointer, layout) }
-    }
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if size > LARGEST.get() {
-            return std::ptr::null_mut();
-        }
-        // While one block is copied to the other, both are in use.
-        count(1, size as isize);
-        count(0, -(layout.size() as isize));
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Returns how often `work` allocates, and its peak in bytes.
 fn allocations(work: impl FnOnce()) -> (usize, isize) {
-    let (before, in_use) = (ALLOCATIONS.get(), IN_USE.get());
-    PEAK.set(in_use);
-    work();
-    (ALLOCATIONS.get() - before, PEAK.get() - in_use)
+    let ((), memory) = measure(work);
+    (memory.times, memory.peak)
 }
 
 #[test]
@@ -237,7 +186,7 @@ fn memory_is_kept_up_to_the_configured_limit() {
             let mut connection =
                 Connection::new(Client(Keys::default()), &Config::new(), Agreed::new());
             let mut messages = Messages::keeping(64);
-            let in_use = IN_USE.get();
+            let before = in_use();
             let mut frames = Vec::new();
             for (at, &length) in lengths.iter().enumerate() {
                 frames.extend([if at == 0 { opcode } else { 0x00 }, length]);
@@ -248,7 +197,7 @@ fn memory_is_kept_up_to_the_configured_limit() {
             assert!(messages.receive(&mut connection, &mut input).is_some());
             assert!(messages.receive(&mut connection, &mut input).is_none());
             drop(frames);
-            assert_eq!(IN_USE.get() - in_use, kept, "a message of {lengths:?}");
+            assert_eq!(in_use() - before, kept, "a message of {lengths:?}");
         }
     }
 }
@@ -257,13 +206,13 @@ fn memory_is_kept_up_to_the_configured_limit() {
 fn text_and_binary_messages_are_joined_in_the_same_memory() {
     let mut connection = Connection::new(Client(Keys::default()), &Config::new(), Agreed::new());
     let mut messages = Messages::keeping(64);
-    let in_use = IN_USE.get();
+    let before = in_use();
     for opcode in [0x01, 0x02, 0x01] {
         let mut frames = [&[opcode, 64][..], &[b'a'; 64], &[0x80, 0]].concat();
         let message = messages.receive(&mut connection, &mut &mut frames[..]);
         assert_eq!(message.and_then(Message::data).map(|data| data.as_bytes().len()), Some(64));
         drop(frames);
-        assert_eq!(IN_USE.get() - in_use, 64);
+        assert_eq!(in_use() - before, 64);
     }
 }
 
@@ -273,7 +222,7 @@ fn large_storage_is_given_back_between_messages() {
         let mut connection =
             Connection::new(Client(Keys::default()), &Config::new(), Agreed::new());
         let mut messages = Messages::keeping(1000);
-        let in_use = IN_USE.get();
+        let before = in_use();
         for (length, kept) in [(900_usize, 0..1801), (5000, 0..1)] {
             let mut frame = vec![opcode, 126, (length >> 8) as u8, length as u8];
             frame.extend(vec![b'a'; length]);
@@ -287,7 +236,7 @@ fn large_storage_is_given_back_between_messages() {
             assert_eq!(whole, length);
             assert!(messages.receive(&mut connection, &mut input).is_none());
             drop(frame);
-            let left = IN_USE.get() - in_use;
+            let left = in_use() - before;
             assert!(kept.contains(&left), "{left} bytes after a message of {length}");
         }
     }
@@ -348,6 +297,7 @@ mod bytes_mut {
     use websocket_proto::{Full, Output};
 
     use super::*;
+    use crate::common::allocator::refuse_above;
 
     #[test]
     fn a_reservation_beyond_the_memory_is_refused() {
@@ -364,10 +314,10 @@ mod bytes_mut {
             }
         }
         let mut out = BytesMut::from(&b"ab"[..]);
-        LARGEST.set(10_000);
+        refuse_above(10_000);
         let refused = Output::reserve(&mut out, 20_000);
         let granted = Output::reserve(&mut out, 4_000);
-        LARGEST.set(usize::MAX);
+        refuse_above(usize::MAX);
         assert_eq!((refused, granted), (Err(Full), Ok(())));
         out.append(b"cd");
         assert_eq!(out, &b"abcd"[..]);
@@ -404,6 +354,7 @@ mod compressed {
     };
 
     use super::*;
+    use crate::common::{self, allocator::refuse_above};
 
     const NO_TAKEOVER: Agreed = Agreed::new().deflate(Deflate::new());
     const TAKEOVER: Agreed = Agreed::new().deflate(Deflate {
@@ -455,7 +406,7 @@ mod compressed {
                     let (_, peak) = allocations(|| {
                         let mut wire = wire.clone();
                         let length = wire.len() as isize;
-                        let before = IN_USE.get();
+                        let before = in_use();
                         for read in wire.chunks_mut(4096) {
                             let mut input = &mut read[..];
                             if let Some(message) = messages.receive_inflated(
@@ -468,7 +419,7 @@ mod compressed {
                             }
                         }
                         assert!(connection.wants_transmit());
-                        assert!(IN_USE.get() - before <= limit as isize + WINDOW, "{length}");
+                        assert!(in_use() - before <= limit as isize + WINDOW, "{length}");
                     });
                     let wire = wire.len() as isize;
                     // While memory grows, the old half is in use too.
@@ -583,7 +534,7 @@ mod compressed {
         let mut inflater = Inflater::shared(ZlibDecompress::new());
         let mut idle = Vec::with_capacity(2);
         for mut messages in [Messages::new(), Messages::keeping(KEEP)] {
-            let before = IN_USE.get();
+            let before = in_use();
             for length in [20_000, 60_000, 60_000, 20_000] {
                 let mut peer =
                     Connection::new(Client(Keys::default()), &Config::new(), NO_TAKEOVER);
@@ -603,7 +554,7 @@ mod compressed {
                 }
                 assert_eq!(whole, length);
             }
-            idle.push((IN_USE.get() - before, messages));
+            idle.push((in_use() - before, messages));
         }
         // The first message also brought the codec and the room for a piece.
         let kept = idle[1].0;
@@ -632,10 +583,10 @@ mod compressed {
         };
         let short = "short ".repeat(20);
         exchange(&short);
-        let before = IN_USE.get();
+        let before = in_use();
         exchange(&text);
         exchange(&short);
-        let kept = IN_USE.get() - before;
+        let kept = in_use() - before;
         assert!(kept <= 64 << 10, "{kept} bytes");
     }
 
@@ -646,16 +597,16 @@ mod compressed {
         let mut peer = Connection::new(Client(Keys::default()), &Config::new(), TAKEOVER);
         let mut deflater = Deflater::own(ZlibCompress::new(6));
         peer.send_compressed(Data::Text(&"a".repeat(100)), &mut deflater, &mut Vec::new()).unwrap();
-        let before = IN_USE.get();
+        let before = in_use();
         let mut memory = [0; 100];
         let mut full = SliceOutput::new(&mut memory);
         assert!(peer.send_compressed(Data::Text(&long), &mut deflater, &mut full).is_err());
-        assert!(IN_USE.get() - before <= KEEP);
+        assert!(in_use() - before <= KEEP);
         for length in [30_000, 36_000, 60_000, 57_000] {
             let mut out = Vec::new();
             peer.send_compressed(Data::Text(&long[..length]), &mut deflater, &mut out).unwrap();
             drop(out);
-            assert!(IN_USE.get() - before <= KEEP, "{length}");
+            assert!(in_use() - before <= KEEP, "{length}");
         }
 
         let mut wire = Vec::new();
@@ -667,15 +618,15 @@ mod compressed {
         .unwrap();
         let mut inflater = Inflater::own(ZlibDecompress::new());
         let mut connection = Connection::new(Server, &Config::new(), TAKEOVER);
-        let (length, before) = (wire.len() - 1, IN_USE.get());
+        let (length, before) = (wire.len() - 1, in_use());
         let mut input = &mut wire[..length];
         let mut messages = Messages::new();
         let message = messages.receive_inflated(&mut connection, &mut inflater, &mut input);
         assert!(message.is_none());
-        assert!(IN_USE.get() - before > KEEP);
+        assert!(in_use() - before > KEEP);
         // The joined data belongs to `messages`, so only the codec and the room for a piece remain.
         drop(messages);
-        assert!(IN_USE.get() - before <= (79 + 17) << 10);
+        assert!(in_use() - before <= (79 + 17) << 10);
     }
 
     #[test]
@@ -687,7 +638,7 @@ mod compressed {
         let mut out = Vec::with_capacity(1000);
         let hello = mask(&hex("C1 07 F2 48 CD C9 C9 07 00"));
         for largest in [20_000, 40_000] {
-            LARGEST.set(largest);
+            refuse_above(largest);
             let sent = connection.send_compressed(Data::Text("Hello"), &mut deflater, &mut out);
             assert_eq!((sent, out.len()), (Err(SendError::Codec), 0));
             let mut peer = Connection::new(Server, &Config::new(), NO_TAKEOVER);
@@ -699,7 +650,7 @@ mod compressed {
                 Some(Message::Failed(Failure::Internal(InternalError::Codec)))
             ));
         }
-        LARGEST.set(usize::MAX);
+        refuse_above(usize::MAX);
         connection.send_compressed(Data::Text("Hello"), &mut deflater, &mut out).unwrap();
         let mut wire = hello;
         let mut input = &mut wire[..];
@@ -718,11 +669,11 @@ mod compressed {
             let mut connection = Connection::new(Server, &Config::new(), NO_TAKEOVER);
             let (mut wire, data) = (Vec::new(), vec![7; length]);
             peer.send_compressed(Data::Binary(&data), &mut deflater, &mut wire).unwrap();
-            LARGEST.set(largest);
+            refuse_above(largest);
             let mut messages = Messages::new();
             let message =
                 messages.receive_inflated(&mut connection, &mut inflater, &mut &mut wire[..]);
-            LARGEST.set(usize::MAX);
+            refuse_above(usize::MAX);
             let expected = match fits {
                 true => Message::Binary(&data),
                 false => Message::Failed(InternalError::Codec.into()),
@@ -746,20 +697,20 @@ mod compressed {
                 for level in [1, 6, 9] {
                     let mut codec = ZlibCompress::new(level).memory_level(memory_level);
                     let window = WindowBits::new(bits).unwrap();
-                    let before = IN_USE.get();
+                    let before = in_use();
                     codec.reset(window);
                     is_documented(before, documented);
                 }
             }
         }
         let mut codec = ZlibDecompress::new();
-        let before = IN_USE.get();
+        let before = in_use();
         assert!(codec.decompress(&[0], &mut [0]).fault.is_none());
         is_documented(before, 79);
     }
 
     fn is_documented(before: isize, documented: isize) {
-        let taken = (IN_USE.get() - before + 1023) / 1024;
+        let taken = (in_use() - before + 1023) / 1024;
         let exact = taken == documented || cfg!(target_pointer_width = "32");
         assert!(exact && taken <= documented, "{taken} KiB, not {documented}");
     }

@@ -1,48 +1,13 @@
 //! Prepared messages: one encoded copy for any number of connections, under the rules of all sends.
 
-#![cfg(feature = "alloc")]
+use std::hint::black_box;
 
-mod common;
-
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    hint::black_box,
-};
-
-use common::hex;
+use crate::common::{allocator::measure, hex};
 use websocket_proto::{Agreed, Config, Connection, Data, Prepared, SendError, Server};
-
-/// An allocator that counts the bytes that the current thread allocates. Freed bytes still count.
-struct Counting;
-
-thread_local! {
-    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.set(ALLOCATED.get() + layout.size());
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATED.set(ALLOCATED.get() + size.saturating_sub(layout.size()));
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Returns how many bytes `work` allocates.
 fn allocated(work: impl FnOnce()) -> usize {
-    let before = ALLOCATED.get();
-    work();
-    ALLOCATED.get() - before
+    measure(work).1.allocated
 }
 
 fn server() -> Connection<Server> {

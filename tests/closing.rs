@@ -1,12 +1,8 @@
 //! The closing handshake as a table: for each order of events, what the driver sees at the end.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
 use std::panic::{self, AssertUnwindSafe};
 
-use common::{Canonical, Keys, hex, show_closure, unmask};
+use crate::common::{self, Canonical, Keys, hex, show_closure, unmask};
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Config, Connection, Initiator, NextStep, Role,
     SendError, Server, SliceOutput, State, Violation,

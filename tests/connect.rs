@@ -1,8 +1,6 @@
 //! Opening handshakes over other HTTP stacks: HTTP/1.1 in parts, and the extended CONNECT of HTTP/2
 //! (RFC 8441) and HTTP/3 (RFC 9220). Ids are those of the requirement and attack tables.
 
-#![cfg(feature = "alloc")]
-
 use std::collections::{BTreeMap, HashMap};
 
 use http::HeaderMap;

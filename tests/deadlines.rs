@@ -1,12 +1,8 @@
 //! Deadlines: a driver that calls only `update`, `expired` and `written` enforces all limits.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{frame, hex, mask};
+use crate::common::{frame, hex, mask};
 use websocket_proto::{
     Agreed, CloseCode, Config, Connection, Deadlines, Limit, Messages, NextStep, Overdue, Server,
     SliceOutput, State,

@@ -4,16 +4,14 @@
 
 #![cfg(feature = "deflate")]
 
-mod common;
-
-use common::blocks::{Bits, Block, FAR, NEAR, Symbol};
-use common::compressed::{
+use crate::common::blocks::{Bits, Block, FAR, NEAR, Symbol};
+use crate::common::compressed::{
     FAIL_1002, FAIL_1007, FINAL_HELLO, HELLO, HELLO_AGAIN, NO_TAKEOVER, TAKEOVER, check,
     check_both, client, deflater, sent, server,
 };
-use common::deflate::{Mode, drive_inflated};
-use common::inflate::inflate;
-use common::{hex, mask, show};
+use crate::common::deflate::{Mode, drive_inflated};
+use crate::common::inflate::inflate;
+use crate::common::{self, hex, mask, show};
 use websocket_proto::{Agreed, Config, Data, Decompress, Deflater, InflateError, ZlibDecompress};
 
 /// Covers R6455-6.2-c.

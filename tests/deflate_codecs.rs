@@ -3,14 +3,12 @@
 
 #![cfg(feature = "deflate")]
 
-mod common;
-
-use common::compressed::{
+use crate::common::compressed::{
     FAIL_1007, FINAL_HELLO, HELLO, HELLO_AGAIN, NO_TAKEOVER, TAKEOVER, client, deflater, payloads,
     sent, server,
 };
-use common::deflate::{Mode, drive_inflated};
-use common::{Keys, frames, hex, show};
+use crate::common::deflate::{Mode, drive_inflated};
+use crate::common::{self, Keys, frames, hex, show};
 use websocket_proto::{
     Client, Compress, Config, Connection, Data, Decompress, Deflater, Failure, InflateError,
     InternalError, Message, Messages, Progress, SendError, Server, WindowBits, ZlibCompress,

@@ -3,14 +3,12 @@
 
 #![cfg(feature = "deflate")]
 
-mod common;
-
-use common::compressed::{
+use crate::common::compressed::{
     FAIL_1007, FAIL_1009, HELLO, NO_TAKEOVER, TAKEOVER, check, check_both, client, deflater, sent,
     server,
 };
-use common::deflate::{Mode, drive_inflated};
-use common::{Keys, frames, hex, mask, show};
+use crate::common::deflate::{Mode, drive_inflated};
+use crate::common::{self, Keys, frames, hex, mask, show};
 use websocket_proto::{
     Client, Config, Connection, Data, Deflater, Event, Failure, Inflater, Server, Violation,
     ZlibCompress, ZlibDecompress,

@@ -3,14 +3,12 @@
 
 #![cfg(feature = "deflate")]
 
-mod common;
-
-use common::compressed::{
+use crate::common::compressed::{
     HELLO, HELLO_AGAIN, NO_TAKEOVER, TAKEOVER, client, deflater, payloads, sent, server,
 };
-use common::deflate::{Mode, drive_inflated};
-use common::inflate::inflate;
-use common::{hex, unmask};
+use crate::common::deflate::{Mode, drive_inflated};
+use crate::common::inflate::inflate;
+use crate::common::{self, hex, unmask};
 use websocket_proto::{
     Agreed, Client, Compress, Config, Connection, Data, Deflate, Deflater, Event, Inflater,
     Prepared, SendError, Server, SliceOutput, WindowBits, ZlibCompress, ZlibDecompress,

@@ -3,14 +3,12 @@
 
 #![cfg(feature = "deflate")]
 
-mod common;
-
-use common::compressed::{
+use crate::common::compressed::{
     FAIL_1011, HELLO, HELLO_AGAIN, NO_TAKEOVER, TAKEOVER, client, deflater, payloads, sent, server,
 };
-use common::deflate::{Mode, drive_inflated};
-use common::inflate::inflate;
-use common::{frames, hex, mask, show, unmask};
+use crate::common::deflate::{Mode, drive_inflated};
+use crate::common::inflate::inflate;
+use crate::common::{self, frames, hex, mask, show, unmask};
 use websocket_proto::{
     Agreed, Config, Connection, Data, Deflate, Deflater, Event, Failure, Inflater, InternalError,
     Message, Messages, Server, Violation, WindowBits, ZlibCompress, ZlibDecompress,

@@ -3,11 +3,9 @@
 
 #![cfg(feature = "deflate")]
 
-mod common;
-
-use common::compressed::{TAKEOVER, client, deflater, sent, server};
-use common::deflate::{Mode, drive_inflated};
-use common::{few_cuts, hex, mask, show};
+use crate::common::compressed::{TAKEOVER, client, deflater, sent, server};
+use crate::common::deflate::{Mode, drive_inflated};
+use crate::common::{self, few_cuts, hex, mask, show};
 use websocket_proto::{
     Agreed, Data, Deflate, Deflater, Event, Inflater, InternalError, Message, Messages, WindowBits,
     ZlibCompress, ZlibDecompress,

@@ -1,10 +1,6 @@
 //! The rules that a driver has to keep. For each there is a signal that says what to do.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
-use common::{Keys, frames, hex, mask, unmask};
+use crate::common::{Keys, frames, hex, mask, unmask};
 use websocket_proto::handshake::{
     self, AcceptOptions, ClientHandshake, HandshakeError, Offer, Request, Response,
     ServerHandshake, Target, TargetError,

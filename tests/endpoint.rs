@@ -1,13 +1,9 @@
 //! Endpoints in each phase: the result of each input, call and tick.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{
-    Keys,
+use crate::common::{
+    self, Keys,
     endpoint::{block, fill},
     frame, mask, name, show, show_close, unmask,
 };

@@ -1,55 +1,13 @@
 //! What an endpoint costs: its size, and the most memory that a peer can make it hold.
 
-#![cfg(feature = "alloc")]
+use std::time::Duration;
 
-mod common;
-
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    time::Duration,
-};
-
-use common::{Keys, frame, mask};
+use crate::common::{Keys, allocator::measure, frame, mask};
 use websocket_proto::{
     Agreed, Config, Role, Server,
     endpoint::{Endpoint, Incoming, Options},
     handshake::{AcceptOptions, Offer, Target},
 };
-
-/// Counts how much the current thread has in use, and how much at most.
-struct Counting;
-
-thread_local! {
-    static IN_USE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(change: isize) {
-    IN_USE.set(IN_USE.get() + change);
-    PEAK.set(PEAK.get().max(IN_USE.get()));
-}
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        unsafe { System.dealloc(pointer, layout) }
-    }
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Both are in use while one is copied to the other.
-        count(size as isize);
-        count(-(layout.size() as isize));
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
@@ -90,10 +48,8 @@ fn write_all<R: Role>(ws: &mut Endpoint<R>) {
 
 /// How much more is in use behind `work` than before it, and at most meanwhile.
 fn use_of<T>(work: impl FnOnce() -> T) -> (T, isize, isize) {
-    let before = IN_USE.get();
-    PEAK.set(before);
-    let result = work();
-    (result, IN_USE.get() - before, PEAK.get() - before)
+    let (result, memory) = measure(work);
+    (result, memory.kept, memory.peak)
 }
 
 /// Nothing comes for 20 s.

@@ -2,11 +2,9 @@
 
 #![cfg(all(feature = "std", feature = "deflate"))]
 
-mod common;
-
 use std::sync::{Arc, Mutex};
 
-use common::{Keys, endpoint::receive, frame, mask, show, text};
+use crate::common::{Keys, endpoint::receive, frame, mask, show, text};
 use websocket_proto::{
     Agreed, Client, CloseCode, Config, Data, Deflate, InternalError, Role, SendError, Server,
     WindowBits, ZlibCompress, ZlibDecompress,

@@ -1,13 +1,9 @@
 //! Drivers that ignore a signal, against peers of every kind: each ends within the deadlines, and
 //! no turn is without effect.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{frame, mask};
+use crate::common::{frame, mask};
 use websocket_proto::{
     CloseCode, NextStep,
     endpoint::{Endpoint, Incoming, Options},

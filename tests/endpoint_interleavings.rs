@@ -3,13 +3,9 @@
 //! fewer situations than for a `Connection`; but output waits, and the end of the stream takes
 //! effect when none does.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{Keys, endpoint::receive, frame, mask, unmask};
+use crate::common::{self, Keys, endpoint::receive, frame, mask, unmask};
 use websocket_proto::{
     Agreed, Client, CloseCode, NextStep, Role, SendError, Server,
     endpoint::{Endpoint, Options},

@@ -2,12 +2,10 @@
 
 #![cfg(feature = "std")]
 
-mod common;
-
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
-use common::{
+use crate::common::{
     endpoint::{block, fill},
     frame, mask,
 };

@@ -1,12 +1,8 @@
 //! When the limits of an endpoint begin, whatever the order of a driver's calls.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{
+use crate::common::{
     endpoint::{block, fill, receive},
     frame, mask,
 };

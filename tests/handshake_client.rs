@@ -1,13 +1,8 @@
 //! The client's side of the opening handshake. Ids are those of the requirement and attack tables.
 
-#![cfg(feature = "alloc")]
-
-#[path = "common/grammar.rs"]
-mod grammar;
-
 use std::{panic, str};
 
-use grammar::{almost_heads, are_fields};
+use crate::common::grammar::{almost_heads, are_fields};
 use websocket_proto::handshake::{
     ClientHandshake, ClientRequest,
     FieldFault::{Malformed, Mismatch, Missing, Repeated},

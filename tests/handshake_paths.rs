@@ -1,13 +1,9 @@
 //! The quick path of a handshake compared with the strict one. Both read generated heads. Every
 //! difference between their results is a fault, because the quick path may only save time.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
 use std::mem;
 
-use common::{
+use crate::common::{
     Random,
     heads::{self, Verdict},
 };
@@ -86,7 +82,7 @@ const FIRST_LINES: [&str; 10] = [
 
 impl Random {
     /// Changes one part of a head.
-    fn mutate(&mut self, bytes: &mut Vec<u8>) {
+    fn mutate_head(&mut self, bytes: &mut Vec<u8>) {
         let at = self.below(bytes.len());
         let special = b"\r\n\t \0\x1F\x7F\x80\xFF:,;=\"\\/@[]%#?01HX"[self.below(26)];
         match self.below(10) {
@@ -132,7 +128,7 @@ impl Random {
     fn head(&mut self, heads: &[&str]) -> (Vec<u8>, usize) {
         let mut bytes = heads[self.below(heads.len())].as_bytes().to_vec();
         for _ in 0..self.below(4) {
-            self.mutate(&mut bytes);
+            self.mutate_head(&mut bytes);
             if bytes.is_empty() {
                 break;
             }

@@ -1,14 +1,11 @@
 //! The answers of the server's side of the opening handshake.
 //! Ids are those of the requirement and attack tables.
 
-#![cfg(feature = "alloc")]
-
-#[path = "common/requests.rs"]
-mod requests;
-
 use std::str;
 
-use requests::{Head, Vector, accepted, answer, check, parsed, sample, with_request};
+use crate::common::requests::{
+    Head, Vector, accepted, answer, check, parsed, sample, with_request,
+};
 use websocket_proto::handshake::{
     self, AcceptOptions,
     FieldFault::{Malformed, Repeated},

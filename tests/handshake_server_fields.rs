@@ -1,14 +1,9 @@
 //! The fields of a request to the server's side of the opening handshake.
 //! Ids are those of the requirement and attack tables.
 
-#![cfg(feature = "alloc")]
-
-#[path = "common/requests.rs"]
-mod requests;
-
 use std::str;
 
-use requests::{Seen, Vector, accepted, check, sample, with_request};
+use crate::common::requests::{Seen, Vector, accepted, check, sample, with_request};
 use websocket_proto::handshake::{
     FieldFault::{Malformed, Mismatch, Missing, Repeated},
     HandshakeError::*,

@@ -1,17 +1,10 @@
 //! The grammar of a request's head, for any split of it.
 //! Ids are those of the requirement and attack tables.
 
-#![cfg(feature = "alloc")]
-
-#[path = "common/grammar.rs"]
-mod grammar;
-#[path = "common/requests.rs"]
-mod requests;
-
 use std::str;
 
-use grammar::{almost_heads, are_fields, plain, token};
-use requests::{Vector, accepted, check, feed, sample, verdict};
+use crate::common::grammar::{almost_heads, are_fields, plain, token};
+use crate::common::requests::{Vector, accepted, check, feed, sample, verdict};
 use websocket_proto::handshake::{FieldFault::Malformed, HandshakeError::*, ServerHandshake};
 
 /// Covers T45.

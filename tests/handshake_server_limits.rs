@@ -1,14 +1,9 @@
 //! The costs of a hostile head for the server's side of the opening handshake.
 //! Ids are those of the requirement and attack tables.
 
-#![cfg(feature = "alloc")]
-
-#[path = "common/requests.rs"]
-mod requests;
-
 use std::{str, sync::mpsc, thread, time::Duration};
 
-use requests::{feed, sample, verdict, verdict_of};
+use crate::common::requests::{feed, sample, verdict, verdict_of};
 use websocket_proto::handshake::{
     FieldFault::{Malformed, Missing},
     HandshakeError::*,

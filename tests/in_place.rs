@@ -2,9 +2,7 @@
 
 #![cfg(feature = "deflate")]
 
-mod common;
-
-use common::{Keys, hex, mask};
+use crate::common::{self, Keys, hex, mask};
 use websocket_proto::{
     Agreed, Client, Config, Connection, Data, Deflate, Deflater, Inflater, Message, Messages,
     Server, ZlibCompress, ZlibDecompress,

@@ -1,13 +1,9 @@
 //! The closing handshake in every order of events, with and without a `transmit` after each of
 //! them, compared with a table that follows from RFC 6455 §5.5.1, §5.5.2 and §7.1.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{Canonical, Keys, frame, mask, show_closure, unmask};
+use crate::common::{Canonical, Keys, frame, mask, show_closure, unmask};
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Config, Connection, NextStep, Role, SendError, Server,
     State,

@@ -43,6 +43,24 @@ fn the_name_of_a_test_has_one_id_at_most() {
     assert!(crowded.is_empty(), "{crowded:?}: further ids stand in a line `/// Covers ...`");
 }
 
+#[test]
+fn every_file_of_tests_is_part_of_a_program() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let all = fs::read_to_string(folder.join("all.rs")).unwrap();
+    let named: BTreeSet<_> =
+        all.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).collect();
+    let mut files = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        if path.extension().is_some_and(|extension| extension == "rs") && name != "all" {
+            assert!(named.contains(name) || name == "ledger", "all.rs does not name {name}");
+            files += 1;
+        }
+    }
+    assert!(files > 30);
+}
+
 /// Without this, a parser that reads nothing would find nothing to complain about.
 #[test]
 fn the_papers_have_the_rows_that_they_should() {

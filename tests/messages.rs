@@ -1,10 +1,6 @@
 //! Whole messages: returned without a copy if they are complete in the input, joined if not.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
-use common::{cuts, hex, mask};
+use crate::common::{self, cuts, hex, mask};
 use websocket_proto::{
     Agreed, Client, Config, Connection, Deflate, Event, Failure, Message, Messages, Role, Server,
     Violation,

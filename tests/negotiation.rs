@@ -1,8 +1,6 @@
 //! The negotiation of permessage-deflate (RFC 7692 §5, §7.1). Ids are those of the requirement and
 //! attack tables.
 
-#![cfg(feature = "alloc")]
-
 use websocket_proto::handshake::{
     AcceptOptions, ClientHandshake, ClientRequest, FieldFault, Fields, HandshakeError, Offer,
     PseudoHeaders, Request, Response, ServerHandshake, Target,

@@ -1,11 +1,7 @@
 //! A client and a server of this crate in memory, from the first byte of the handshake to the end
 //! of the transport, over a wire that splits anywhere.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
-use common::Keys;
+use crate::common::Keys;
 use websocket_proto::handshake::{
     AcceptOptions, ClientHandshake, FieldFault, HandshakeError, Offer, Response, ServerHandshake,
     Target,

@@ -1,12 +1,8 @@
 //! Long messages that are read directly into their final memory.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
 use std::{collections::VecDeque, sync::mpsc, time::Duration};
 
-use common::{Keys, endpoint::fill, frame, mask};
+use crate::common::{self, Keys, endpoint::fill, frame, mask};
 use websocket_proto::{
     Agreed, Client, CloseCode, Config, Connection, Failure, InternalError, Message, Messages,
     NextStep, Role, SendError, Server, Violation,

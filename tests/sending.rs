@@ -1,10 +1,6 @@
 //! What is sent, byte by byte, and what is refused. An error changes neither state nor output.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
-use common::{Keys, hex, unmask};
+use crate::common::{self, Keys, hex, unmask};
 use websocket_proto::{
     Agreed, Client, CloseCode, CloseFrame, Config, Connection, Data, Failure, Full, InternalError,
     Kind, Output, Role, SendError, Server, SliceOutput, State, Violation,

@@ -1,8 +1,6 @@
 //! WebSocket URIs (RFC 6455 §3), targets of requests, and origins. Ids are those of the requirement
 //! tables.
 
-#![cfg(feature = "alloc")]
-
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};

@@ -1,7 +1,5 @@
 //! Traits of public types: error texts, debug output, defaults, conversions.
 
-#![cfg(feature = "alloc")]
-
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};

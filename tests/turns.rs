@@ -1,13 +1,9 @@
 //! Counts the turns of a loop while a connection ends. Even a loop with a mistake never turns for
 //! ever.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{Keys, frames};
+use crate::common::{Keys, frames};
 use websocket_proto::{
     Agreed, Client, Closure, Config, Connection, Deadlines, NextStep, Overdue, Role, Server,
 };

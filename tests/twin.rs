@@ -4,13 +4,9 @@
 //! The RFC does not say which of two faults in one byte comes first. The twin follows the crate
 //! here: an unknown opcode comes before reserved bits.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
 use std::{collections::BTreeMap, mem};
 
-use common::{Canonical, Keys, Random, drive, show};
+use crate::common::{Canonical, Keys, Random, drive, show};
 use websocket_proto::{Agreed, Client, Config, Connection, Deflate, Server};
 
 // --- the twin ------------------------------------------------------------------------------------

@@ -1,13 +1,9 @@
 //! The results of received bytes, by section. Every vector is run in both roles if possible: whole,
 //! split in two at each place, and byte by byte.
 
-#![cfg(feature = "alloc")]
-
-mod common;
-
 use std::panic;
 
-use common::{every_cut, frames, hex};
+use crate::common::{self, every_cut, frames, hex};
 use websocket_proto::{Agreed, Config, Deflate};
 
 struct Vector {

@@ -1,18 +1,19 @@
 //! Shared parts of the tests: bytes written as hex, masking of frames, a connection that is driven
 //! with any split of its input, and events in a form that does not depend on the split.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, reason = "the tests of some features use a part of it")]
 
+pub mod allocator;
 pub mod blocks;
 #[cfg(feature = "deflate")]
 pub mod compressed;
 #[cfg(feature = "deflate")]
 pub mod deflate;
-#[cfg(feature = "alloc")]
 pub mod endpoint;
-#[cfg(feature = "alloc")]
+pub mod grammar;
 pub mod heads;
 pub mod inflate;
+pub mod requests;
 
 use std::fmt::Debug;
 

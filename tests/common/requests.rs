@@ -1,7 +1,5 @@
 //! Requests in lines, and their results on the server's side of the opening handshake.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
-
 use std::{panic, str};
 
 use websocket_proto::Agreed;
