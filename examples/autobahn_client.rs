@@ -9,7 +9,12 @@ mod client;
 #[path = "common/compression.rs"]
 mod compression;
 
-use std::io;
+use std::{
+    io,
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+};
+
 use websocket_proto::endpoint::{Incoming, Options};
 use websocket_proto::handshake::Offer;
 
@@ -33,13 +38,24 @@ fn main() -> io::Result<()> {
 
     let count = run(&format!("{url}/getCaseCount"), &options, false)?;
     let count: u32 = count.trim().parse().map_err(io::Error::other)?;
-    for case in 1..=count {
-        // The server decides whether a case ended well. Some cases end by dropping the transport.
-        if let Err(error) = run(&format!("{url}/runCase?case={case}&agent={agent}"), &options, true)
+    // Two cases run at a time, because in each of them one side waits for the other.
+    let next = AtomicU32::new(1);
+    let run_cases = || {
+        while let case = next.fetch_add(1, Ordering::Relaxed)
+            && case <= count
         {
-            println!("case {case}: {error}");
+            // The server decides whether a case ended well. Some cases end by dropping the
+            // transport.
+            let address = format!("{url}/runCase?case={case}&agent={agent}");
+            if let Err(error) = run(&address, &options, true) {
+                println!("case {case}: {error}");
+            }
         }
-    }
+    };
+    thread::scope(|scope| {
+        scope.spawn(run_cases);
+        run_cases();
+    });
     run(&format!("{url}/updateReports?agent={agent}"), &options, false)?;
     println!("{count} cases run");
     Ok(())

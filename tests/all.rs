@@ -3,6 +3,13 @@
 
 #![cfg(feature = "alloc")]
 
+#[path = "common/allocator.rs"]
+mod allocator;
+#[path = "common/grammar.rs"]
+mod grammar;
+#[path = "common/requests.rs"]
+mod requests;
+
 mod bounds;
 mod broadcast;
 mod closing;

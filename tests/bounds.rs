@@ -1,10 +1,7 @@
 //! What a connection costs: its size, its allocations, its steps.
 
-use crate::common::{
-    Keys,
-    allocator::{in_use, measure},
-    hex, mask,
-};
+use crate::allocator::{in_use, measure};
+use crate::common::{Keys, hex, mask};
 use websocket_proto::{
     Agreed, Client, Config, Connection, Data, Event, Failure, Message, Messages, Role, Server,
     SliceOutput, Violation,
@@ -297,7 +294,7 @@ mod bytes_mut {
     use websocket_proto::{Full, Output};
 
     use super::*;
-    use crate::common::allocator::refuse_above;
+    use crate::allocator::refuse_above;
 
     #[test]
     fn a_reservation_beyond_the_memory_is_refused() {
@@ -354,7 +351,7 @@ mod compressed {
     };
 
     use super::*;
-    use crate::common::{self, allocator::refuse_above};
+    use crate::{allocator::refuse_above, common};
 
     const NO_TAKEOVER: Agreed = Agreed::new().deflate(Deflate::new());
     const TAKEOVER: Agreed = Agreed::new().deflate(Deflate {

@@ -2,7 +2,8 @@
 
 use std::hint::black_box;
 
-use crate::common::{allocator::measure, hex};
+use crate::allocator::measure;
+use crate::common::hex;
 use websocket_proto::{Agreed, Config, Connection, Data, Prepared, SendError, Server};
 
 /// Returns how many bytes `work` allocates.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::common::{Keys, allocator::measure, frame, mask};
+use crate::allocator::measure;
+use crate::common::{Keys, frame, mask};
 use websocket_proto::{
     Agreed, Config, Role, Server,
     endpoint::{Endpoint, Incoming, Options},

@@ -2,7 +2,7 @@
 
 use std::{panic, str};
 
-use crate::common::grammar::{almost_heads, are_fields};
+use crate::grammar::{almost_heads, are_fields};
 use websocket_proto::handshake::{
     ClientHandshake, ClientRequest,
     FieldFault::{Malformed, Mismatch, Missing, Repeated},

@@ -3,9 +3,7 @@
 
 use std::str;
 
-use crate::common::requests::{
-    Head, Vector, accepted, answer, check, parsed, sample, with_request,
-};
+use crate::requests::{Head, Vector, accepted, answer, check, parsed, sample, with_request};
 use websocket_proto::handshake::{
     self, AcceptOptions,
     FieldFault::{Malformed, Repeated},

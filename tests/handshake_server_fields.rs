@@ -3,7 +3,7 @@
 
 use std::str;
 
-use crate::common::requests::{Seen, Vector, accepted, check, sample, with_request};
+use crate::requests::{Seen, Vector, accepted, check, sample, with_request};
 use websocket_proto::handshake::{
     FieldFault::{Malformed, Mismatch, Missing, Repeated},
     HandshakeError::*,

@@ -3,8 +3,8 @@
 
 use std::str;
 
-use crate::common::grammar::{almost_heads, are_fields, plain, token};
-use crate::common::requests::{Vector, accepted, check, feed, sample, verdict};
+use crate::grammar::{almost_heads, are_fields, plain, token};
+use crate::requests::{Vector, accepted, check, feed, sample, verdict};
 use websocket_proto::handshake::{FieldFault::Malformed, HandshakeError::*, ServerHandshake};
 
 /// Covers T45.

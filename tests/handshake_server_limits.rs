@@ -3,7 +3,7 @@
 
 use std::{str, sync::mpsc, thread, time::Duration};
 
-use crate::common::requests::{feed, sample, verdict, verdict_of};
+use crate::requests::{feed, sample, verdict, verdict_of};
 use websocket_proto::handshake::{
     FieldFault::{Malformed, Missing},
     HandshakeError::*,

@@ -3,17 +3,16 @@
 
 #![allow(dead_code, reason = "the tests of some features use a part of it")]
 
-pub mod allocator;
 pub mod blocks;
 #[cfg(feature = "deflate")]
 pub mod compressed;
 #[cfg(feature = "deflate")]
 pub mod deflate;
+#[cfg(feature = "alloc")]
 pub mod endpoint;
-pub mod grammar;
+#[cfg(feature = "alloc")]
 pub mod heads;
 pub mod inflate;
-pub mod requests;
 
 use std::fmt::Debug;
 
