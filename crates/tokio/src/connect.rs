@@ -16,7 +16,7 @@ use tokio::{sync::OnceCell, task::spawn_blocking};
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 #[cfg(feature = "tls")]
-use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream, rustls};
+use tokio_rustls::{TlsConnector, client::TlsStream, rustls, server};
 use websocket_proto::{Role, handshake::ClientRequest};
 
 use crate::{
@@ -176,14 +176,15 @@ impl Builder {
         Builder { origin: Some(origin.into()), ..self }
     }
 
-    /// Sets how messages are compressed (RFC 7692); not at all unless set.
+    /// Sets how messages are compressed (RFC 7692); not at all unless set. With the feature
+    /// `deflate`, [`compress`](Builder::compress) is what most programs need.
     #[must_use]
     pub fn compression(self, compression: Compression) -> Self {
         Builder { options: self.options.compression(compression), ..self }
     }
 
     /// Compresses messages by zlib where the peer agrees, with codecs that all connections of this
-    /// builder share, so that an idle connection has none (RFC 7692).
+    /// builder and of its clones share, so that an idle connection has none (RFC 7692).
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn compress(self) -> Self {
@@ -566,45 +567,88 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// Creates a TLS acceptor for a server from two PEM files: its certificate chain, the server's own
-/// certificate first, and its private key.
-///
-/// The files are read at once, so call this before the server listens.
+/// Makes the handshake of TLS on the streams that a server accepts, each within a time limit.
 ///
 /// ```no_run
 /// use tokio::net::TcpListener;
-/// use websocket_proto_tokio::{Builder, tls_acceptor};
+/// use websocket_proto_tokio::{Builder, Error, TlsAcceptor};
 ///
-/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// let tls = tls_acceptor("cert.pem", "key.pem")?;
+/// # async fn run() -> Result<(), Error> {
+/// let tls = TlsAcceptor::from_pem_files("cert.pem", "key.pem")?;
 /// let (stream, _) = TcpListener::bind("0.0.0.0:443").await?.accept().await?;
 /// let mut ws = Builder::new().accept(tls.accept(stream).await?).await?;
 /// ws.send("hello").await?;
 /// # Ok(())
 /// # }
 /// ```
-///
-/// # Errors
-///
-/// [`Error::Tls`] if a file cannot be read, or if the key is not that of the certificate.
 #[cfg(feature = "tls")]
-pub fn tls_acceptor(
-    certificates: impl AsRef<Path>,
-    key: impl AsRef<Path>,
-) -> Result<TlsAcceptor, Error> {
-    let (certificates, key) = (certificates.as_ref(), key.as_ref());
-    let named = |path: &Path, error: &dyn fmt::Display| {
-        Error::Tls(io::Error::other(format!("{}: {error}", path.display())))
-    };
-    let chain = CertificateDer::pem_file_iter(certificates).and_then(Iterator::collect);
-    let chain: Vec<_> = chain.map_err(|error| named(certificates, &error))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, &error))?;
-    let config = rustls::ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map(|config| config.with_no_client_auth())
-        .and_then(|config| config.with_single_cert(chain, private))
-        .map_err(|error| named(certificates, &error))?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+#[derive(Clone)]
+pub struct TlsAcceptor {
+    acceptor: tokio_rustls::TlsAcceptor,
+    limit: Duration,
+}
+
+#[cfg(feature = "tls")]
+impl TlsAcceptor {
+    /// Creates an acceptor with a configuration of rustls. HTTP/1.1 and no other protocol may be
+    /// agreed by ALPN.
+    #[must_use]
+    pub fn new(config: Arc<rustls::ServerConfig>) -> Self {
+        TlsAcceptor { acceptor: config.into(), limit: Duration::from_secs(10) }
+    }
+
+    /// Creates an acceptor from two PEM files: the certificate chain, the server's own certificate
+    /// first, and the private key.
+    ///
+    /// The files are read at once, so call this before the server listens.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tls`] if a file cannot be read, or if the key is not that of the certificate.
+    pub fn from_pem_files(
+        certificates: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> Result<Self, Error> {
+        let (certificates, key) = (certificates.as_ref(), key.as_ref());
+        let named = |path: &Path, error: &dyn fmt::Display| {
+            Error::Tls(io::Error::other(format!("{}: {error}", path.display())))
+        };
+        let chain = CertificateDer::pem_file_iter(certificates).and_then(Iterator::collect);
+        let chain: Vec<_> = chain.map_err(|error| named(certificates, &error))?;
+        let private = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, &error))?;
+        let config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map(|config| config.with_no_client_auth())
+            .and_then(|config| config.with_single_cert(chain, private))
+            .map_err(|error| named(certificates, &error))?;
+        Ok(TlsAcceptor::new(Arc::new(config)))
+    }
+
+    /// Sets how long a handshake of TLS may take; 10 s unless set.
+    #[must_use]
+    pub fn limit(self, limit: Duration) -> Self {
+        TlsAcceptor { limit, ..self }
+    }
+
+    /// Makes the handshake of TLS on a stream that a listener has accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tls`] if the handshake fails, or takes longer than its [limit](TlsAcceptor::limit).
+    pub async fn accept<S>(&self, stream: S) -> Result<server::TlsStream<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let accepted = timeout(self.limit, self.acceptor.accept(stream)).await;
+        accepted.map_err(io::Error::from).flatten().map_err(Error::Tls)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl fmt::Debug for TlsAcceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsAcceptor").field("limit", &self.limit).finish_non_exhaustive()
+    }
 }
 
 /// What [`connect`] runs over: TCP, or TLS over it.

@@ -30,7 +30,7 @@ use websocket_proto::{NextStep, handshake::nonce};
 pub use bytes::Bytes;
 pub use bytestring::ByteString;
 #[cfg(feature = "tls")]
-pub use connect::tls_acceptor;
+pub use connect::TlsAcceptor;
 pub use connect::{
     Builder, Decision, Received, Transport, accept, accept_with, accept_with_async, client, connect,
 };

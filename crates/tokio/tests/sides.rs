@@ -18,6 +18,8 @@ use tokio::io::{
 use tokio::net::TcpListener;
 use tokio::task::{coop, yield_now};
 use tokio::time::{Instant, sleep, timeout};
+#[cfg(feature = "tls")]
+use websocket_proto_tokio::TlsAcceptor;
 use websocket_proto_tokio::websocket_proto::Initiator;
 use websocket_proto_tokio::{
     Agreed, Builder, Client, CloseCode, Decision, Endpoint, Error, Limit, Message, Options,
@@ -766,8 +768,35 @@ fn an_acceptor_says_which_file_is_wrong() {
         (KEY, KEY, &format!("TLS error: {KEY}: ")),
         (CERTIFICATE, CERTIFICATE, &format!("TLS error: {CERTIFICATE}: ")),
     ] {
-        let error = websocket_proto_tokio::tls_acceptor(certificates, key).err().unwrap();
+        let error = TlsAcceptor::from_pem_files(certificates, key).err().unwrap();
         assert!(matches!(error, Error::Tls(_)) && error.to_string().starts_with(line), "{error}");
+    }
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test(start_paused = true)]
+async fn an_acceptor_does_not_wait_for_ever_and_says_that_tls_failed() {
+    let acceptor = TlsAcceptor::from_pem_files(CERTIFICATE, KEY).unwrap();
+    let impatient = acceptor.clone().limit(Duration::from_millis(5));
+    for (acceptor, limit) in
+        [(acceptor, Duration::from_secs(10)), (impatient, Duration::from_millis(5))]
+    {
+        // The peer is silent, then it speaks HTTP.
+        let (one, _silent) = duplex(1000);
+        let begin = Instant::now();
+        let error = acceptor.accept(one).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Tls(error) if error.kind() == ErrorKind::TimedOut),
+            "{error}"
+        );
+        assert_eq!(begin.elapsed(), limit);
+        let (one, mut plain) = duplex(1000);
+        plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        let error = acceptor.accept(one).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Tls(error) if error.kind() == ErrorKind::InvalidData),
+            "{error}"
+        );
     }
 }
 
@@ -793,7 +822,7 @@ fn the_certificates_of_the_system_are_read_once_and_block_no_task() {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("wss://localhost:{}/", listener.local_addr().unwrap().port());
             let server = async {
-                let acceptor = websocket_proto_tokio::tls_acceptor(CERTIFICATE, KEY).unwrap();
+                let acceptor = TlsAcceptor::from_pem_files(CERTIFICATE, KEY).unwrap();
                 for _ in 0..2 {
                     let (stream, _) = listener.accept().await.unwrap();
                     accept(acceptor.accept(stream).await.unwrap()).await.unwrap();
@@ -819,7 +848,7 @@ async fn connect_speaks_tls_and_refuses_a_stranger() {
     use websocket_proto_tokio::tokio_rustls::rustls::pki_types::pem::PemObject;
     use websocket_proto_tokio::tokio_rustls::rustls::{ClientConfig, RootCertStore};
     let certificate = CertificateDer::from_pem_file(CERTIFICATE).unwrap();
-    let acceptor = websocket_proto_tokio::tls_acceptor(CERTIFICATE, KEY).unwrap();
+    let acceptor = TlsAcceptor::from_pem_files(CERTIFICATE, KEY).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("wss://localhost:{}/", listener.local_addr().unwrap().port());
     let server = tokio::spawn(async move {
