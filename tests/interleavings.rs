@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::common::{Canonical, Keys, frame, mask, show_closure, unmask};
 use websocket_proto::{
-    Agreed, Client, CloseCode, CloseFrame, Config, Connection, NextStep, Role, SendError, Server,
-    State,
+    Agreed, Client, CloseCode, CloseFrame, Config, Connection, Event, NextStep, Role, SendError,
+    Server, State,
 };
 
 /// The effect of each action in each situation.
@@ -211,7 +211,7 @@ impl<'t, R: Role> Walk<'t, R> {
         let expected = self.table.reaction(from, action);
         self.now = expected.next.unwrap_or(from);
         if !self.look {
-            self.act(action);
+            self.act(action, |_| {});
             return;
         }
         let event = expected.received.map(|received| match received {
@@ -225,7 +225,9 @@ impl<'t, R: Role> Walk<'t, R> {
             Err(_) => frame(0x8A, &[pings]),
         });
 
-        let (refused, received, sent) = self.act(action);
+        let mut received = Canonical::default();
+        let (refused, sent) = self.act(action, |event| received.push(event));
+        let (received, sent) = (received.finish(), (self.plain)(&sent));
         let way = &self.way;
         assert_eq!(refused, expected.refused, "{from:?} by {way:?}: refused");
         assert_eq!(received, Vec::from_iter(event), "{from:?} by {way:?}: received");
@@ -239,9 +241,9 @@ impl<'t, R: Role> Walk<'t, R> {
         assert_eq!(self.closure(), *closure, "{now:?} by {way:?}");
     }
 
-    /// Returns whether our Close was refused, what was received and what was sent.
-    fn act(&mut self, action: Action) -> (bool, Vec<String>, Vec<u8>) {
-        let (mut refused, mut received, mut out) = (false, Canonical::default(), Vec::new());
+    /// Returns whether our Close was refused, and what was sent.
+    fn act(&mut self, action: Action, mut received: impl FnMut(&Event<'_>)) -> (bool, Vec<u8>) {
+        let (mut refused, mut out) = (false, Vec::new());
         let mut input = match action {
             OurClose => {
                 let close = CloseFrame::new(CloseCode::GOING_AWAY, "").unwrap();
@@ -272,10 +274,10 @@ impl<'t, R: Role> Walk<'t, R> {
         }
         let mut input = &mut input[..];
         while let Some(event) = self.connection.receive(&mut input) {
-            received.push(&event);
+            received(&event);
         }
         assert!(input.is_empty());
-        (refused, received.finish(), (self.plain)(&out))
+        (refused, out)
     }
 
     fn closure(&self) -> String {

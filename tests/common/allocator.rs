@@ -4,53 +4,64 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
+    ptr::null_mut,
 };
 
 struct Counting;
 
 thread_local! {
+    static COUNTS: Counts = const {
+        Counts {
+            times: Cell::new(0),
+            allocated: Cell::new(0),
+            in_use: Cell::new(0),
+            peak: Cell::new(0),
+            largest: Cell::new(usize::MAX),
+        }
+    };
+}
+
+struct Counts {
     /// Calls that returned a block.
-    static TIMES: Cell<usize> = const { Cell::new(0) };
+    times: Cell<usize>,
     /// Bytes that were allocated, the freed ones too.
-    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
-    static IN_USE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-    static LARGEST: Cell<usize> = const { Cell::new(usize::MAX) };
+    allocated: Cell<usize>,
+    in_use: Cell<isize>,
+    peak: Cell<isize>,
+    largest: Cell<usize>,
 }
 
-fn took(size: usize) {
-    TIMES.set(TIMES.get() + 1);
-    IN_USE.set(IN_USE.get() + size as isize);
-    PEAK.set(PEAK.get().max(IN_USE.get()));
-}
-
-fn freed(size: usize) {
-    IN_USE.set(IN_USE.get() - size as isize);
+/// Counts a block of `size` bytes in the place of one of `old` bytes, if it is not refused.
+fn take(size: usize, old: usize) -> bool {
+    COUNTS.with(|counts| {
+        if size > counts.largest.get() {
+            return false;
+        }
+        counts.times.set(counts.times.get() + 1);
+        counts.allocated.set(counts.allocated.get() + size.saturating_sub(old));
+        // While one block is copied to the other, both are in use.
+        let both = counts.in_use.get() + size as isize;
+        counts.peak.set(counts.peak.get().max(both));
+        counts.in_use.set(both - old as isize);
+        true
+    })
 }
 
 // SAFETY: every call that is not refused goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if layout.size() > LARGEST.get() {
-            return std::ptr::null_mut();
-        }
-        took(layout.size());
-        ALLOCATED.set(ALLOCATED.get() + layout.size());
-        unsafe { System.alloc(layout) }
+        if take(layout.size(), 0) { unsafe { System.alloc(layout) } } else { null_mut() }
     }
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        freed(layout.size());
+        COUNTS.with(|counts| counts.in_use.set(counts.in_use.get() - layout.size() as isize));
         unsafe { System.dealloc(pointer, layout) }
     }
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if size > LARGEST.get() {
-            return std::ptr::null_mut();
+        if take(size, layout.size()) {
+            unsafe { System.realloc(pointer, layout, size) }
+        } else {
+            null_mut()
         }
-        // While one block is copied to the other, both are in use.
-        took(size);
-        freed(layout.size());
-        ALLOCATED.set(ALLOCATED.get() + size.saturating_sub(layout.size()));
-        unsafe { System.realloc(pointer, layout, size) }
     }
 }
 
@@ -71,24 +82,27 @@ pub struct Memory {
 
 /// Does `work`, and returns its result and its memory.
 pub fn measure<T>(work: impl FnOnce() -> T) -> (T, Memory) {
-    let (times, allocated, in_use) = (TIMES.get(), ALLOCATED.get(), IN_USE.get());
-    PEAK.set(in_use);
+    let counts = || COUNTS.with(|now| (now.times.get(), now.allocated.get(), now.in_use.get()));
+    let (times, allocated, in_use) = counts();
+    COUNTS.with(|counts| counts.peak.set(in_use));
     let result = work();
+    let now = counts();
     let memory = Memory {
-        times: TIMES.get() - times,
-        allocated: ALLOCATED.get() - allocated,
-        kept: IN_USE.get() - in_use,
-        peak: PEAK.get() - in_use,
+        times: now.0 - times,
+        allocated: now.1 - allocated,
+        kept: now.2 - in_use,
+        peak: COUNTS.with(|counts| counts.peak.get()) - in_use,
     };
     (result, memory)
 }
 
 /// Returns how many bytes this thread has in use.
 pub fn in_use() -> isize {
-    IN_USE.get()
+    COUNTS.with(|counts| counts.in_use.get())
 }
 
 /// Refuses blocks of more than `size` bytes from now on.
+#[cfg(any(feature = "bytes", feature = "deflate"))]
 pub fn refuse_above(size: usize) {
-    LARGEST.set(size);
+    COUNTS.with(|counts| counts.largest.set(size));
 }

@@ -15,6 +15,7 @@ pub mod heads;
 pub mod inflate;
 
 use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hasher};
 
 use websocket_proto::{
     Agreed, Client, CloseFrame, Closure, Config, Connection, Event, Failure, MaskSource, NextStep,
@@ -237,20 +238,21 @@ fn show_text(text: &str) -> String {
     }
 }
 
+/// Bytes as text: hex if there are few of them, otherwise their number, their hash and the first.
 pub fn show(bytes: &[u8]) -> String {
     match bytes {
-        [one, ..] if bytes.len() > 40 && bytes.iter().all(|byte| byte == one) => {
+        [one, rest @ ..] if bytes.len() > 40 && *rest == bytes[..rest.len()] => {
             format!("{one:02X}*{}", bytes.len())
         }
+        // Megabytes are shown here, which takes too long byte by byte.
+        _ if bytes.len() > 400 => {
+            let mut hash = DefaultHasher::new();
+            hash.write(bytes);
+            format!("{} bytes {:016X} {}", bytes.len(), hash.finish(), show(&bytes[..20]))
+        }
         _ => {
-            let mut text = String::new();
-            for byte in bytes {
-                // Megabytes are printed here, which takes too long with `format!`.
-                let digit = |value: u8| char::from(b"0123456789ABCDEF"[usize::from(value)]);
-                text.extend([digit(byte >> 4), digit(byte & 0x0F), ' ']);
-            }
-            text.truncate(text.len().saturating_sub(1));
-            text
+            let words: Vec<_> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+            words.join(" ")
         }
     }
 }
