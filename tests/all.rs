@@ -1,5 +1,5 @@
-//! All tests but the ledger's, in one program, because a program for each file takes several times as
-//! long to build. `cargo test --test all vectors::` runs those of one file.
+//! All tests but the ledger's, in one program, because a program for each file takes longer to
+//! build. `cargo test --test all vectors::` runs those of one file.
 
 #![cfg(feature = "alloc")]
 

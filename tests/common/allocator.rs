@@ -1,5 +1,5 @@
-//! The allocator of all tests. It counts what the current thread allocates, and refuses large blocks
-//! if it is told to.
+//! The allocator of the tests in `all.rs`. It counts what the current thread allocates, and refuses
+//! large blocks if it is told to.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

@@ -1,7 +1,7 @@
 //! Shared parts of the tests: bytes written as hex, masking of frames, a connection that is driven
 //! with any split of its input, and events in a form that does not depend on the split.
 
-#![allow(dead_code, reason = "the tests of some features use a part of it")]
+#![allow(dead_code, reason = "each program that includes it uses a part of it")]
 
 pub mod blocks;
 #[cfg(feature = "deflate")]
@@ -238,7 +238,8 @@ fn show_text(text: &str) -> String {
     }
 }
 
-/// Bytes as text: hex if there are few of them, otherwise their number, their hash and the first.
+/// Bytes as text. Equal bytes are `61*300`. More than 400 others are their number, their hash and
+/// the first 20. Anything else is hex.
 pub fn show(bytes: &[u8]) -> String {
     match bytes {
         [one, rest @ ..] if bytes.len() > 40 && *rest == bytes[..rest.len()] => {

@@ -590,8 +590,9 @@ pub struct TlsAcceptor {
 
 #[cfg(feature = "tls")]
 impl TlsAcceptor {
-    /// Creates an acceptor with a configuration of rustls. HTTP/1.1 and no other protocol may be
-    /// agreed by ALPN.
+    /// Creates an acceptor with a configuration of rustls, and a limit of 10 s. [`Builder::accept`]
+    /// speaks HTTP/1.1, so the configuration must offer no other protocol by ALPN, unless another
+    /// library reads the stream.
     #[must_use]
     pub fn new(config: Arc<rustls::ServerConfig>) -> Self {
         TlsAcceptor { acceptor: config.into(), limit: Duration::from_secs(10) }

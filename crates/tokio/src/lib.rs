@@ -65,7 +65,8 @@ pub enum Error {
     Head(HeadError),
     /// The URL is not one of a WebSocket.
     Url(TargetError),
-    /// TLS failed: its handshake, its certificates, or the name of the server.
+    /// TLS failed: its handshake, its certificates, the name of the server, or the time limit of a
+    /// `TlsAcceptor`.
     Tls(io::Error),
     /// The connection ended without a closing handshake: it failed, exceeded a time limit, or the
     /// peer has gone.

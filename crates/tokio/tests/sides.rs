@@ -781,7 +781,7 @@ async fn an_acceptor_does_not_wait_for_ever_and_says_that_tls_failed() {
     for (acceptor, limit) in
         [(acceptor, Duration::from_secs(10)), (impatient, Duration::from_millis(5))]
     {
-        // The peer is silent, then it speaks HTTP.
+        // One peer is silent, another speaks HTTP.
         let (one, _silent) = duplex(1000);
         let begin = Instant::now();
         let error = acceptor.accept(one).await.unwrap_err();
