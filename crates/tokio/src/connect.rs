@@ -177,7 +177,7 @@ impl Builder {
     }
 
     /// Sets how messages are compressed (RFC 7692); not at all unless set. With the feature
-    /// `deflate`, [`compress`](Builder::compress) is what most programs need.
+    /// `deflate`, `compress` is what most programs need.
     #[must_use]
     pub fn compression(self, compression: Compression) -> Self {
         Builder { options: self.options.compression(compression), ..self }
