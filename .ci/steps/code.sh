@@ -17,8 +17,8 @@ step_clippy() {
 }
 
 step_features() {
-  cargo hack check -p websocket-proto --feature-powerset --no-dev-deps
-  cargo hack check -p websocket-proto-tokio --feature-powerset --no-dev-deps
+  cargo hack check -p websocket-proto --feature-powerset
+  cargo hack check -p websocket-proto-tokio --feature-powerset
 }
 
 step_docs() {
