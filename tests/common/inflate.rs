@@ -43,15 +43,16 @@ impl Code {
     /// Returns `None` if the code is over-subscribed or incomplete. An incomplete code of at most
     /// one symbol is allowed if `short` is true.
     fn new(lengths: &[usize], short: bool) -> Option<Self> {
-        let of = |length| (0..lengths.len()).filter(move |&symbol| lengths[symbol] == length);
-        let counts: [usize; 15] = std::array::from_fn(|at| of(at + 1).count());
+        let mut symbols: Vec<_> =
+            (0..lengths.len()).filter(|&symbol| lengths[symbol] > 0).collect();
+        symbols.sort_by_key(|&symbol| lengths[symbol]);
+        let mut counts = [0; 15];
+        symbols.iter().for_each(|&symbol| counts[lengths[symbol] - 1] += 1);
         let said: usize =
             counts.iter().zip(1..).map(|(count, length)| count << (15 - length)).sum();
         let one = short && counts.iter().sum::<usize>() <= counts[0].min(1);
         match 1_usize << 15 {
-            all if said == all || said < all && one => {
-                Some(Code { counts, symbols: (1..=15).flat_map(of).collect() })
-            }
+            all if said == all || said < all && one => Some(Code { counts, symbols }),
             _ => None,
         }
     }
