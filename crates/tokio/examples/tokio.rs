@@ -6,20 +6,10 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use websocket_proto_tokio::{Ending, Incoming, Options, WebSocket};
-
-type Error = Box<dyn std::error::Error + Send + Sync>;
-
-const TLS_HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+use websocket_proto_tokio::{Ending, Error, Incoming, Options, TlsAcceptor, WebSocket};
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -50,7 +40,8 @@ fn arguments() -> io::Result<(SocketAddr, Option<TlsAcceptor>)> {
     while let Some(argument) = arguments.next() {
         if argument == "--tls" {
             let mut file = || arguments.next().ok_or_else(|| usage("--tls"));
-            options.1 = Some(acceptor(&file()?, &file()?)?);
+            let acceptor = TlsAcceptor::from_pem_files(file()?, file()?);
+            options.1 = Some(acceptor.map_err(io::Error::other)?);
         } else {
             options.0 = argument.parse().map_err(|_| usage(&argument))?;
         }
@@ -62,14 +53,6 @@ fn usage(what: &str) -> io::Error {
     io::Error::other(format!("{what}: tokio [ADDR] [--tls CERT.pem KEY.pem]"))
 }
 
-fn acceptor(certificates: &str, key: &str) -> io::Result<TlsAcceptor> {
-    let chain = CertificateDer::pem_file_iter(certificates).and_then(Iterator::collect);
-    let chain: Vec<_> = chain.map_err(io::Error::other)?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(io::Error::other)?;
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
-    Ok(TlsAcceptor::from(Arc::new(config.map_err(io::Error::other)?)))
-}
-
 async fn serve(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
@@ -78,7 +61,7 @@ async fn serve(
     stream.set_nodelay(true)?;
     match tls {
         None => echo(stream, options).await,
-        Some(tls) => echo(timeout(TLS_HANDSHAKE_LIMIT, tls.accept(stream)).await??, options).await,
+        Some(tls) => echo(tls.accept(stream).await?, options).await,
     }
 }
 
