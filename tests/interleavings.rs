@@ -1,7 +1,10 @@
 //! The closing handshake in every order of events, with and without a `transmit` after each of
 //! them, compared with a table that follows from RFC 6455 §5.5.1, §5.5.2 and §7.1.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    array,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crate::common::{Canonical, Keys, frame, mask, show_closure, unmask};
 use websocket_proto::{
@@ -91,6 +94,8 @@ use Action::{End, OurClose, TheirClose, TheirData, TheirFault, TheirPing, Transm
 
 const HAPPENINGS: [Action; 7] =
     [OurClose, TheirClose, End, TheirFault, TheirData, TheirPing, WritingEnded];
+/// How many of them a way has.
+const CHOICES: usize = 5;
 
 /// One cell of `ACTIONS`.
 #[derive(Default)]
@@ -113,10 +118,24 @@ struct Sight {
 struct Table {
     reactions: BTreeMap<&'static str, Vec<Reaction>>,
     sights: BTreeMap<&'static str, Sight>,
+    /// The peer's bytes for each action, by the number of its pings so far.
+    inputs: Vec<[Vec<u8>; 1 + CHOICES]>,
 }
 
 impl Table {
     fn new(server: bool) -> Self {
+        let input = |action, pings| {
+            let bytes = match action {
+                TheirClose => frame(0x88, &1000_u16.to_be_bytes()),
+                TheirFault => frame(0x83, b""),
+                TheirData => frame(0x81, b"a"),
+                TheirPing => frame(0x89, &[pings]),
+                OurClose | End | WritingEnded | Transmit => vec![],
+            };
+            if server { mask(&bytes) } else { bytes }
+        };
+        let actions = HAPPENINGS.into_iter().chain([Transmit]);
+        let inputs = actions.map(|action| array::from_fn(|pings| input(action, pings as u8)));
         let reactions = rows(ACTIONS).map(|(name, cells)| {
             let cells = cells[..=Transmit as usize].iter().map(|cell| match cell.split_once('/') {
                 Some((side, _)) if server => Reaction::new(side),
@@ -140,7 +159,7 @@ impl Table {
             };
             (name, Sight { state, owes: cells[1] == "yes", step, closure: cells[4] })
         });
-        Self { reactions: reactions.collect(), sights: sights.collect() }
+        Self { reactions: reactions.collect(), sights: sights.collect(), inputs: inputs.collect() }
     }
 
     fn reaction(&self, now: &str, action: Action) -> &Reaction {
@@ -178,42 +197,28 @@ impl Reaction {
 struct Walk<'t, R> {
     table: &'t Table,
     connection: Connection<R>,
-    server: bool,
     plain: fn(&[u8]) -> Vec<u8>,
     now: &'static str,
     pings: u8,
     /// The actions so far.
     way: Vec<Action>,
-    /// Whether steps are compared with the table.
-    look: bool,
 }
 
 impl<'t, R: Role> Walk<'t, R> {
-    fn new(table: &'t Table, role: R, server: bool, plain: fn(&[u8]) -> Vec<u8>) -> Self {
+    fn new(table: &'t Table, role: R, plain: fn(&[u8]) -> Vec<u8>) -> Self {
         let connection = Connection::new(role, &Config::new(), Agreed::new());
-        Self {
-            table,
-            connection,
-            server,
-            plain,
-            now: "open",
-            pings: 0,
-            way: Vec::new(),
-            look: true,
-        }
+        Self { table, connection, plain, now: "open", pings: 0, way: Vec::new() }
     }
 
     /// Takes one step, and compares its effects with the table.
     fn step(&mut self, action: Action) {
-        self.way.push(action);
-        self.pings += u8::from(action == TheirPing);
-        let (from, pings) = (self.now, self.pings);
+        let from = self.now;
         let expected = self.table.reaction(from, action);
         self.now = expected.next.unwrap_or(from);
-        if !self.look {
-            self.act(action, |_| {});
-            return;
-        }
+        let mut received = Canonical::default();
+        let (refused, sent) = self.act(action, |event| received.push(event));
+        let (received, sent) = (received.finish(), (self.plain)(&sent));
+        let pings = self.pings;
         let event = expected.received.map(|received| match received {
             "text" => "text <a>".to_owned(),
             "close" => "close 1000 ".to_owned(),
@@ -224,10 +229,6 @@ impl<'t, R: Role> Walk<'t, R> {
             Ok(code) => frame(0x88, &code.to_be_bytes()),
             Err(_) => frame(0x8A, &[pings]),
         });
-
-        let mut received = Canonical::default();
-        let (refused, sent) = self.act(action, |event| received.push(event));
-        let (received, sent) = (received.finish(), (self.plain)(&sent));
         let way = &self.way;
         assert_eq!(refused, expected.refused, "{from:?} by {way:?}: refused");
         assert_eq!(received, Vec::from_iter(event), "{from:?} by {way:?}: received");
@@ -243,35 +244,22 @@ impl<'t, R: Role> Walk<'t, R> {
 
     /// Returns whether our Close was refused, and what was sent.
     fn act(&mut self, action: Action, mut received: impl FnMut(&Event<'_>)) -> (bool, Vec<u8>) {
+        self.way.push(action);
+        self.pings += u8::from(action == TheirPing);
         let (mut refused, mut out) = (false, Vec::new());
-        let mut input = match action {
+        match action {
             OurClose => {
                 let close = CloseFrame::new(CloseCode::GOING_AWAY, "").unwrap();
                 let result = self.connection.close(Some(&close), &mut out);
                 refused = result == Err(SendError::Closing);
                 assert!(refused || result == Ok(()));
-                vec![]
             }
-            TheirClose => frame(0x88, &1000_u16.to_be_bytes()),
-            End => {
-                self.connection.receive_eof();
-                vec![]
-            }
-            WritingEnded => {
-                self.connection.write_ended();
-                vec![]
-            }
-            TheirFault => frame(0x83, b""),
-            TheirData => frame(0x81, b"a"),
-            TheirPing => frame(0x89, &[self.pings]),
-            Transmit => {
-                self.connection.transmit(&mut out).unwrap();
-                vec![]
-            }
-        };
-        if self.server {
-            input = mask(&input);
+            End => self.connection.receive_eof(),
+            WritingEnded => self.connection.write_ended(),
+            Transmit => self.connection.transmit(&mut out).unwrap(),
+            TheirClose | TheirFault | TheirData | TheirPing => {}
         }
+        let mut input = self.table.inputs[action as usize][usize::from(self.pings)].clone();
         let mut input = &mut input[..];
         while let Some(event) = self.connection.receive(&mut input) {
             received(&event);
@@ -292,20 +280,26 @@ fn every_way<R: Role>(role: impl Fn() -> R, server: bool, plain: fn(&[u8]) -> Ve
     let table = Table::new(server);
     let mut tried = BTreeSet::new();
     let choices = 2 * HAPPENINGS.len();
-    for number in 0..choices.pow(5) {
-        let mut walk = Walk::new(&table, role(), server, plain);
-        for place in (0..5).rev() {
-            // Walks are tried in the order of their choices. The beginning that this one shares
-            // with the one before was compared there already.
-            walk.look = number % choices.pow(place) == 0;
+    // The situation after each choice of the way before.
+    let mut trail = ["open"; CHOICES];
+    for number in 0..choices.pow(CHOICES as u32) {
+        let mut walk = Walk::new(&table, role(), plain);
+        for (at, place) in (0..CHOICES as u32).rev().enumerate() {
             let choice = number / choices.pow(place) % choices;
             let transmit = (choice % 2 == 1).then_some(Transmit);
-            for action in [HAPPENINGS[choice / 2]].into_iter().chain(transmit) {
-                if walk.look {
-                    tried.insert((walk.now, action));
-                }
+            let actions = [HAPPENINGS[choice / 2]].into_iter().chain(transmit);
+            // Ways are tried in the order of their choices. The beginning that this one shares
+            // with the one before was compared there already.
+            if number % choices.pow(place) > 0 {
+                actions.for_each(|action| _ = walk.act(action, |_| {}));
+                walk.now = trail[at];
+                continue;
+            }
+            for action in actions {
+                tried.insert((walk.now, action));
                 walk.step(action);
             }
+            trail[at] = walk.now;
         }
     }
     // Every row was tried in full, except those that this role never reaches.
