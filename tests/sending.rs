@@ -416,10 +416,9 @@ fn r6455_10_3_a_a_payload_is_frozen_when_its_frame_starts() {
 #[test]
 fn r6455_5_5_3_b_of_a_million_pings_one_pong_is_owed() {
     let mut connection = server();
+    let header = hex("89 84 00 00 00 00");
     for number in 0..1_000_000_u32 {
-        let mut ping = hex("89 84 00 00 00 00");
-        ping.extend(number.to_be_bytes());
-        receive(&mut connection, ping);
+        receive(&mut connection, [&header[..], &number.to_be_bytes()].concat());
     }
     let mut out = Vec::new();
     connection.transmit(&mut out).unwrap();

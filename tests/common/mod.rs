@@ -252,8 +252,16 @@ pub fn show(bytes: &[u8]) -> String {
             format!("{} bytes {:016X} {}", bytes.len(), hash.finish(), show(&bytes[..20]))
         }
         _ => {
-            let words: Vec<_> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-            words.join(" ")
+            let digit = |digit: u8| char::from(b"0123456789ABCDEF"[usize::from(digit)]);
+            let mut words = String::with_capacity(3 * bytes.len());
+            for byte in bytes {
+                if !words.is_empty() {
+                    words.push(' ');
+                }
+                words.push(digit(byte >> 4));
+                words.push(digit(byte & 15));
+            }
+            words
         }
     }
 }
