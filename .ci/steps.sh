@@ -99,6 +99,10 @@ needs() {
   has_packages "$@" || apt_install "$@" || skip "the packages $* are not installed and cannot be"
 }
 
+# builds_in NAME: sets where Cargo builds. All clones on this machine share what it compiles, so that
+# it compiles a standard library or a large dependency once for each compiler.
+builds_in() { export CARGO_TARGET_DIR=$cache/target-$1 CARGO_BUILD_BUILD_DIR=$tools/build/$1; }
+
 # count_tests LEAST COMMAND...: runs tests and counts what passed. Fewer than LEAST mean that a crate or
 # a file has lost its tests, so LEAST is a little less than there are. None may be ignored.
 count_tests() {

@@ -9,7 +9,8 @@ step_board() {
   needs llvm-14
   [ -x "$tools/venv/bin/kosoku" ] || die "install the tools first: bash .ci/run tools"
   # The flags of the step `bare_example`, so that `core` is built once for both.
-  export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zemit-stack-sizes CARGO_TARGET_DIR=$cache/target-board
+  builds_in board
+  export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zemit-stack-sizes
   export CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER CARGO_TARGET_THUMBV7M_NONE_EABI_LINKER
   CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER=$(rust_lld)
   CARGO_TARGET_THUMBV7M_NONE_EABI_LINKER=$CARGO_TARGET_THUMBV6M_NONE_EABI_LINKER

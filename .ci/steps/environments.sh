@@ -75,7 +75,8 @@ step_wasm_node() {
   needs $debian_rust
   checked wasm
   local port server module target=wasm32-unknown-unknown
-  export CARGO_TARGET_DIR=$cache/target-wasm CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER
+  builds_in wasm
+  export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER
   CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)
   RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 /usr/bin/cargo build --release --manifest-path examples/wasm/Cargo.toml \
     -Zbuild-std=std,panic_abort --target "$target"

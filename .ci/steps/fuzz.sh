@@ -8,6 +8,7 @@ step_fuzz() {
   [ -n "$targets" ] || die "no fuzz targets"
   rm -rf "$cache/fuzz"
   mkdir -p "$cache/fuzz"
+  export CARGO_BUILD_BUILD_DIR=$tools/build/fuzz
   cargo +nightly fuzz build -s none -O -a
   export -f fuzz_one
   export cache fuzz_seconds

@@ -44,7 +44,8 @@ step_no_panic_32_bits() {
   needs llvm-14
   needs $debian_rust $debian_i686
   local proof=$ci/proof target=i686-unknown-linux-gnu result
-  export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$cache/target-proof-32
+  builds_in proof-32
+  export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
   export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_LINKER=gcc-12
   # With overflow checks in `core` too, its panics would be attributed to its callers.
   /usr/bin/cargo build --manifest-path "$proof/Cargo.toml" --release -Zbuild-std=core --target "$target" \
@@ -103,7 +104,7 @@ step_instructions() {
   version=$(sed -n 's/^gungraun = "=\(.*\)"$/\1/p' "$manifest")
   [ "$(gungraun-runner --version)" = "gungraun-runner $version" ] ||
     cargo install --locked --root "$tools/cargo" "gungraun-runner@$version"
-  export CARGO_TARGET_DIR=$cache/target-instructions
+  builds_in instructions
   result=$(cargo bench --manifest-path "$manifest") || { echo "$result"; die "a call takes more instructions"; }
   echo "$result"
   [ "$(grep -c 'Instructions:' <<<"$result")" -eq "$(grep -c '^#\[bench::' bench/instructions/benches/instructions.rs)" ] ||
