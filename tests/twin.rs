@@ -614,7 +614,9 @@ fn r3629_3_a_every_beginning_of_a_code_point() {
     // The third and fourth bytes are those at an edge of a range.
     let edges = [0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF];
     let mut texts: Vec<Vec<u8>> = (0..=0xFF).map(|first| vec![first]).collect();
-    for (at, server) in [(1, false), (2, true), (3, false), (4, true)] {
+    for (at, server, beginnings) in
+        [(1, false, 51), (2, true, 1216), (3, false, 1536), (4, true, 0)]
+    {
         let side = Side { server, limit: 10, rsv1_agreed: false };
         let next: Vec<u8> = if at == 1 { (0..=0xFF).collect() } else { edges.to_vec() };
         // Only beginnings that can still become a code point are extended.
@@ -629,6 +631,7 @@ fn r3629_3_a_every_beginning_of_a_code_point() {
             side.compare(&close.encode(&side), &[]);
             !over(&side.compare(&unfinished.encode(&side), &[])) && str::from_utf8(text).is_err()
         });
+        assert_eq!(texts.len(), beginnings, "of {at} bytes");
         texts = texts
             .iter()
             .flat_map(|text| next.iter().map(|byte| [&text[..], &[*byte]].concat()))

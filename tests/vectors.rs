@@ -160,6 +160,8 @@ const VECTORS: &[Vector] = &[
     Vector { id: "R3629-3-c T09", input: "81 0A FE", events: &["failed InvalidUtf8"], output: FAIL_1007 },
     Vector { id: "R3629-3-c", input: "81 04 F4 8F BF BF", events: &["text <\u{10FFFF}>"], output: "" },
     Vector { id: "R3629-3-d T09", input: "81 0A 80", events: &["failed InvalidUtf8"], output: FAIL_1007 },
+    Vector { id: "R3629-3-d T09", input: "81 0A C3 A9 80", events: &["text <é", "failed InvalidUtf8"], output: FAIL_1007 },
+    Vector { id: "R3629-3-d T09", input: "81 0A E2 82 AC 80", events: &["text <€", "failed InvalidUtf8"], output: FAIL_1007 },
     Vector { id: "R3629-3-d T09", input: "81 0A C3 20", events: &["failed InvalidUtf8"], output: FAIL_1007 },
     Vector { id: "R3629-3-d T09", input: "81 02 E2 82", events: &["failed InvalidUtf8"], output: FAIL_1007 },
     Vector { id: "R3629-3-d T09", input: "81 03 61 E2 82", events: &["text <a", "failed InvalidUtf8"], output: FAIL_1007 },

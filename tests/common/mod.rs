@@ -293,7 +293,7 @@ pub fn drive<'c, R: Role>(
 }
 
 /// Whether the environment has `CUTS=few`. Input is then split into bytes, or not at all. This is
-/// for emulated processors, because all splits take ten times as long.
+/// for emulated processors and for many runs, because all splits take ten times as long.
 pub fn few_cuts() -> bool {
     std::env::var_os("CUTS").is_some_and(|cuts| cuts == "few")
 }
