@@ -99,9 +99,18 @@ needs() {
   has_packages "$@" || apt_install "$@" || skip "the packages $* are not installed and cannot be"
 }
 
-# builds_in NAME: sets where Cargo builds. All clones on this machine share what it compiles, so that
-# it compiles a standard library or a large dependency once for each compiler.
-builds_in() { export CARGO_TARGET_DIR=$cache/target-$1 CARGO_BUILD_BUILD_DIR=$tools/build/$1; }
+# builds_in NAME: sets where Cargo builds, and locks it until the step ends. All clones on this machine
+# share it, so that a standard library or a large dependency is compiled once for each compiler.
+builds_in() {
+  export CARGO_TARGET_DIR=$cache/target-$1 CARGO_BUILD_BUILD_DIR=$tools/build/$1
+  mkdir -p "$CARGO_BUILD_BUILD_DIR"
+  exec {build_lock}>"$tools/build-$1.lock"
+  flock "$build_lock"
+  # To Cargo, our packages are the same in each clone, and only the times of their files differ. So
+  # what other clones made of them is removed, and what is a month old.
+  find "$CARGO_BUILD_BUILD_DIR" -depth \( -name '*websocket[-_]proto*' -o -name 'board-*' \) -exec rm -rf {} +
+  find "$CARGO_BUILD_BUILD_DIR" -type f -mtime +30 ! -name '*lock*' -delete
+}
 
 # count_tests LEAST COMMAND...: runs tests and counts what passed. Fewer than LEAST mean that a crate or
 # a file has lost its tests, so LEAST is a little less than there are. None may be ignored.

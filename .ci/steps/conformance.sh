@@ -1,6 +1,9 @@
 # The examples, tested with Autobahn and with peers.
 
-step_build() { CARGO_BUILD_BUILD_DIR=$tools/build/examples cargo build --release --examples --features deflate,http,tls; }
+step_build() {
+  builds_in examples
+  CARGO_TARGET_DIR=$target cargo build --release --examples --features deflate,http,tls
+}
 
 # Runs all cases with context takeover where the case allows it, then those for which the server's
 # flags make a difference.

@@ -8,7 +8,8 @@ step_fuzz() {
   [ -n "$targets" ] || die "no fuzz targets"
   rm -rf "$cache/fuzz"
   mkdir -p "$cache/fuzz"
-  export CARGO_BUILD_BUILD_DIR=$tools/build/fuzz
+  builds_in fuzz
+  unset CARGO_TARGET_DIR
   cargo +nightly fuzz build -s none -O -a
   export -f fuzz_one
   export cache fuzz_seconds

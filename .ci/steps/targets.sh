@@ -96,7 +96,8 @@ step_test_big_endian() {
 }
 
 # test_on TARGET: builds the standard library from source, and runs the tests with a manifest that
-# lacks the development dependencies that need an operating system.
+# lacks the development dependencies that need an operating system. The ledger is left out, because its
+# tests only read files.
 test_on() {
   local dir=$cache/machines name
   mkdir -p "$dir"

@@ -17,8 +17,6 @@ step_tools() {
       cargo install --locked --root "$tools/cargo" "$tool"
   done
   rm -rf "$cache/target-tools"
-  mkdir -p "$tools/build"
-  find "$tools/build" -type f -mtime +30 -delete
 
   if [ "$(cat "$tools/venv/packages" 2>/dev/null)" != "$python_packages" ]; then
     note "installing $python_packages"
