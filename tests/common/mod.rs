@@ -292,8 +292,9 @@ pub fn drive<'c, R: Role>(
     Outcome { events: canonical.finish(), output }
 }
 
-/// Whether the environment has `CUTS=few`. Input is then split into bytes, or not at all. This is
-/// for emulated processors and for many runs, because all splits take ten times as long.
+/// Whether the environment has `CUTS=few`. Input is then split into bytes, or not at all, and the
+/// longest tests try fewer cases. This is for emulated processors and for many runs, because all
+/// splits take ten times as long.
 pub fn few_cuts() -> bool {
     std::env::var_os("CUTS").is_some_and(|cuts| cuts == "few")
 }
