@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use websocket_proto::handshake::{
-    AcceptOptions, ClientRequest, ENABLE_CONNECT_PROTOCOL,
+    AcceptOptions, ClientHandshake, ClientRequest, ENABLE_CONNECT_PROTOCOL,
     FieldFault::{Malformed, Mismatch, Missing, Repeated},
     Fields, HandshakeError,
     HandshakeError::*,
     HeadError, Offer, PseudoHeaders, Request, Response, ServerHandshake, Target,
 };
 use websocket_proto::{
-    Agreed, Client, CloseCode, Config, Connection, Event, Failure, Server, Violation,
+    Agreed, Client, CloseCode, Config, Connection, Deflate, Event, Failure, Server, Violation,
 };
 
 /// A request of HTTP/2: the example of RFC 8441 §5.1, unless changed.
@@ -782,6 +782,16 @@ fn r6455_4_1_z_a_response_that_another_stack_parsed() {
             "Sec-WebSocket-Version: 13",
             "Sec-WebSocket-Protocol: chat",
         ]
+    );
+    // The request in bytes has the same fields.
+    let offer = offer.origin("http://example.com").deflate(&Deflate::OFFERS);
+    let offer = offer.headers(&[("Cookie", "a=b")]);
+    let fields = lines(ClientRequest::upgrade(&target, &offer, [7; 16]).unwrap().headers());
+    let mut out = Vec::new();
+    ClientHandshake::start(&target, &offer, [7; 16], &mut out).unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        format!("GET /chat HTTP/1.1\r\n{}\r\n\r\n", fields.join("\r\n"))
     );
     let judge = |status, version, accept: &'static str| {
         let mut headers = HeaderMap::new();

@@ -1,10 +1,13 @@
 //! The response by which a server accepts a request (§4.2.2).
 
+use core::fmt::{self, Write};
+
 use arrayvec::ArrayString;
 
 use super::{
     deflate::Element,
     fields::{Field, Form},
+    write::write_headers,
 };
 use crate::agreed::{Agreed, Deflate};
 
@@ -115,21 +118,34 @@ impl<'a> AcceptResponse<'a> {
     /// them if the request has one well-formed Sec-WebSocket-Key, because a gateway that translates
     /// from HTTP/1.1 may wait for it.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let name = |field| self.form.name(field);
         // §4.2.2: the fields of an acceptance. RFC 8441 §5: a CONNECT has neither of these two.
         let upgrade = (self.form == Form::Upgrade)
             .then_some([("Upgrade", "websocket"), ("Connection", "Upgrade")]);
-        let accept_key = self.accept_key.as_ref().map(|key| (name(Field::Accept), &**key));
+        let accept_key = self.accept_key.as_ref();
+        let accept_key = accept_key.map(|key| (self.form.name(Field::Accept), &**key));
+        upgrade.into_iter().flatten().chain(accept_key).chain(self.choices())
+    }
+
+    /// Returns the header fields of [`AcceptOptions`].
+    fn choices(&self) -> impl Iterator<Item = (&str, &str)> {
+        let name = |field| self.form.name(field);
         let subprotocol = self.subprotocol.map(|subprotocol| (name(Field::Protocol), subprotocol));
         // §9.1: leaving an extension out declines it.
         let deflate = self.deflate.as_ref();
         let extensions = deflate.map(|(_, element)| (name(Field::Extensions), &**element));
-        let upgrade = upgrade.into_iter().flatten();
-        upgrade
-            .chain(accept_key)
-            .chain(subprotocol)
-            .chain(extensions)
-            .chain(self.headers.iter().copied())
+        subprotocol.into_iter().chain(extensions).chain(self.headers.iter().copied())
+    }
+
+    /// Writes the head of a 101 response, with the [`headers`](Self::headers). The constant ones
+    /// are written together, because each piece takes time.
+    pub(super) fn write(&self, out: &mut dyn Write) -> fmt::Result {
+        out.write_str(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: ",
+        )?;
+        out.write_str(self.accept_key.as_deref().unwrap_or_default())?;
+        out.write_str("\r\n")?;
+        write_headers(out, self.choices())
     }
 
     /// Returns what was agreed, for the [`Connection`](crate::Connection).

@@ -8,7 +8,7 @@ use super::{
     quick,
     response::{Criteria, Response},
     target::Target,
-    write::{emit, write_headers},
+    write::emit,
 };
 #[cfg(feature = "alloc")]
 use crate::agreed::Deflate;
@@ -65,14 +65,7 @@ impl<'o> ClientHandshake<'o> {
         out: &mut (impl Output + ?Sized),
     ) -> Result<Self, HeadError> {
         let opening = ClientRequest::upgrade(target, offer, nonce)?;
-        emit(out, b"", |head| {
-            head.write_str(opening.method())?;
-            head.write_str(" ")?;
-            // §4.1: a resource name or an absolute URI.
-            opening.write_target(head)?;
-            head.write_str(" HTTP/1.1\r\n")?;
-            write_headers(head, opening.lines())
-        })?;
+        emit(out, b"", |head| opening.write(head))?;
         // The offer outlives the target.
         let Offer { subprotocols, deflate, .. } = *offer;
         let criteria = Criteria { subprotocols, deflate, ..opening.criteria() };

@@ -12,7 +12,7 @@ use super::{
     request::is_origin,
     response::{Criteria, Response},
     target::{Resource, Target},
-    write::{FieldValue, check_headers},
+    write::{FieldValue, check_headers, write_headers},
 };
 use crate::agreed::Deflate;
 
@@ -274,7 +274,18 @@ impl<'o> ClientRequest<'o> {
     /// Returns the header fields, those of [`Offer`] last. In a CONNECT all names are in lower
     /// case, and there is no Host.
     pub fn headers(&self) -> impl Iterator<Item = (&str, impl fmt::Display)> {
-        self.lines()
+        let name = |field| self.form.name(field);
+        // §4.1: the fields of a request. RFC 8441 §5: a CONNECT has none of these three.
+        let upgrade = (self.form == Form::Upgrade).then(|| {
+            [
+                ("Host", FieldValue::Authority(self.target.parts())),
+                ("Upgrade", FieldValue::Text("websocket")),
+                ("Connection", FieldValue::Text("Upgrade")),
+            ]
+        });
+        let key = self.key.as_ref().map(|key| (name(Field::Key), FieldValue::Text(key)));
+        let version = [(name(Field::Version), FieldValue::Text("13"))];
+        upgrade.into_iter().flatten().chain(key).chain(version).chain(self.offers())
     }
 
     /// Writes the target of a request line.
@@ -289,28 +300,30 @@ impl<'o> ClientRequest<'o> {
         self.resource().write(out)
     }
 
-    /// Returns the header fields in a type that can be written without `fmt`.
-    pub(super) fn lines(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
-        // §4.1: the fields of a request. RFC 8441 §5: a CONNECT has none of these three.
-        let upgrade = (self.form == Form::Upgrade).then(|| {
-            [
-                ("Host", FieldValue::Authority(self.target.parts())),
-                ("Upgrade", FieldValue::Text("websocket")),
-                ("Connection", FieldValue::Text("Upgrade")),
-            ]
-        });
+    /// Writes the head of an Upgrade: the request line and the [`headers`](Self::headers). The
+    /// constant ones are written together, because each piece takes time.
+    pub(super) fn write(&self, out: &mut dyn Write) -> fmt::Result {
+        out.write_str("GET ")?;
+        self.write_target(out)?;
+        out.write_str(" HTTP/1.1\r\nHost: ")?;
+        self.target.parts().write(out)?;
+        out.write_str("\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ")?;
+        out.write_str(self.key.as_deref().unwrap_or_default())?;
+        out.write_str("\r\nSec-WebSocket-Version: 13\r\n")?;
+        write_headers(out, self.offers())
+    }
+
+    /// Returns the header fields of [`Offer`] in a type that can be written without `fmt`.
+    fn offers(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
         let Offer { origin, subprotocols, deflate, headers, .. } = self.offer;
         let name = |field| self.form.name(field);
-        let key = self.key.as_ref().map(|key| (name(Field::Key), FieldValue::Text(key)));
-        let version = [(name(Field::Version), FieldValue::Text("13"))];
         let origin = origin.map(|origin| (name(Field::Origin), FieldValue::Text(origin)));
         let subprotocols = (!subprotocols.is_empty())
             .then(|| (name(Field::Protocol), FieldValue::List(subprotocols)));
         let extensions = (!deflate.is_empty())
             .then(|| (name(Field::Extensions), FieldValue::Extensions(deflate)));
         let headers = headers.iter().map(|&(name, value)| (name, FieldValue::Text(value)));
-        let offers = origin.into_iter().chain(subprotocols).chain(extensions);
-        upgrade.into_iter().flatten().chain(key).chain(version).chain(offers).chain(headers)
+        origin.into_iter().chain(subprotocols).chain(extensions).chain(headers)
     }
 
     /// Validates a response that the stack has received: its status, the version of HTTP (major,

@@ -25,7 +25,7 @@ use super::{
     headers::{Headers, elements, is_protocol, is_token},
     key,
     target::{Authority, Origin, Resource, default_http_port},
-    write::{check_headers, emit, write_headers},
+    write::{check_headers, emit},
 };
 use crate::{agreed::Agreed, output::Output};
 
@@ -320,10 +320,7 @@ impl<'h, H: Fields<'h>> Request<'h, H> {
             return Err(HeadError::NotUpgrade);
         }
         let answer = self.response(options)?;
-        emit(out, b"", |head| {
-            head.write_str("HTTP/1.1 101 Switching Protocols\r\n")?;
-            write_headers(head, answer.headers())
-        })?;
+        emit(out, b"", |head| answer.write(head))?;
         Ok(answer.agreed())
     }
 
