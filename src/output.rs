@@ -151,33 +151,32 @@ impl Output for alloc::vec::Vec<u8> {
 
     #[inline]
     fn append_masked(&mut self, bytes: &[u8], key: [u8; 4]) {
-        if bytes.len() < 256 {
-            append_short(self, bytes, key);
-        } else if bytes.len() < mask::LONG_COPY {
-            append_words(self, bytes, key);
-        } else {
-            let end = self.as_ptr().wrapping_add(self.len());
-            mask::copy_long(bytes, key, end, |block| self.extend_from_slice(block));
+        match bytes.len() {
+            ..16 => mask::copy(bytes, key, |block| self.extend_from_slice(block)),
+            16..32 => append_ends::<16>(self, bytes, key),
+            32..64 => append_ends::<32>(self, bytes, key),
+            64..128 => append_ends::<64>(self, bytes, key),
+            128..256 => append_ends::<128>(self, bytes, key),
+            256..mask::LONG_COPY => append_words(self, bytes, key),
+            _ => {
+                let end = self.as_ptr().wrapping_add(self.len());
+                mask::copy_long(bytes, key, end, |block| self.extend_from_slice(block));
+            }
         }
     }
 }
 
-/// Appends bytes masked in blocks. The last block overlaps the end of the one before, which takes
-/// fewer steps than ever smaller blocks for the rest.
+/// Appends `N` to `2 * N` bytes masked, as two blocks. The second overlaps the end of the first.
+/// This takes fewer steps than ever smaller blocks.
 #[cfg(feature = "alloc")]
 #[inline(always)]
-fn append_short(out: &mut alloc::vec::Vec<u8>, bytes: &[u8], key: [u8; 4]) {
-    let Some(last) = bytes.last_chunk::<16>() else {
-        return mask::copy(bytes, key, |block| out.extend_from_slice(block));
-    };
-    let mut append = |block: &[u8]| out.extend_from_slice(block);
-    let rest = mask::copy_blocks::<64>(bytes, key, &mut append);
-    let rest = mask::copy_blocks::<16>(rest, key, &mut append);
-    if !rest.is_empty() {
-        let over = last.len().saturating_sub(rest.len());
-        out.truncate(out.len().saturating_sub(over));
+fn append_ends<const N: usize>(out: &mut alloc::vec::Vec<u8>, bytes: &[u8], key: [u8; 4]) {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) {
+        let end = out.len().saturating_add(bytes.len());
+        mask::copy_blocks::<N>(first, key, |block| out.extend_from_slice(block));
+        out.truncate(end.saturating_sub(N));
         let key = mask::rotate(key, bytes.len());
-        mask::copy_blocks::<16>(last, key, |block| out.extend_from_slice(block));
+        mask::copy_blocks::<N>(last, key, |block| out.extend_from_slice(block));
     }
 }
 

@@ -629,7 +629,7 @@ fn t51_masking_into_an_output_is_the_same_at_every_place_and_length() {
         }
     }
     let payload = common::random(2200);
-    for length in (0..40).chain([63, 64, 65, 255, 256, 257]).chain(2040..2070).chain([2200]) {
+    for length in (0..300).chain(2040..2070).chain([2200]) {
         for place in 0..17 {
             let (payload, before) = (&payload[..length], vec![7; place]);
             let frame = common::mask_with(&common::frame(0x82, payload), [1, 2, 3, 4]);
