@@ -1,14 +1,21 @@
-//! Bytes that were read and wait inside an endpoint.
+//! Bytes that were read and wait inside an endpoint, and the room to read more.
 
 use alloc::vec::Vec;
+use core::mem;
 
 use crate::output::Full;
+
+/// The length of a read in bytes, until reads fill their room. A read of so many is long: more is
+/// likely to come.
+const READ: usize = 16 << 10;
+/// The greatest length of a read.
+const MOST: usize = 4 * READ;
 
 /// Bytes that were read and wait. The opening handshake leaves its head in front of them:
 ///
 /// ```text
-/// | head, or what was received | waits | room for a read |
-/// 0                          start   end          bytes.len()
+/// | head, or what was received | waits | room for a read | initialised memory |
+/// 0                          start   end          end + room          bytes.len()
 /// ```
 #[derive(Default)]
 pub(super) struct Kept {
@@ -17,6 +24,10 @@ pub(super) struct Kept {
     pub(super) start: usize,
     /// Never more than `bytes.len()`.
     pub(super) end: usize,
+    /// The length of the room for a read that may be going on; 0 if there is none.
+    room: usize,
+    /// The length of the next read, if the one before was long; otherwise 0.
+    next: usize,
 }
 
 impl Kept {
@@ -30,8 +41,18 @@ impl Kept {
     }
 
     /// Whether there is room for a read.
-    pub(super) fn has_room(&self) -> bool {
-        self.bytes.len() > self.end
+    pub(super) const fn has_room(&self) -> bool {
+        self.room > 0
+    }
+
+    /// Whether to keep the memory for the next read, because the one before was long.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.next > 0
+    }
+
+    /// Records that no further read is expected soon.
+    pub(super) const fn rest(&mut self) {
+        self.next = 0;
     }
 
     /// Appends `input` to what waits.
@@ -39,24 +60,43 @@ impl Kept {
         self.bytes.truncate(self.end);
         self.bytes.try_reserve(input.len()).map_err(|_| Full)?;
         self.bytes.extend_from_slice(input);
-        self.end = self.bytes.len();
+        (self.end, self.room) = (self.bytes.len(), 0);
         Ok(())
     }
 
-    /// Returns room for `length` bytes after those that wait; an empty slice if there is no memory.
-    pub(super) fn room(&mut self, length: usize) -> &mut [u8] {
-        let most = self.end.saturating_add(length);
-        if most > self.bytes.len() && self.bytes.try_reserve(most - self.bytes.len()).is_ok() {
-            self.bytes.resize(most, 0);
+    /// Returns room for a read of at most `most` bytes, after those that wait; an empty slice if
+    /// there is no memory. The room doubles while reads fill it, so that a long message takes fewer
+    /// reads.
+    pub(super) fn room(&mut self, most: usize) -> &mut [u8] {
+        let length = self.next.max(READ).min(most);
+        let end = self.end.saturating_add(length);
+        let missing = end.saturating_sub(self.bytes.len());
+        if missing > 0 && self.bytes.try_reserve(missing).is_ok() {
+            self.bytes.resize(end, 0);
         }
         let room = self.bytes.get_mut(self.end..).unwrap_or_default();
         let length = length.min(room.len());
+        self.room = length;
         room.get_mut(..length).unwrap_or_default()
     }
 
-    /// Records that so many bytes of the room were filled.
-    pub(super) fn filled(&mut self, length: usize) {
-        self.end = self.end.saturating_add(length).min(self.bytes.len());
+    /// Records that so many bytes of the room were filled. Returns the length of the room.
+    pub(super) fn filled(&mut self, length: usize) -> usize {
+        let room = mem::take(&mut self.room);
+        self.end = self.end.saturating_add(length.min(room));
+        self.next = match length {
+            ..READ => 0,
+            _ if length < room => room,
+            _ => room.saturating_mul(2).min(MOST),
+        };
+        room
+    }
+
+    /// Ends a read into the room of which nothing was reported.
+    pub(super) const fn close_room(&mut self) {
+        if self.room > 0 {
+            (self.room, self.next) = (0, 0);
+        }
     }
 
     /// Returns the bytes that were received and those that wait.
@@ -67,21 +107,22 @@ impl Kept {
 
     /// Discards the head, or the bytes that were received.
     pub(super) fn reclaim(&mut self) {
-        self.bytes.truncate(self.end);
-        reclaim(&mut self.bytes, &mut self.start);
-        self.end = self.bytes.len();
+        self.close_room();
+        let bytes = self.bytes.get_mut(..self.end).unwrap_or_default();
+        self.end = reclaim(bytes, &mut self.start);
     }
 }
 
 /// Moves the bytes after the first `start` to the front, if this costs less than writing those
-/// `start` bytes did. So all moves together cost no more than the writes.
-pub(super) fn reclaim(bytes: &mut Vec<u8>, start: &mut usize) {
+/// `start` bytes did. So all moves together cost no more than the writes. Returns where the bytes
+/// end now.
+pub(super) fn reclaim(bytes: &mut [u8], start: &mut usize) -> usize {
+    let length = bytes.len();
     let (front, rest) = bytes.split_at_mut_checked(*start).unwrap_or_default();
     if rest.len() > front.len() {
-        return;
+        return length;
     }
     front.iter_mut().zip(&*rest).for_each(|(to, from)| *to = *from);
-    let length = rest.len();
-    bytes.truncate(length);
     *start = 0;
+    rest.len()
 }

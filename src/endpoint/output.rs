@@ -64,7 +64,8 @@ impl<R: Role> Sender<R> {
         if self.written >= self.out.len() {
             self.empty();
         } else {
-            reclaim(&mut self.out, &mut self.written);
+            let end = reclaim(&mut self.out, &mut self.written);
+            self.out.truncate(end);
         }
     }
 

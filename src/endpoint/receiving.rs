@@ -21,9 +21,6 @@ use crate::{
     role::Role,
 };
 
-/// The size of a read buffer in bytes.
-const READ: usize = 16 << 10;
-
 impl<R: Role> Endpoint<R> {
     /// Takes what was read off the front of `input`, and returns the next event with the [`Sender`]
     /// that answers it. `None` means that all of `input` was taken: its memory is free for the next
@@ -134,8 +131,10 @@ impl<R: Role> Endpoint<R> {
     /// memory. Report with [`filled`](Endpoint::filled) how much was read, and then call
     /// [`receive`](Endpoint::receive) with an empty input.
     ///
-    /// Its memory is held until the next call of `receive`, so make that call also if nothing was
-    /// read. A driver with many connections does better with one buffer for all.
+    /// The next call of `receive` frees its memory, so make that call also if nothing was read. Only
+    /// after a read of 16 KiB or more is the memory kept for the next read. The buffer has 16 KiB,
+    /// and up to 64 KiB while reads fill it. A driver with many connections does better with one
+    /// buffer for all.
     ///
     /// ```
     /// # use std::io::{self, Read};
@@ -168,8 +167,7 @@ impl<R: Role> Endpoint<R> {
         sender.clutter();
         let inside = inbox.inside();
         let head = sender.settings.0.max_head.saturating_sub(inside.kept.len());
-        let most = if sender.phase == Phase::Head { head.max(1) } else { READ };
-        inside.kept.room(most.min(READ))
+        inside.kept.room(if sender.phase == Phase::Head { head.max(1) } else { usize::MAX })
     }
 
     /// Returns the memory of a long binary message to read more of it into, if the next bytes are
@@ -243,9 +241,9 @@ impl<R: Role> Endpoint<R> {
         let Endpoint { inbox, sender } = self;
         let Some(inside) = &mut inbox.inside else { return };
         let more = sender.holding;
-        inside.kept.filled(length);
+        let room = inside.kept.filled(length);
         sender.holding |= !inside.kept.is_empty();
-        if inside.has_too_much(sender, more, READ) {
+        if inside.has_too_much(sender, more, room) {
             inside.overflow(sender);
         }
     }
@@ -323,9 +321,10 @@ impl Inbox {
         straight: bool,
     ) -> Option<Incoming<'_>> {
         let Inbox { messages, inflater, inside } = self;
-        let Kept { bytes, start, end } = &mut inside.as_deref_mut()?.kept;
-        // Room behind the bytes would look like a read that is going on: see `message_buffer`.
-        bytes.truncate(*end);
+        let kept = &mut inside.as_deref_mut()?.kept;
+        // Room would look like a read that is going on: see `message_buffer`.
+        kept.close_room();
+        let Kept { bytes, start, end, .. } = kept;
         let mut rest = bytes.get_mut(*start..*end).unwrap_or_default();
         let whole = straight.then(|| messages.receive_whole(&mut sender.connection, &mut rest));
         let message = match whole.flatten() {
@@ -486,7 +485,7 @@ impl Inbox {
         }
         let needed = match sender.phase {
             Phase::Head | Phase::Deciding => true,
-            Phase::Open => inside.holds(sender.phase),
+            Phase::Open => inside.holds(sender.phase) || inside.kept.is_busy(),
             Phase::Answered | Phase::Draining | Phase::Ended => false,
         };
         if !needed && inside.found.is_none() {
@@ -498,6 +497,9 @@ impl Inbox {
 
     /// Frees the memory that an idle connection does not need.
     pub(super) fn rest<R: Role>(&mut self, sender: &mut Sender<R>) {
+        if let Some(inside) = &mut self.inside {
+            inside.kept.rest();
+        }
         self.clear(sender);
         if sender.connection.in_progress().is_none() && !self.has_found() {
             self.messages = Messages::keeping(sender.settings().keep);
