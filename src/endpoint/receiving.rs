@@ -177,7 +177,7 @@ impl<R: Role> Endpoint<R> {
     /// [`receive`](Endpoint::receive) with an empty input. [`read_from`](Endpoint::read_from) does
     /// all but that, and [`read_buffer`](Endpoint::read_buffer) returns this memory first.
     ///
-    /// The memory is offered while at least 16 KiB of the frame are still to come. It is about as
+    /// The memory is offered while at least 64 KiB of the frame are still to come. It is about as
     /// long as the message so far, between 16 and 64 KiB, and never longer than the rest of the
     /// frame.
     ///
@@ -202,17 +202,17 @@ impl<R: Role> Endpoint<R> {
     /// }
     /// # use websocket_proto::{Agreed, endpoint::{Incoming, Options}};
     /// # let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
-    /// # let wire = [&b"\x82\xFF\0\0\0\0\0\x01\0\0\0\0\0\0"[..], &[7; 0x10000]].concat();
+    /// # let wire = [&b"\x82\xFF\0\0\0\0\0\x04\0\0\0\0\0\0"[..], &[7; 0x40000]].concat();
     /// # let (mut stream, mut buffer, mut reads) = (&wire[..], [0; 4096], 0);
     /// # loop {
     /// #     let mut input = read(&mut ws, &mut stream, &mut buffer)?;
     /// #     reads += 1;
     /// #     if let Some((incoming, _)) = ws.receive(&mut input) {
-    /// #         assert!(matches!(incoming, Incoming::Binary(data) if data.len() == 0x10000));
+    /// #         assert!(matches!(incoming, Incoming::Binary(data) if data.len() == 0x40000));
     /// #         break;
     /// #     }
     /// # }
-    /// # assert!(reads < 16 && stream.is_empty(), "{reads}");
+    /// # assert!(reads < 64 && stream.is_empty(), "{reads}");
     /// # Ok::<(), io::Error>(())
     /// ```
     #[doc(alias("zero-copy", "buffer"))]
