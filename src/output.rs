@@ -151,18 +151,27 @@ impl Output for alloc::vec::Vec<u8> {
 
     #[inline]
     fn append_masked(&mut self, bytes: &[u8], key: [u8; 4]) {
-        match bytes.len() {
-            ..16 => mask::copy(bytes, key, |block| self.extend_from_slice(block)),
-            16..32 => append_ends::<16>(self, bytes, key),
-            32..64 => append_ends::<32>(self, bytes, key),
-            64..128 => append_ends::<64>(self, bytes, key),
-            128..256 => append_ends::<128>(self, bytes, key),
-            256..mask::LONG_COPY => append_words(self, bytes, key),
-            _ => {
-                let end = self.as_ptr().wrapping_add(self.len());
-                mask::copy_long(bytes, key, end, |block| self.extend_from_slice(block));
-            }
+        if bytes.len() < 256 {
+            append_short(self, bytes, key);
+        } else if bytes.len() < mask::LONG_COPY {
+            append_words(self, bytes, key);
+        } else {
+            let end = self.as_ptr().wrapping_add(self.len());
+            mask::copy_long(bytes, key, end, |block| self.extend_from_slice(block));
         }
+    }
+}
+
+/// Appends less than 256 bytes masked.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+fn append_short(out: &mut alloc::vec::Vec<u8>, bytes: &[u8], key: [u8; 4]) {
+    match bytes.len() {
+        ..=16 => mask::copy(bytes, key, |block| out.extend_from_slice(block)),
+        17..32 => append_ends::<16>(out, bytes, key),
+        32..64 => append_ends::<32>(out, bytes, key),
+        64..128 => append_ends::<64>(out, bytes, key),
+        _ => append_ends::<128>(out, bytes, key),
     }
 }
 

@@ -153,7 +153,7 @@ fn send_server(case: Case<Server>) -> Case<Server> {
 
 #[library_benchmark]
 #[bench::binary_16(args = (Case::new(client(), text(16), true).sends()), config = at_most(14_707))]
-#[bench::text_125(args = (Case::new(client(), text(125), false).sends()), config = at_most(22_507))]
+#[bench::text_125(args = (Case::new(client(), text(125), false).sends()), config = at_most(17_407))]
 #[bench::text_1024(args = (Case::new(client(), text(1024), false).sends()), config = at_most(44_028))]
 fn send_client(case: Case<Client<fn() -> [u8; 4]>>) -> Case<Client<fn() -> [u8; 4]>> {
     send(case)
@@ -275,7 +275,7 @@ fn response() -> String {
 }
 
 #[library_benchmark]
-#[bench::request_of_a_browser(args = (REQUEST), setup = handshake_memory, config = at_most(10_862))]
+#[bench::request_of_a_browser(args = (REQUEST), setup = handshake_memory, config = at_most(9_911))]
 fn handshake_server((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
     let mut handshake = ServerHandshake::new();
     let request = handshake.receive(&mut &mut head[..]).unwrap().unwrap();
@@ -284,7 +284,7 @@ fn handshake_server((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8
 }
 
 #[library_benchmark]
-#[bench::response(args = (&response()), setup = handshake_memory, config = at_most(8_961))]
+#[bench::response(args = (&response()), setup = handshake_memory, config = at_most(8_110))]
 fn handshake_client((mut head, mut out): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
     let target = Target::parse("ws://server.example.com/chat?room=7").unwrap();
     let offer = Offer::new();
