@@ -162,9 +162,9 @@ impl<R: Role> Connection<R> {
                     stream.ws.iter_mut().for_each(Endpoint::abort);
                 }
                 let mut body = Body { quic, http, id };
-                let goes_on = stream.turn(&mut body, &mut buffer, now, |incoming, sender| {
-                    on(id, incoming, sender);
-                });
+                let on = |incoming: Incoming<'_>, sender: &mut Sender<R>| on(id, incoming, sender);
+                // Once the connection has ended, nothing gets the room that it waits for.
+                let goes_on = stream.turn(&mut body, &mut buffer, now, on) && !is_closed;
                 if !goes_on {
                     ended(id, stream.ws.as_ref().and_then(Endpoint::ending));
                 }
