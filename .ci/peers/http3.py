@@ -126,7 +126,7 @@ async def echo(socket):
             socket.end()
         elif isinstance(event, Pong) or event in ("end", "reset"):
             pass
-        elif event == "goodbye":
+        elif event == "good bye":
             closing = True
             socket.send(CloseConnection(1000, "goodbye"))
         elif event == "reset me":
@@ -187,7 +187,7 @@ async def client(port, certificate):
         check("fragments", heard[2] == "in three fragments")
         check("the Close is answered", heard[3][0] == 4000 and heard[4:] == ["end"])
 
-        heard, _ = await conversation(peer, TextMessage("goodbye"))
+        heard, _ = await conversation(peer, TextMessage("good bye"))
         check("the server closes", heard == [(1000, "goodbye"), "end"])
         heard, _ = await conversation(peer, TextMessage("reset me"))
         check("the server resets the stream", heard == ["reset"])

@@ -110,7 +110,7 @@ fn messages(client: &mut Client, checks: &mut Checks) -> Result<(), Error> {
 
 /// Ends for which the server is the reason.
 fn closes(client: &mut Client, checks: &mut Checks) -> Result<(), Error> {
-    let ending = talk(client, |ws| ws.text("goodbye"), |_, _| {})?;
+    let ending = talk(client, |ws| ws.text("good bye"), |_, _| {})?;
     let closure = ending.closure;
     checks.check("the server closes", closure.clean && closure.initiator == Some(Initiator::Peer));
     let close = ending.received;

@@ -89,7 +89,7 @@ impl Client {
                     Response::Accepted(accepted) => {
                         let agreed = accepted.agreed();
                         let ws = Endpoint::open(Role(SystemMask::new()), agreed, options)?;
-                        self.connection.insert(id, None, Some(ws));
+                        self.connection.insert(id, None, ws);
                         let subprotocol = accepted.subprotocol().map(str::to_owned);
                         Answer::Opened { id, subprotocol, compressed: agreed.deflate.is_some() }
                     }

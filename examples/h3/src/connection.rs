@@ -63,8 +63,10 @@ pub struct Connection<R> {
 struct Stream<R> {
     /// A response that is not sent yet.
     head: Option<Vec<h3::Header>>,
-    /// `None` if the request was refused. Then the stream ends with the response.
+    /// If there is none, the stream ends with `page`.
     ws: Option<Endpoint<R>>,
+    /// What is not sent yet.
+    page: &'static [u8],
     fin: Fin,
 }
 
@@ -81,10 +83,14 @@ impl<R: Role> Connection<R> {
         Connection { quic, http: None, streams: HashMap::new(), start: Instant::now() }
     }
 
-    /// Adds a stream. A server passes the response, which is the end of the stream if there is no
-    /// endpoint.
-    pub fn insert(&mut self, id: u64, head: Option<Vec<h3::Header>>, ws: Option<Endpoint<R>>) {
-        self.streams.insert(id, Stream { head, ws, fin: Fin::No });
+    /// Adds a WebSocket. A server passes the response that opens it.
+    pub fn insert(&mut self, id: u64, head: Option<Vec<h3::Header>>, ws: Endpoint<R>) {
+        self.streams.insert(id, Stream { head, ws: Some(ws), page: b"", fin: Fin::No });
+    }
+
+    /// Adds a stream that ends with a response of a server.
+    pub fn respond(&mut self, id: u64, head: Vec<h3::Header>, page: &'static [u8]) {
+        self.streams.insert(id, Stream { head: Some(head), ws: None, page, fin: Fin::No });
     }
 
     /// Returns the endpoint of an open WebSocket.
@@ -195,7 +201,7 @@ impl<R: Role> Stream<R> {
         mut on: impl FnMut(Incoming<'_>, &mut Sender<R>),
     ) -> bool {
         if let Some(head) = &self.head {
-            match body.http.send_response(body.quic, body.id, head, self.ws.is_none()) {
+            match body.http.send_response(body.quic, body.id, head, false) {
                 Err(h3::Error::StreamBlocked) => return true,
                 Ok(()) => self.head = None,
                 Err(_) => self.ws.iter_mut().for_each(Endpoint::abort),
@@ -203,7 +209,7 @@ impl<R: Role> Stream<R> {
         }
         let Some(ws) = &mut self.ws else {
             let _ = body.quic.stream_shutdown(body.id, Shutdown::Read, H3_NO_ERROR);
-            return false;
+            return !body.end(&mut self.page);
         };
         let mut receive = |ws: &mut Endpoint<R>, mut input: &mut [u8]| {
             while let Some((incoming, sender)) = ws.receive(&mut input) {
@@ -230,7 +236,7 @@ impl<R: Role> Stream<R> {
                 }
                 _ => {}
             }
-            if self.fin == Fin::Owed && body.end() {
+            if self.fin == Fin::Owed && body.end(&mut self.page) {
                 self.fin = Fin::Sent;
             }
             if step == NextStep::Drop {
@@ -258,9 +264,16 @@ struct Body<'c> {
 }
 
 impl Body<'_> {
-    /// Sends the FIN, and returns whether there was room for it. A broken stream needs none.
-    fn end(&mut self) -> bool {
-        !matches!(self.http.send_body(self.quic, self.id, b"", true), Err(h3::Error::Done))
+    /// Sends what is left and the FIN, and returns whether there was room for it. A broken stream
+    /// needs none.
+    fn end(&mut self, left: &mut &[u8]) -> bool {
+        match self.http.send_body(self.quic, self.id, left, true) {
+            Ok(length) => {
+                *left = &left[length..];
+                left.is_empty()
+            }
+            Err(error) => error != h3::Error::Done,
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! - `h3 CERT KEY` has a client and a server talk over UDP on 127.0.0.1, checks what both say, and
 //!   exits with 0 if all of it is right.
-//! - `h3 server ADDR CERT KEY` is the server alone.
+//! - `h3 server ADDR CERT KEY` is the server alone. A browser opens a WebSocket over HTTP/3 only on a
+//!   connection that it already has, so `GET /echo` is answered with a page.
 //! - `h3 client ADDR CERT` makes the same checks of a server that does what `server.rs` does.
 //!
 //! The server's name is `localhost`. This makes its certificate:
@@ -10,6 +11,15 @@
 //! ```text
 //! openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
 //!     -addext subjectAltName=DNS:localhost -keyout key.pem -out cert.pem
+//! ```
+//!
+//! Chromium has to be told to use HTTP/3 at once, to open WebSockets over it, and to trust that key:
+//!
+//! ```text
+//! chromium --origin-to-force-quic-on=127.0.0.1:PORT --enable-features=EnableWebsocketsOverHttp3 \
+//!     --ignore-certificate-errors-spki-list="$(openssl x509 -in cert.pem -noout -pubkey \
+//!     | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64)" \
+//!     --user-data-dir=DIR https://127.0.0.1:PORT/echo
 //! ```
 //!
 //! A stream carries the bytes of one WebSocket, so a connection has as many WebSockets as it has

@@ -1,4 +1,4 @@
-//! A server: an echo at `/echo` for any number of connections on one thread.
+//! A server: an echo at `/echo`, and a page for it, for any number of connections on one thread.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -17,6 +17,9 @@ use crate::connection::{Connection, Error, H3_MESSAGE_ERROR, config, reset, spli
 
 /// The subprotocol that the server speaks, if a client offers it.
 const SUBPROTOCOL: &str = "echo";
+
+/// What a browser is shown, which then opens a WebSocket at the same address.
+const PAGE: &[u8] = include_bytes!("../../echo.html");
 
 /// The length of the ids that packets to a connection carry.
 const ID_LENGTH: usize = 8;
@@ -76,7 +79,7 @@ pub fn serve(
 fn echo(_: u64, incoming: Incoming<'_>, sender: &mut Sender<Server>) {
     // Once the connection closes, a message cannot be answered: not an error here.
     let _ = match incoming {
-        Incoming::Text("goodbye") => sender.close(CloseCode::NORMAL, "goodbye"),
+        Incoming::Text("good bye") => sender.close(CloseCode::NORMAL, "goodbye"),
         Incoming::Text("reset me") => return sender.abort(),
         Incoming::Text(text) => sender.text(text),
         Incoming::Binary(data) => sender.binary(data),
@@ -96,6 +99,11 @@ fn answer(
         reset(&mut peer.quic, id, H3_MESSAGE_ERROR);
         return Ok(());
     };
+    if (method, path) == (Some("GET"), Some("/echo")) {
+        let head = response(200, [("content-type", "text/html")].into_iter());
+        peer.respond(id, head, PAGE);
+        return Ok(());
+    }
     let pseudo = PseudoHeaders::new(method.unwrap_or_default())
         .protocol(protocol)
         .scheme(scheme)
@@ -106,13 +114,13 @@ fn answer(
         Ok(request) => request,
         Err(error) => {
             let headers = error.connect_headers().iter().copied();
-            peer.insert(id, Some(response(error.connect_status(), headers)), None);
+            peer.respond(id, response(error.connect_status(), headers), b"");
             return Ok(());
         }
     };
     // A server that trusts cookies looks at the origin first.
     if request.resource().path() != "/echo" {
-        peer.insert(id, Some(response(404, [].into_iter())), None);
+        peer.respond(id, response(404, [].into_iter()), b"");
         return Ok(());
     }
     let mut accept = AcceptOptions::new().deflate(Deflate::new());
@@ -121,7 +129,7 @@ fn answer(
     }
     let accepted = request.response(&accept)?;
     let head = response(accepted.status(), accepted.headers());
-    peer.insert(id, Some(head), Some(Endpoint::open(Server, accepted.agreed(), options)?));
+    peer.insert(id, Some(head), Endpoint::open(Server, accepted.agreed(), options)?);
     Ok(())
 }
 
