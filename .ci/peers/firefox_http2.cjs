@@ -12,7 +12,7 @@ const fs = require("node:fs");
 const { once } = require("node:events");
 const readline = require("node:readline");
 const WebSocket = require("ws");
-const { check, checkConversation, conversations, converse, report } = require("./browser_http2.cjs");
+const { check, checkConversation, conversations, converse, report } = require("./browser_streams.cjs");
 
 // What would ask servers of Mozilla for something.
 const PREFERENCES = {
@@ -101,4 +101,4 @@ async function main(url, path, profile, ...flags) {
 }
 
 const [, , url, path, profile, ...flags] = process.argv;
-report("Firefox", main(url, path, profile, ...flags), flags);
+report("Firefox", "HTTP/2", main(url, path, profile, ...flags), flags);

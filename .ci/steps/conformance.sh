@@ -98,7 +98,7 @@ step_peer_chromium() {
 step_peer_chromium_http2() {
   local browser
   browser=$(command -v chromium) || skip "chromium is not installed and cannot be"
-  browser_http2 chromium_http2.cjs "$browser" "$cache/logs/$step.netlog"
+  browser_http2 chromium_streams.cjs "$browser" "$cache/logs/$step.netlog" h2 crates/tokio/tests/tls/cert.pem
 }
 
 step_peer_firefox_http2() {

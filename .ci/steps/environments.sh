@@ -39,21 +39,24 @@ step_uring() {
   echoes uring 500 "$server"
 }
 
+# What `h3` builds: the program, and its certificate with the key.
+h3=$cache/target-environments/release/h3
+h3_tls=("$cache/h3/cert.pem" "$cache/h3/key.pem")
+
 # WebSockets over HTTP/3: our client and our server with each other, and each with aioquic and wsproto.
 step_h3() {
   needs cmake g++ libclang-14-dev openssl
-  local venv=$tools/h3 scratch=$cache/h3 program=$cache/target-environments/release/h3 port server
-  local tls=("$scratch/cert.pem" "$scratch/key.pem")
+  local venv=$tools/h3 port server
   # BoringSSL is built without optimisation, because it takes longer to build than to run here.
   # All clones share the build, because it takes minutes.
   local flags=(--config profile.release.package.boring-sys.opt-level=0)
   export CARGO_BUILD_BUILD_DIR=$tools/build-h3
   checked h3 "${flags[@]}"
   CARGO_TARGET_DIR=$cache/target-environments cargo build --release --manifest-path examples/h3/Cargo.toml "${flags[@]}"
-  mkdir -p "$scratch"
+  mkdir -p "$cache/h3"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost -keyout "${tls[1]}" -out "${tls[0]}"
-  peer "$program" "${tls[@]}"
+    -addext subjectAltName=DNS:localhost -keyout "${h3_tls[1]}" -out "${h3_tls[0]}"
+  peer "$h3" "${h3_tls[@]}"
 
   if [ "$(cat "$venv/packages" 2>/dev/null)" != "$python_h3" ]; then
     rm -rf "$venv"
@@ -61,13 +64,34 @@ step_h3() {
     "$venv/bin/pip" install --quiet --disable-pip-version-check $python_h3 || skip "$python_h3 cannot be installed here"
     echo "$python_h3" >"$venv/packages"
   fi
-  peer "$venv/bin/python" "$ci/peers/http3.py" server "${tls[@]}" "$program" client
-  # There is nothing to wait for, because a client sends its first packet again until it is answered.
-  port=$(free_port)
-  "$program" server "127.0.0.1:$port" "${tls[@]}" & server=$!
-  children+=("$server")
-  peer "$venv/bin/python" "$ci/peers/http3.py" client "$port" "${tls[0]}"
+  peer "$venv/bin/python" "$ci/peers/http3.py" server "${h3_tls[@]}" "$h3" client
+  serve_h3
+  peer "$venv/bin/python" "$ci/peers/http3.py" client "$port" "${h3_tls[0]}"
   still_alive "$server"
+}
+
+# Chromium, whose WebSockets are streams of the connection that brought the page.
+step_peer_chromium_http3() {
+  local browser port server
+  browser=$(command -v chromium) || skip "chromium is not installed and cannot be"
+  [ -x "$h3" ] && [ -f "${h3_tls[0]}" ] || skip "the step h3 has not built the server"
+  serve_h3
+  NODE_PATH=$tools/node/node_modules peer node "$ci/peers/chromium_streams.cjs" "https://127.0.0.1:$port/echo" \
+    "$browser" "$cache/logs/$step.netlog" h3 "${h3_tls[0]}" --deflate
+  still_alive "$server"
+}
+
+# serve_h3: starts the server over HTTP/3. Sets $port and $server, its process.
+serve_h3() {
+  local out line
+  exec {out}< <(exec "$h3" server 127.0.0.1:0 "${h3_tls[@]}")
+  server=$!
+  children+=("$server")
+  # It says where it listens. Chromium gives up if nobody does.
+  read -r line <&"$out"
+  port=${line##*:}
+  port=${port%/*}
+  cat <&"$out" &
 }
 
 # A module without imports, connected to the sockets of Node.

@@ -1,59 +1,99 @@
-// Headless Chromium as a client of the example `h2` over TLS: WebSockets on streams of the connection
-// that brought the page (RFC 8441). The log of Chromium's network stack says what went over HTTP/2.
+// Headless Chromium as a client of the example `h2` over TLS, or of `h3`: WebSockets on streams of the
+// connection that brought the page (RFC 8441, RFC 9220). The log of Chromium's network stack says what went
+// over which.
 //
-// Usage: NODE_PATH=path/to/node_modules node chromium_http2.cjs https://127.0.0.1:PORT/ path/to/chromium NETLOG [--deflate]
+// Usage: NODE_PATH=path/to/node_modules node chromium_streams.cjs https://127.0.0.1:PORT/ path/to/chromium NETLOG VERSION CERT [--deflate]
 //
-// NETLOG is where Chromium writes that log. The flag is that of the server under test.
+// NETLOG is where Chromium writes that log. VERSION is h2 or h3. CERT is the server's certificate. The flag
+// says that the server compresses.
 "use strict";
 
+const { createHash, X509Certificate } = require("node:crypto");
 const fs = require("node:fs");
 const { chromium } = require("playwright-core");
-const { check, checkConversation, conversations, converse, GREEK, report } = require("./browser_http2.cjs");
+const { check, checkConversation, conversations, converse, GREEK, report } = require("./browser_streams.cjs");
 
 const [CONTINUATION, CLOSE] = [0, 8];
 
-// What the log says of each HTTP/2 connection and of each WebSocket, in the order of their requests.
-function read(netlog) {
+// The versions of HTTP: their names, the switches for Chromium to speak them with a host, and what the log
+// says about a connection.
+const versions = {
+  h2: {
+    http: "HTTP/2",
+    switches: () => ["--disable-quic"],
+    events: {
+      HTTP2_SESSION: "connection",
+      HTTP2_SESSION_RECV_SETTING: "settings",
+      HTTP2_SESSION_SEND_HEADERS: "request",
+      HTTP2_SESSION_RECV_HEADERS: "response",
+      HTTP2_SESSION_SEND_DATA: "sent",
+      HTTP2_SESSION_RECV_DATA: "received",
+    },
+  },
+  h3: {
+    http: "HTTP/3",
+    // Without the feature, Chromium opens WebSockets over TCP alone.
+    switches: (host) => [`--origin-to-force-quic-on=${host}`, "--enable-features=EnableWebsocketsOverHttp3"],
+    events: {
+      QUIC_SESSION: "connection",
+      HTTP3_SETTINGS_RECEIVED: "settings",
+      HTTP3_HEADERS_SENT: "request",
+      HTTP3_HEADERS_DECODED: "response",
+      HTTP3_DATA_SENT: "sent",
+      HTTP3_DATA_FRAME_RECEIVED: "received",
+      // Frames of QUIC, not of HTTP/3: they say where a stream ends.
+      QUIC_SESSION_STREAM_FRAME_SENT: "sent",
+      QUIC_SESSION_STREAM_FRAME_COALESCED: "sent",
+      QUIC_SESSION_STREAM_FRAME_RECEIVED: "received",
+    },
+  },
+};
+
+// What the log says of each connection to `host` and of each WebSocket, in the order of their requests.
+function read(netlog, host, kinds) {
   const { constants, events } = JSON.parse(fs.readFileSync(netlog, "utf8"));
   const names = new Map(Object.entries(constants.logEventTypes).map(([name, type]) => [type, name]));
   const connections = new Map();
   const sockets = new Map();
   for (const { type, source, params = {} } of events) {
     const name = names.get(type);
-    // Logged once more when the connection ends.
-    if (name === "HTTP2_SESSION" && !connections.has(source.id))
-      connections.set(source.id, { settings: [], streams: new Map() });
-    if (name === "HTTP_TRANSACTION_HTTP2_SEND_REQUEST_HEADERS")
-      sockets.set(source.id, { asked: params.headers, sent: [], received: [], closer: null });
-    const socket = sockets.get(source.id);
+    if (name === "REQUEST_ALIVE" && params.url?.startsWith("wss:"))
+      sockets.set(source.id, { sent: [], received: [], closer: null });
     if (name === "WEBSOCKET_SENT_FRAME_HEADER" || name === "WEBSOCKET_RECV_FRAME_HEADER") {
+      const socket = sockets.get(source.id);
       const side = name === "WEBSOCKET_SENT_FRAME_HEADER" ? "sent" : "received";
       if (params.opcode === CLOSE) socket.closer ??= side;
       socket[side].push({ opcode: params.opcode, length: params.payload_length, compressed: params.reserved1 });
     }
+    const kind = kinds[name];
+    // Logged once more when the connection ends.
+    if (kind === "connection" && !connections.has(source.id))
+      connections.set(source.id, { settings: [], streams: new Map() });
     const connection = connections.get(source.id);
-    if (name === "HTTP2_SESSION_RECV_SETTING") connection.settings.push(`${params.id} = ${params.value}`);
-    if (name === "HTTP2_SESSION_SEND_HEADERS") {
-      connection.streams.set(params.stream_id, { asked: params.headers, sent: 0, received: 0, ends: 0 });
-    }
+    if (kind === "settings") connection.settings.push(params);
+    if (kind === "request" && params.headers.includes(`:authority: ${host}`))
+      connection.streams.set(params.stream_id, { asked: params.headers, sent: 0, received: 0, ends: new Set() });
     const stream = connection?.streams.get(params.stream_id);
-    if (name === "HTTP2_SESSION_RECV_HEADERS") stream.answer = params.headers;
-    if (name === "HTTP2_SESSION_SEND_DATA") stream.sent += params.size;
-    if (name === "HTTP2_SESSION_RECV_DATA") stream.received += params.size;
-    if (name?.endsWith("_DATA") && params.fin) stream.ends += 1;
+    if (stream && kind === "response") stream.answer = params.headers;
+    if (stream && (kind === "sent" || kind === "received")) {
+      stream[kind] += params.size ?? params.payload_length ?? 0;
+      if (params.fin) stream.ends.add(kind);
+    }
   }
-  const isSocket = ({ asked }) => asked.includes(":protocol: websocket");
   const used = [...connections.values()].filter(({ streams }) => streams.size > 0);
   const streams = used.flatMap((connection) => [...connection.streams.values()]);
-  return { connections: used, streams: streams.filter(isSocket), sockets: [...sockets.values()].filter(isSocket) };
+  const isSocket = ({ asked }) => asked.includes(":protocol: websocket");
+  return { connections: used, streams: streams.filter(isSocket), sockets: [...sockets.values()] };
 }
 
-function checkSettings({ connections }) {
+function checkSettings({ connections }, http) {
   const settings = connections.map((connection) => connection.settings);
-  const wanted = "8 (SETTINGS_ENABLE_CONNECT_PROTOCOL) = 1";
+  const name = "SETTINGS_ENABLE_CONNECT_PROTOCOL";
+  // The log has each setting of HTTP/2 by itself, and those of HTTP/3 together.
+  const allows = (setting) => setting[name] === 1 || (setting.id === `8 (${name})` && setting.value === 1);
   check(
-    "one connection over HTTP/2, whose SETTINGS allow extended CONNECT",
-    settings.length === 1 && settings[0].includes(wanted),
+    `one connection over ${http}, whose SETTINGS allow extended CONNECT`,
+    settings.length === 1 && settings[0].some(allows),
     settings,
   );
 }
@@ -68,7 +108,7 @@ function checkWebSockets({ streams, sockets }, flags) {
     check(`${name}: CONNECT`, asked.includes(":method: CONNECT"), asked);
     check(`${name}: no key`, !asked.some((field) => field.startsWith("sec-websocket-key")), asked);
     check(`${name}: status 200`, answer[0] === ":status: 200", answer);
-    check(`${name}: both sides end the stream`, ends === 2, ends);
+    check(`${name}: both sides end the stream`, ends.size === 2, [...ends]);
     check(`${name}: who closes`, socket.closer === (code ? "sent" : "received"), socket.closer);
 
     const length = noise || Buffer.byteLength(texts.join(""));
@@ -92,25 +132,28 @@ function checkWebSockets({ streams, sockets }, flags) {
   }
 }
 
-async function main(url, executablePath, netlog, ...flags) {
+async function main(url, executablePath, netlog, version, certificate, ...flags) {
+  const { host } = new URL(url);
+  // Over QUIC, Chromium takes an unknown issuer only if it knows the key.
+  const key = new X509Certificate(fs.readFileSync(certificate)).publicKey.export({ type: "spki", format: "der" });
   const browser = await chromium.launch({
     executablePath,
     headless: true,
     args: [
       "--no-sandbox",
       "--disable-gpu",
-      "--disable-quic",
       "--no-first-run",
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
       `--log-net-log=${netlog}`,
+      `--ignore-certificate-errors-spki-list=${createHash("sha256").update(key).digest("base64")}`,
+      ...version.switches(host),
     ],
   });
   let failure;
   try {
-    const context = await browser.newContext({ ignoreHTTPSErrors: true });
-    const page = await context.newPage();
+    const page = await browser.newPage();
     page.setDefaultTimeout(10_000);
     const errors = [];
     page.on("pageerror", (error) => errors.push(String(error)));
@@ -140,13 +183,14 @@ async function main(url, executablePath, netlog, ...flags) {
   }
   // With this, the log is complete.
   await browser.close();
-  const log = read(netlog);
+  const log = read(netlog, host, version.events);
   // Without them no WebSocket can have opened, so this is the error to report.
-  checkSettings(log);
+  checkSettings(log, version.http);
   if (failure) throw failure;
   checkWebSockets(log, flags);
   return browser.version();
 }
 
-const [, , url, executablePath, netlog, ...flags] = process.argv;
-report("Chromium", main(url, executablePath, netlog, ...flags), flags);
+const [, , url, executablePath, netlog, name, certificate, ...flags] = process.argv;
+const version = versions[name];
+report("Chromium", version.http, main(url, executablePath, netlog, version, certificate, ...flags), flags);

@@ -1,5 +1,5 @@
-// What the browsers have in common that open WebSockets over HTTP/2: conversations with the example `h2`
-// over TLS, which agrees to no other version of HTTP.
+// What the browsers have in common that open WebSockets on streams of HTTP/2 and HTTP/3: conversations with
+// the examples `h2`, over TLS, and `h3`. Each agrees to no other version of HTTP.
 "use strict";
 
 let checks = 0;
@@ -60,15 +60,16 @@ function checkConversation({ name, code = 1000 }, seen, extensions) {
   check(`${name}: extensions`, seen.extensions.split("; ").sort().join("; ") === extensions, seen);
 }
 
-// Ends the process as `outcome` does: with the version of the browser, or with an error.
-function report(browser, outcome, flags) {
+// Ends the process as `outcome` does: with the version of the browser, or with an error. `http` is HTTP/2
+// or HTTP/3.
+function report(browser, http, outcome, flags) {
   outcome.then(
     (version) => {
-      console.log(`${[browser, version, "over HTTP/2", ...flags].join(" ")}: ${checks} checks passed`);
+      console.log(`${[browser, version, "over", http, ...flags].join(" ")}: ${checks} checks passed`);
       process.exit(0);
     },
     (error) => {
-      console.error(`${browser} over HTTP/2: ${error.stack}`);
+      console.error(`${browser} over ${http}: ${error.stack}`);
       process.exit(1);
     },
   );
