@@ -66,12 +66,12 @@ proven() {
   note "$result"
 }
 
-# Loads that took quadratic work in parsers that failed: twice the bytes may take at most 2.2 times
+# Loads that took quadratic work in parsers that failed: twice the bytes may take at most 2.1 times
 # the instructions. The control is a quadratic load, which has to be found.
 step_linear_work() {
   needs valgrind
   export CARGO_TARGET_DIR=$cache/target-work
-  local work=$CARGO_TARGET_DIR/release/work length=50000 names
+  local work=$CARGO_TARGET_DIR/release/work length=35000 names
   cargo build --manifest-path "$ci/work/Cargo.toml" --release
   names=$("$work")
   instructions() {
@@ -86,7 +86,7 @@ step_linear_work() {
   awk -v wanted="$(wc -l <<<"$names")" -v length_="$length" '
     { most = /one-byte-reads/ ? 5000 : /interim/ ? 3000 : /sent/ ? 2000 : 1200
       each = ($3 - $2) / length_
-      bad = NF != 3 || $2 < length_ / 10 || $3 > 2.2 * $2 || $3 < 1.8 * $2 || each > most
+      bad = NF != 3 || $2 < length_ / 10 || $3 > 2.1 * $2 || $3 < 1.8 * $2 || each > most
       printf "%-45s %12d %12d %6.3f %5d%s\n", $1, $2, $3, $3 / ($2 + 0.1), each, bad && $1 != "control" ? "  FAILED" : ""
       if ($1 == "control") { control = $3 > 3 * $2; next }
       faults += bad; loads++
