@@ -102,13 +102,20 @@ needs() {
 # builds_in NAME: sets where Cargo builds, and locks it until the step ends. All clones on this machine
 # share it, so that a standard library or a large dependency is compiled once for each compiler.
 builds_in() {
+  local clone names
   export CARGO_TARGET_DIR=$cache/target-$1 CARGO_BUILD_BUILD_DIR=$tools/build/$1
   mkdir -p "$CARGO_BUILD_BUILD_DIR"
   exec {build_lock}>"$tools/build-$1.lock"
   flock "$build_lock"
   # To Cargo, our packages are the same in each clone, and only the times of their files differ. So
-  # what other clones made of them is removed, and what is a month old.
-  find "$CARGO_BUILD_BUILD_DIR" -depth \( -name '*websocket[-_]proto*' -o -name 'board-*' \) -exec rm -rf {} +
+  # Cargo has to forget what another clone made of them.
+  clone="$PWD $(stat -c '%i %W' .git)"
+  if [ "$clone" != "$(cat "$CARGO_BUILD_BUILD_DIR/clone" 2>/dev/null)" ]; then
+    mapfile -t names < <(git ls-files '*Cargo.toml' | xargs sed -n 's/^name = "\(.*\)"$/-o\n-name\n\1-*/p')
+    find "$CARGO_BUILD_BUILD_DIR" -depth -path '*/.fingerprint/*' \( "${names[@]:1}" \) -exec rm -rf {} +
+    echo "$clone" >"$CARGO_BUILD_BUILD_DIR/clone"
+  fi
+  # What is a month old may have been made by another compiler.
   find "$CARGO_BUILD_BUILD_DIR" -type f -mtime +30 ! -name '*lock*' -delete
 }
 

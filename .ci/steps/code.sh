@@ -8,6 +8,7 @@ step_fmt() {
 }
 
 step_clippy() {
+  builds_in checks
   cargo clippy --all-targets -- -D warnings
   cargo clippy --all-targets --all-features -- -D warnings
   # Each package is built separately, because packages that are built together share their features.
@@ -17,11 +18,13 @@ step_clippy() {
 }
 
 step_features() {
+  builds_in checks
   cargo hack check -p websocket-proto --feature-powerset
   cargo hack check -p websocket-proto-tokio --feature-powerset
 }
 
 step_docs() {
+  builds_in checks
   export RUSTDOCFLAGS=-Dwarnings
   cargo doc --no-deps
   cargo doc --no-deps --all-features
@@ -71,7 +74,10 @@ PYTHON
   count_tests 630 ${commands[1]}
 }
 
-step_test_all_features() { count_tests 740 cargo test --all-features; }
+step_test_all_features() {
+  builds_in tests
+  count_tests 740 cargo test --all-features
+}
 
 # Without any feature no output can grow, which the tests need. std, simd and random are left out
 # here. Documentation is tested with the features that it shows.

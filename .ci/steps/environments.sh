@@ -1,11 +1,11 @@
 # Steps for environments without a Rust runtime: io_uring, HTTP/3, WebAssembly and C. Each example is a
-# package of its own. They share a target directory.
+# package of its own.
 
 # checked NAME FLAGS...: checks the format and the lints of an example. FLAGS are those of its build.
 # The other steps check only the workspace.
 checked() {
   cargo fmt --check --manifest-path "examples/$1/Cargo.toml"
-  CARGO_TARGET_DIR=$cache/target-environments cargo clippy --release --manifest-path "examples/$1/Cargo.toml" "${@:2}" -- -D warnings
+  cargo clippy --release --manifest-path "examples/$1/Cargo.toml" "${@:2}" -- -D warnings
 }
 
 # serves NAME CONNECTIONS COMMAND...: starts a server with its port in place of @, and echoes with
@@ -29,8 +29,8 @@ echoes() {
 step_uring() {
   local port server reason
   reason=$(python3 "$ci/peers/io_uring.py") || skip "$reason"
+  builds_in uring
   checked uring
-  export CARGO_TARGET_DIR=$cache/target-environments
   cargo build --release --manifest-path examples/uring/Cargo.toml
   port=$(free_port)
   "$CARGO_TARGET_DIR/release/uring" "127.0.0.1:$port" & server=$!
@@ -40,7 +40,7 @@ step_uring() {
 }
 
 # What `h3` builds: the program, and its certificate with the key.
-h3=$cache/target-environments/release/h3
+h3=$cache/target-h3/release/h3
 h3_tls=("$cache/h3/cert.pem" "$cache/h3/key.pem")
 
 # WebSockets over HTTP/3: our client and our server with each other, and each with aioquic and wsproto.
@@ -48,11 +48,10 @@ step_h3() {
   needs cmake g++ libclang-14-dev openssl
   local venv=$tools/h3 port server
   # BoringSSL is built without optimisation, because it takes longer to build than to run here.
-  # All clones share the build, because it takes minutes.
   local flags=(--config profile.release.package.boring-sys.opt-level=0)
-  export CARGO_BUILD_BUILD_DIR=$tools/build-h3
+  builds_in h3
   checked h3 "${flags[@]}"
-  CARGO_TARGET_DIR=$cache/target-environments cargo build --release --manifest-path examples/h3/Cargo.toml "${flags[@]}"
+  cargo build --release --manifest-path examples/h3/Cargo.toml "${flags[@]}"
   mkdir -p "$cache/h3"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
     -addext subjectAltName=DNS:localhost -keyout "${h3_tls[1]}" -out "${h3_tls[0]}"
@@ -97,9 +96,9 @@ serve_h3() {
 # A module without imports, connected to the sockets of Node.
 step_wasm_node() {
   needs $debian_rust
+  builds_in wasm
   checked wasm
   local port server module target=wasm32-unknown-unknown
-  builds_in wasm
   export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER
   CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)
   RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 /usr/bin/cargo build --release --manifest-path examples/wasm/Cargo.toml \
@@ -115,9 +114,10 @@ step_wasm_node() {
 # and in Python.
 step_c_shim() {
   needs valgrind
+  builds_in c
   checked c
-  local port server status=0 release=$cache/target-environments/release
-  CARGO_TARGET_DIR=$cache/target-environments cargo build --release --manifest-path examples/c/Cargo.toml
+  local port server status=0 release=$CARGO_TARGET_DIR/release
+  cargo build --release --manifest-path examples/c/Cargo.toml
   cc -std=c11 -O1 -g -Wall -Wextra -Werror -o "$release/server" examples/c/server.c "$release/libwebsocket_proto_c.a" -lm
   serves "C with poll" 300 "$release/server" @
   serves "Python with asyncio" 100 python3 examples/c/server.py "$release/libwebsocket_proto_c.so" @
