@@ -244,7 +244,7 @@
 //! **A buffer of the endpoint's.** If you have none to lend,
 //! [`read_buffer`](crate::endpoint::Endpoint::read_buffer) and
 //! [`filled`](crate::endpoint::Endpoint::filled) take the place of yours. With many connections,
-//! one buffer for all takes less memory.
+//! one buffer for all takes less memory: each endpoint keeps up to 64 KiB after long reads.
 //!
 //! # Answering a request
 //!

@@ -150,13 +150,9 @@ enum Memory {
     },
 }
 
-/// The least number of bytes of a read into the heap.
+/// The least number of bytes of a read into the heap. The greatest is four times as many.
 #[cfg(feature = "alloc")]
 const READ: usize = 16 << 10;
-/// The greatest number. If fewer bytes of a frame are to come, they are received from a read buffer,
-/// together with the next frame, because one more read costs more than one more copy.
-#[cfg(feature = "alloc")]
-const MOST: usize = 4 * READ;
 
 #[cfg(feature = "alloc")]
 impl Memory {
@@ -241,18 +237,18 @@ impl Heap {
         Ok(())
     }
 
-    /// Returns room as long as the message so far, but between [`READ`] and [`MOST`]. The room is
-    /// shorter if the memory has less, so that memory only doubles. If less than [`MOST`] of the
-    /// frame is to come, this returns `None`, and the frame is received like any other.
+    /// Returns room as long as the message so far, but between one and four times [`READ`]. The
+    /// room is shorter if the memory has less, so that memory only doubles. If less than [`READ`]
+    /// of the frame is to come, this returns `None`, and the frame is received like any other.
     /// Calling it again returns the same room.
     fn room(&mut self, most: u64, limit: u64) -> Option<&mut [u8]> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        if most < MOST {
+        if most < READ {
             return None;
         }
         self.memory.turn_into(Kind::Binary);
         let Memory::Binary { data, length } = &mut self.memory else { return None };
-        let mut most = most.min((*length).clamp(READ, MOST));
+        let mut most = most.min((*length).clamp(READ, 4 * READ));
         let spare = data.capacity().saturating_sub(*length);
         if spare >= READ {
             most = most.min(spare);

@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, sync::mpsc, time::Duration};
 
+use crate::allocator::{in_use, measure};
 use crate::common::{self, Keys, endpoint::fill, frame, mask};
 use websocket_proto::{
     Agreed, Client, CloseCode, Config, Connection, Failure, InternalError, Message, Messages,
@@ -13,19 +14,19 @@ const KIB: usize = 1 << 10;
 
 /// Messages of all kinds and lengths, in one frame and in several, with control frames between.
 fn wire(masked: bool) -> Vec<u8> {
-    let data = common::random(500 * KIB);
+    let data = common::random(200 * KIB);
     let text = common::text(40 * KIB);
     let frames = [
         frame(0x82, &data[..100]),
-        frame(0x82, &data[..140 * KIB]),
+        frame(0x82, &data[..40 * KIB]),
         frame(0x81, text.as_bytes()),
         frame(0x02, &data[..20 * KIB]),
         frame(0x89, b"ping"),
         frame(0x00, &[]),
-        frame(0x00, &data[20 * KIB..190 * KIB]),
-        frame(0x80, &data[190 * KIB..]),
+        frame(0x00, &data[20 * KIB..90 * KIB]),
+        frame(0x80, &data[90 * KIB..]),
         frame(0x82, &[]),
-        frame(0x02, &data[..64 * KIB]),
+        frame(0x02, &data[..16 * KIB]),
         frame(0x80, &[]),
         frame(0x82, &data),
         frame(0x88, b"\x03\xE8"),
@@ -133,7 +134,7 @@ fn the_messages_are_the_same_and_most_of_the_long_ones_is_not_copied() {
             };
             assert_eq!(expected.len(), 9, "{expected:?}");
             let read = (*read).min(wire.len());
-            let mut memory = vec![0; 500 * KIB];
+            let mut memory = vec![0; 200 * KIB];
             let lent = Messages::lent(&mut memory);
             let all = if masked {
                 [
@@ -155,10 +156,10 @@ fn the_messages_are_the_same_and_most_of_the_long_ones_is_not_copied() {
             };
             for (way, (events, direct)) in all.iter().enumerate() {
                 assert_eq!(*events, expected, "{read} {way}");
-                // All is read directly but the last 64 KiB of a frame and what came with its
+                // All is read directly but the last 16 KiB of a frame and what came with its
                 // header.
                 if read <= 16 * KIB {
-                    assert!(*direct > 750 * KIB, "{read} {way}: {direct}");
+                    assert!(*direct > 250 * KIB, "{read} {way}: {direct}");
                 }
             }
         }
@@ -179,10 +180,10 @@ fn memory_is_offered_for_long_binary_frames_only_and_grows_with_what_has_arrived
         frame.truncate(frame.len() - length + arrived);
         frame
     };
-    assert_eq!(offered(&frame(0x82, 64 * KIB, 0)), Some(16 * KIB));
-    assert_eq!(offered(&frame(0x82, 64 * KIB, 1)), None);
-    assert_eq!(offered(&frame(0x81, 128 * KIB, 1)), None);
-    assert_eq!(offered(&frame(0x82, 128 * KIB, 1)[..3]), None);
+    assert_eq!(offered(&frame(0x82, 16 * KIB, 0)), Some(16 * KIB));
+    assert_eq!(offered(&frame(0x82, 16 * KIB, 1)), None);
+    assert_eq!(offered(&frame(0x81, 64 * KIB, 1)), None);
+    assert_eq!(offered(&frame(0x82, 64 * KIB, 1)[..3]), None);
     assert_eq!(offered(&[]), None);
     // The length in a header alone allocates no memory.
     for (arrived, room) in [(0, 16), (1, 16), (20, 20), (100, 64)] {
@@ -215,10 +216,10 @@ fn another_connection_is_found_out() {
     let open = || Connection::new(Client(Keys::default()), &Config::new(), Agreed::new());
     let (mut one, mut other) = (open(), open());
     let mut messages = Messages::new();
-    let mut start = frame(0x82, &[7; 100_000]);
+    let mut start = frame(0x82, &[7; 40_000]);
     start.truncate(100);
     assert!(messages.receive(&mut one, &mut &mut start[..]).is_none());
-    let mut start = frame(0x82, &[7; 100_000]);
+    let mut start = frame(0x82, &[7; 40_000]);
     start.truncate(99);
     assert!(Messages::new().receive(&mut other, &mut &mut start[..]).is_none());
     messages.read_buffer(&other).unwrap()[0] = 7;
@@ -227,16 +228,16 @@ fn another_connection_is_found_out() {
     assert_eq!(message, Some(Message::Failed(failure)));
 }
 
-/// Returns a server that has received the beginning of a message of 200 000 bytes, and the rest.
+/// Returns a server that has received the beginning of a message of 100 000 bytes, and the rest.
 fn begun(options: &Options) -> (Endpoint<Server>, Vec<u8>) {
     let ws = Endpoint::open(Server, Agreed::new(), options).unwrap();
-    begin(ws, 190_000)
+    begin(ws)
 }
 
-/// The same for this server, with a rest of this length.
-fn begin(mut ws: Endpoint<Server>, rest: usize) -> (Endpoint<Server>, Vec<u8>) {
-    let mut wire = mask(&frame(0x82, &[7; 200_000]));
-    let rest = wire.split_off(wire.len() - rest);
+/// The same for this server.
+fn begin(mut ws: Endpoint<Server>) -> (Endpoint<Server>, Vec<u8>) {
+    let mut wire = mask(&frame(0x82, &[7; 100_000]));
+    let rest = wire.split_off(10_000);
     assert!(ws.receive(&mut &mut wire[..]).is_none());
     (ws, rest)
 }
@@ -253,7 +254,7 @@ fn read(ws: &mut Endpoint<Server>, rest: &[u8]) -> usize {
 fn is_message(
     incoming: Option<(Incoming<'_>, &mut websocket_proto::endpoint::Sender<Server>)>,
 ) -> bool {
-    matches!(incoming, Some((Incoming::Binary(data), _)) if *data == [7; 200_000])
+    matches!(incoming, Some((Incoming::Binary(data), _)) if *data == [7; 100_000])
 }
 
 #[test]
@@ -300,10 +301,15 @@ fn a_message_that_was_read_waits_while_too_much_output_does() {
         let options = Options::new().water_marks(0, 10);
         let mut ws = Endpoint::open(Server, Agreed::new(), &options).unwrap();
         fill(&mut ws, 100);
-        let (mut ws, rest) = begin(ws, 64 * KIB);
+        let (mut ws, rest) = begin(ws);
+        let mut rest = &rest[..];
+        for _ in 0..2 {
+            rest = &rest[read(&mut ws, rest)..];
+            assert!(ws.receive(&mut &mut [][..]).is_none());
+        }
         ws.binary(&[7; 100]).unwrap();
         assert_eq!(ws.binary(&[]), Err(SendError::Full));
-        assert_eq!(read(&mut ws, &rest), rest.len());
+        assert_eq!(read(&mut ws, rest), rest.len());
         assert!(!ws.ready(&mut &mut [][..]));
         // Bytes that are read nevertheless come after the message.
         assert!(ws.receive(&mut &mut mask(&frame(0x81, b"next"))[..]).is_none());
@@ -356,7 +362,7 @@ fn a_trace_sees_the_frames_after_a_message_that_was_read() {
     let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
     let (log, lines) = mpsc::channel();
     ws.trace(move |frame| _ = log.send(frame.to_string()));
-    let wire = [frame(0x82, &[7; 100_000]), frame(0x89, b"?")].map(|frame| mask(&frame)).concat();
+    let wire = [frame(0x82, &[7; 40_000]), frame(0x89, b"?")].map(|frame| mask(&frame)).concat();
     assert!(ws.receive(&mut &mut wire[..100].to_vec()[..]).is_none());
     let at = 100 + read(&mut ws, &wire[100..]);
     assert!(ws.receive(&mut &mut [][..]).is_none());
@@ -364,7 +370,7 @@ fn a_trace_sees_the_frames_after_a_message_that_was_read() {
     let mut input = &mut rest[..];
     while ws.receive(&mut input).is_some() {}
     let lines: Vec<_> = lines.try_iter().collect();
-    assert_eq!(lines, ["received binary, final, 100000 bytes", "received Ping, final, 1 bytes"]);
+    assert_eq!(lines, ["received binary, final, 40000 bytes", "received Ping, final, 1 bytes"]);
 }
 
 #[test]
@@ -381,8 +387,8 @@ fn nothing_is_read_into_a_message_after_the_connection_has_ended() {
 
 #[test]
 fn more_than_was_offered_counts_as_all_of_it_after_a_longer_message() {
-    let long = mask(&frame(0x82, &[1; 160_000]));
-    let front = mask(&frame(0x82, &[2; 160_000]))[..100].to_vec();
+    let long = mask(&frame(0x82, &[1; 60_000]));
+    let front = mask(&frame(0x82, &[2; 60_000]))[..100].to_vec();
     // With an endpoint, whose trace must not take payload for headers.
     let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
     let (log, lines) = mpsc::channel();
@@ -391,10 +397,10 @@ fn more_than_was_offered_counts_as_all_of_it_after_a_longer_message() {
     assert!(ws.receive(&mut &mut long[100..].to_vec()[..]).is_some());
     assert!(ws.receive(&mut &mut front.clone()[..]).is_none());
     let offered = ws.message_buffer().unwrap().len();
-    assert!(offered < 160_000 - 100);
+    assert!(offered < 60_000 - 100);
     ws.filled(usize::MAX);
     assert!(ws.receive(&mut &mut [][..]).is_none());
-    assert_eq!(ws.message_buffer().unwrap().len(), 86 + offered, "as long as what has arrived");
+    assert_eq!(ws.message_buffer().unwrap().len(), 92 + offered, "as long as what has arrived");
     assert_eq!(lines.try_iter().count(), 2);
     // With `Messages`.
     let mut connection = Connection::new(Server, &Config::new(), Agreed::new());
@@ -436,4 +442,174 @@ fn a_short_read_into_the_endpoint_leaves_the_next_one_to_the_message() {
     ws.filled(1000);
     assert!(ws.receive(&mut &mut [][..]).is_none());
     assert!(ws.message_buffer().is_some());
+}
+
+/// A binary message whose masked frame has this length.
+fn framed(length: usize) -> Vec<u8> {
+    let wire = mask(&frame(0x82, &vec![7; length - 8]));
+    assert_eq!(wire.len(), length);
+    wire
+}
+
+/// Reads one message into the endpoint's buffer, and receives it. Returns the buffer's length.
+fn read_inside(ws: &mut Endpoint<Server>, wire: &[u8]) -> usize {
+    let buffer = ws.read_buffer();
+    let offered = buffer.len();
+    buffer[..wire.len()].copy_from_slice(wire);
+    ws.filled(wire.len());
+    let event = ws.receive(&mut &mut [][..]);
+    assert!(matches!(event, Some((Incoming::Binary(data), _)) if data.len() == wire.len() - 8));
+    assert!(ws.receive(&mut &mut [][..]).is_none());
+    offered
+}
+
+#[test]
+fn the_read_buffer_grows_while_reads_fill_it() {
+    let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+    for (read, offered) in [
+        (16 * KIB - 1, 16), // too short to keep it
+        (16 * KIB, 16),
+        (20 * KIB, 32), // long, but not all of the room
+        (32 * KIB, 32),
+        (64 * KIB, 64),
+        (64 * KIB, 64), // never more
+        (16 * KIB, 64),
+        (16 * KIB - 1, 64),
+        (16 * KIB, 16),
+    ] {
+        assert_eq!(read_inside(&mut ws, &framed(read)), offered * KIB, "{read}");
+    }
+    // A read of nothing ends it, whether it is reported or not.
+    for report in [false, true] {
+        assert_eq!(ws.read_buffer().len(), 32 * KIB);
+        if report {
+            ws.filled(0);
+        }
+        assert!(ws.receive(&mut &mut [][..]).is_none());
+        assert_eq!(read_inside(&mut ws, &framed(16 * KIB)), 16 * KIB);
+    }
+    // More than the room counts as all of it.
+    ws.read_buffer().copy_from_slice(&framed(32 * KIB));
+    ws.filled(usize::MAX);
+    assert!(ws.receive(&mut &mut [][..]).is_some());
+    assert!(ws.receive(&mut &mut [][..]).is_none());
+    assert_eq!(ws.read_buffer().len(), 64 * KIB);
+}
+
+#[test]
+fn the_read_buffer_is_kept_after_a_long_read_only() {
+    let [long, short] = [framed(16 * KIB), framed(1000)];
+    let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+    ws.tick(Duration::ZERO);
+    let before = in_use();
+    let held = || (in_use() - before) as usize / KIB;
+    read_inside(&mut ws, &long);
+    assert_eq!(held(), 16);
+    read_inside(&mut ws, &long);
+    assert_eq!(held(), 32);
+    // The next one takes no memory.
+    let (_, memory) = measure(|| read_inside(&mut ws, &long));
+    assert_eq!((memory.times, memory.kept), (0, 0));
+    // A short read, or one of nothing, frees it.
+    read_inside(&mut ws, &short);
+    assert_eq!(in_use(), before);
+    read_inside(&mut ws, &long);
+    ws.read_buffer();
+    assert!(ws.receive(&mut &mut [][..]).is_none());
+    assert_eq!(in_use(), before);
+    // So does silence, but no other tick.
+    read_inside(&mut ws, &long);
+    ws.tick(Duration::from_secs(1));
+    assert_eq!(held(), 16);
+    ws.tick(Duration::from_secs(21));
+    ws.tick(Duration::from_secs(21));
+    assert!(!ws.output().is_empty(), "a Ping");
+    assert!(in_use() - before < 100);
+    // Only as much is kept as the options say.
+    let options = Options::new().keeping(1000);
+    let mut ws = Endpoint::open(Server, Agreed::new(), &options).unwrap();
+    let before = in_use();
+    read_inside(&mut ws, &long);
+    assert_eq!(in_use(), before);
+}
+
+#[test]
+fn the_read_buffer_is_the_memory_of_a_message_while_64_kib_are_to_come() {
+    for (rest, direct) in [(64 * KIB, true), (64 * KIB - 1, false)] {
+        let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
+        let mut wire = mask(&frame(0x82, &vec![7; 1000 + rest]));
+        wire.truncate(wire.len() - rest);
+        assert!(ws.receive(&mut &mut wire[..]).is_none());
+        assert_eq!(ws.read_buffer().len(), 16 * KIB);
+        // A room of the endpoint's own would be in the way of this.
+        assert_eq!(ws.message_buffer().is_some(), direct, "{rest}");
+    }
+}
+
+/// Reads `wire` through the endpoint's buffer. With `late`, one event is received after each read,
+/// so bytes wait in front of the next one.
+fn by_read_buffer<R: Role>(role: R, wire: &[u8], read: usize, late: bool) -> Vec<String> {
+    let mut ws = Endpoint::open(role, Agreed::new(), &Options::new()).unwrap();
+    let (mut events, mut rest, mut now) = (Vec::new(), wire, 0);
+    while !rest.is_empty() {
+        let buffer = ws.read_buffer();
+        let length = buffer.len().min(read).min(rest.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        now += 1;
+        ws.tick(Duration::from_millis(now)); // a read is going on
+        ws.filled(length);
+        ws.tick(Duration::from_millis(now));
+        rest = &rest[length..];
+        while let Some((incoming, _)) = ws.receive(&mut &mut [][..]) {
+            events.push(describe(&incoming));
+            if late {
+                break;
+            }
+        }
+    }
+    while let Some((incoming, _)) = ws.receive(&mut &mut [][..]) {
+        events.push(describe(&incoming));
+    }
+    events
+}
+
+#[test]
+fn the_messages_are_the_same_through_the_read_buffer() {
+    for masked in [false, true] {
+        let wire = wire(masked);
+        for read in [1000, 16 * KIB, 20 * KIB, usize::MAX] {
+            for late in [false, true] {
+                let (events, expected) = if masked {
+                    (by_read_buffer(Server, &wire, read, late), expected(Server, &wire))
+                } else {
+                    let role = || Client(Keys::default());
+                    (by_read_buffer(role(), &wire, read, late), expected(role(), &wire))
+                };
+                assert_eq!(events, expected, "{read} {late}");
+            }
+        }
+    }
+}
+
+#[test]
+fn reports_of_nothing_do_no_harm_to_a_long_read_that_waits() {
+    let options = Options::new().water_marks(0, 10);
+    let mut ws = Endpoint::open(Server, Agreed::new(), &options).unwrap();
+    for length in [16, 32, 64] {
+        assert_eq!(read_inside(&mut ws, &framed(length * KIB)), length * KIB);
+    }
+    fill(&mut ws, 100);
+    common::endpoint::block(&mut ws, 100);
+    ws.read_buffer().copy_from_slice(&framed(64 * KIB));
+    ws.filled(64 * KIB);
+    for _ in 0..3 {
+        assert!(ws.receive(&mut &mut [][..]).is_none());
+        ws.read_buffer();
+        ws.filled(0);
+    }
+    ws.written(ws.output().len());
+    let event = ws.receive(&mut &mut [][..]);
+    assert!(matches!(event, Some((Incoming::Binary(data), _)) if data.len() == 64 * KIB - 8));
+    assert!(ws.receive(&mut &mut [][..]).is_none());
+    assert!(ws.wants_read());
 }

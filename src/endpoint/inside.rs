@@ -10,8 +10,9 @@ use crate::{
     message::OwnedMessage,
 };
 
-/// The temporary contents of an endpoint. They exist until the handshake is done, and while there
-/// is input or an event that could not be returned yet. An idle endpoint has none.
+/// The temporary contents of an endpoint. They exist until the handshake is done, while there is
+/// input or an event that could not be returned yet, and while a read buffer is kept. An idle
+/// endpoint has none.
 #[derive(Default)]
 pub(super) struct Inside {
     pub(super) opening: Option<Opening>,

@@ -5,11 +5,11 @@ use core::mem;
 
 use crate::output::Full;
 
-/// The length of a read in bytes, until reads fill their room. A read of so many is long: more is
-/// likely to come.
+/// The length in bytes of a first read. A read of this length is long, and another is likely to
+/// follow.
 const READ: usize = 16 << 10;
 /// The greatest length of a read.
-const MOST: usize = 4 * READ;
+pub(super) const MOST: usize = 4 * READ;
 
 /// Bytes that were read and wait. The opening handshake leaves its head in front of them:
 ///
@@ -45,9 +45,10 @@ impl Kept {
         self.room > 0
     }
 
-    /// Whether to keep the memory for the next read, because the one before was long.
-    pub(super) const fn is_busy(&self) -> bool {
-        self.next > 0
+    /// Whether to keep the memory for the next read: the one before was long, and the memory is no
+    /// more than may be kept.
+    pub(super) const fn is_busy(&self, keep: usize) -> bool {
+        self.next > 0 && self.bytes.capacity() <= keep
     }
 
     /// Records that no further read is expected soon.
@@ -57,10 +58,11 @@ impl Kept {
 
     /// Appends `input` to what waits.
     pub(super) fn push(&mut self, input: &[u8]) -> Result<(), Full> {
+        self.close_room();
         self.bytes.truncate(self.end);
         self.bytes.try_reserve(input.len()).map_err(|_| Full)?;
         self.bytes.extend_from_slice(input);
-        (self.end, self.room) = (self.bytes.len(), 0);
+        self.end = self.bytes.len();
         Ok(())
     }
 
@@ -80,16 +82,16 @@ impl Kept {
         room.get_mut(..length).unwrap_or_default()
     }
 
-    /// Records that so many bytes of the room were filled. Returns the length of the room.
-    pub(super) fn filled(&mut self, length: usize) -> usize {
+    /// Records that so many bytes of the room were filled.
+    pub(super) fn filled(&mut self, length: usize) {
         let room = mem::take(&mut self.room);
-        self.end = self.end.saturating_add(length.min(room));
+        let length = length.min(room);
+        self.end = self.end.saturating_add(length);
         self.next = match length {
             ..READ => 0,
             _ if length < room => room,
             _ => room.saturating_mul(2).min(MOST),
         };
-        room
     }
 
     /// Ends a read into the room of which nothing was reported.

@@ -219,7 +219,8 @@ use crate::{
 ///
 /// An idle endpoint takes at most 768 bytes, heap included, without the mask source of a client and
 /// the codecs of its [own](Compression::own). Besides, it holds at most one head, one message, the
-/// rest of one read while output waits, and the output. [`Options`] limits each of them.
+/// rest of one read while output waits, a [read buffer](Endpoint::read_buffer) while it is used, and
+/// the output. [`Options`] limits each of them.
 #[doc(alias("WebSocket", "WebSocketStream", "stream", "split", "tokio", "async"))]
 pub struct Endpoint<R> {
     inbox: Inbox,

@@ -8,11 +8,12 @@ use super::{
     compression::Codec,
     incoming::Incoming,
     inside::{Announcement, Found, Inside},
-    kept::Kept,
+    kept::{self, Kept},
     options::Settings,
     sending::Sender,
 };
 use crate::{
+    closing::State,
     error::InternalError,
     event::{Data, Kind},
     handshake::HandshakeError,
@@ -119,8 +120,8 @@ impl<R: Role> Endpoint<R> {
     ///
     /// A driver that reads nevertheless loses nothing at first. The connection fails with
     /// [`InternalError::Unread`] when more has piled up than may wait as
-    /// [output](super::Options::water_marks) and the longest [head](super::Options::max_head)
-    /// together.
+    /// [output](super::Options::water_marks), at least 64 KiB, and the longest
+    /// [head](super::Options::max_head) together.
     #[must_use]
     #[doc(alias("backpressure", "readable"))]
     pub fn wants_read(&self) -> bool {
@@ -131,10 +132,10 @@ impl<R: Role> Endpoint<R> {
     /// memory. Report with [`filled`](Endpoint::filled) how much was read, and then call
     /// [`receive`](Endpoint::receive) with an empty input.
     ///
-    /// The next call of `receive` frees its memory, so make that call also if nothing was read. Only
-    /// after a read of 16 KiB or more is the memory kept for the next read. The buffer has 16 KiB,
-    /// and up to 64 KiB while reads fill it. A driver with many connections does better with one
-    /// buffer for all.
+    /// The next call of `receive` frees its memory, so make that call also if nothing was read. After
+    /// a read of 16 KiB or more the memory is kept for the next read, until a read is shorter or the
+    /// connection is [idle](super::Options::keeping). The buffer has 16 KiB, and up to 64 KiB while
+    /// reads fill it. A driver with many connections does better with one buffer for all.
     ///
     /// ```
     /// # use std::io::{self, Read};
@@ -158,8 +159,11 @@ impl<R: Role> Endpoint<R> {
     /// # Ok::<(), io::Error>(())
     /// ```
     pub fn read_buffer(&mut self) -> &mut [u8] {
+        // If less of the frame is to come, a read into a buffer also takes what follows it. One more
+        // copy costs less than one more read.
+        let direct = self.sender.connection.rest_of_binary() >= kept::MOST as u64;
         // The borrow checker refuses to return the result of `message_buffer` here.
-        if self.message_buffer().is_some() {
+        if direct && self.message_buffer().is_some() {
             return self.message_buffer().unwrap_or_default();
         }
         let Endpoint { inbox, sender } = self;
@@ -175,9 +179,10 @@ impl<R: Role> Endpoint<R> {
     ///
     /// Report with [`filled`](Endpoint::filled) how much was read, and then call
     /// [`receive`](Endpoint::receive) with an empty input. [`read_from`](Endpoint::read_from) does
-    /// all but that, and [`read_buffer`](Endpoint::read_buffer) returns this memory first.
+    /// all but that. [`read_buffer`](Endpoint::read_buffer) returns this memory while at least 64 KiB
+    /// of the frame are to come.
     ///
-    /// The memory is offered while at least 64 KiB of the frame are still to come. It is about as
+    /// The memory is offered while at least 16 KiB of the frame are still to come. It is about as
     /// long as the message so far, between 16 and 64 KiB, and never longer than the rest of the
     /// frame.
     ///
@@ -202,17 +207,17 @@ impl<R: Role> Endpoint<R> {
     /// }
     /// # use websocket_proto::{Agreed, endpoint::{Incoming, Options}};
     /// # let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
-    /// # let wire = [&b"\x82\xFF\0\0\0\0\0\x04\0\0\0\0\0\0"[..], &[7; 0x40000]].concat();
+    /// # let wire = [&b"\x82\xFF\0\0\0\0\0\x01\0\0\0\0\0\0"[..], &[7; 0x10000]].concat();
     /// # let (mut stream, mut buffer, mut reads) = (&wire[..], [0; 4096], 0);
     /// # loop {
     /// #     let mut input = read(&mut ws, &mut stream, &mut buffer)?;
     /// #     reads += 1;
     /// #     if let Some((incoming, _)) = ws.receive(&mut input) {
-    /// #         assert!(matches!(incoming, Incoming::Binary(data) if data.len() == 0x40000));
+    /// #         assert!(matches!(incoming, Incoming::Binary(data) if data.len() == 0x10000));
     /// #         break;
     /// #     }
     /// # }
-    /// # assert!(reads < 64 && stream.is_empty(), "{reads}");
+    /// # assert!(reads < 16 && stream.is_empty(), "{reads}");
     /// # Ok::<(), io::Error>(())
     /// ```
     #[doc(alias("zero-copy", "buffer"))]
@@ -227,7 +232,7 @@ impl<R: Role> Endpoint<R> {
         inbox.messages.read_buffer(&sender.connection)
     }
 
-    /// Reports that `length` bytes were read into the front of the
+    /// Reports, once for each read, that `length` bytes were read into the front of the
     /// [`read_buffer`](Endpoint::read_buffer) or the [`message_buffer`](Endpoint::message_buffer).
     /// A greater `length` than the buffer has counts as all of it.
     pub fn filled(&mut self, length: usize) {
@@ -241,9 +246,9 @@ impl<R: Role> Endpoint<R> {
         let Endpoint { inbox, sender } = self;
         let Some(inside) = &mut inbox.inside else { return };
         let more = sender.holding;
-        let room = inside.kept.filled(length);
+        inside.kept.filled(length);
         sender.holding |= !inside.kept.is_empty();
-        if inside.has_too_much(sender, more, room) {
+        if inside.has_too_much(sender, more, kept::MOST) {
             inside.overflow(sender);
         }
     }
@@ -477,6 +482,7 @@ impl Inbox {
             // The answer was given without the application: it took too long, or the transport broke.
             Some(Found::Opening(Announcement::Request)) if sender.phase != Phase::Deciding => {
                 inside.found = None;
+                sender.holding = inside.holds(sender.phase);
             }
             _ => {}
         }
@@ -485,7 +491,10 @@ impl Inbox {
         }
         let needed = match sender.phase {
             Phase::Head | Phase::Deciding => true,
-            Phase::Open => inside.holds(sender.phase) || inside.kept.is_busy(),
+            Phase::Open => {
+                let keeps = inside.kept.is_busy(sender.settings().keep);
+                inside.holds(sender.phase) || keeps && sender.connection.state() != State::Closed
+            }
             Phase::Answered | Phase::Draining | Phase::Ended => false,
         };
         if !needed && inside.found.is_none() {

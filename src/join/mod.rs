@@ -298,7 +298,7 @@ impl<'b> Messages<'b> {
     /// [`receive_read`](Messages::receive_read). `None` means that the next read goes to a buffer
     /// of yours.
     ///
-    /// On the heap, memory is offered while at least 64 KiB of the frame are still to come. The
+    /// On the heap, memory is offered while at least 16 KiB of the frame are still to come. The
     /// memory is about as long as the message so far, between 16 and 64 KiB, so that it grows with
     /// what has arrived. In a [lent](Messages::lent) buffer it is the whole free room, for every
     /// binary frame. It is never longer than the rest of the frame.
