@@ -102,18 +102,26 @@ needs() {
 # builds_in NAME: sets where Cargo builds, and locks it until the step ends. All clones on this machine
 # share it, so that a standard library or a large dependency is compiled once for each compiler.
 builds_in() {
-  local clone names
+  local clone marker name forget=()
+  # As in the whole gate, which shares it with single steps, too.
+  export CARGO_PROFILE_DEV_DEBUG=false
   export CARGO_TARGET_DIR=$cache/target-$1 CARGO_BUILD_BUILD_DIR=$tools/build/$1
   mkdir -p "$CARGO_BUILD_BUILD_DIR"
   exec {build_lock}>"$tools/build-$1.lock"
   flock "$build_lock"
   # To Cargo, our packages are the same in each clone, and only the times of their files differ. So
-  # Cargo has to forget what another clone made of them.
-  clone="$PWD $(stat -c '%i %W' .git)"
-  if [ "$clone" != "$(cat "$CARGO_BUILD_BUILD_DIR/clone" 2>/dev/null)" ]; then
-    mapfile -t names < <(git ls-files '*Cargo.toml' | xargs sed -n 's/^name = "\(.*\)"$/-o\n-name\n\1-*/p')
-    find "$CARGO_BUILD_BUILD_DIR" -depth -path '*/.fingerprint/*' \( "${names[@]:1}" \) -exec rm -rf {} +
-    echo "$clone" >"$CARGO_BUILD_BUILD_DIR/clone"
+  # Cargo has to forget what another clone made of them. Older commits remove files with the name of
+  # this marker, and with them what tells whose the rest is.
+  [ -s "$cache/clone" ] || echo "$RANDOM$RANDOM$(date +%s%N)" >"$cache/clone"
+  clone="$PWD $(<"$cache/clone")" marker=$CARGO_BUILD_BUILD_DIR/websocket-proto-clone
+  if [ "$clone" != "$(cat "$marker" 2>/dev/null)" ]; then
+    # By the names of packages, in the layout of Cargo 1.95 and in that of newer ones.
+    while read -r name; do
+      forget+=(-o -path "*/.fingerprint/$name-????????????????" -o -path "*/build/$name")
+    done < <(git ls-files '*Cargo.toml' | xargs awk '/^\[/ { on = $0 == "[package]" } on && sub(/^name = "/, "") { sub(/"$/, ""); print }')
+    [ "${#forget[@]}" -gt 0 ] || die "no packages found"
+    find "$CARGO_BUILD_BUILD_DIR" -depth -type d \( "${forget[@]:1}" \) -exec rm -rf {} +
+    echo "$clone" >"$marker"
   fi
   # What is a month old may have been made by another compiler.
   find "$CARGO_BUILD_BUILD_DIR" -type f -mtime +30 ! -name '*lock*' -delete

@@ -161,7 +161,7 @@ step_package() {
   rm -rf "$dir"
   mkdir -p "$dir"
   for file in "$target"/package/websocket-proto*-"$version".crate; do tar -xmzf "$file" -C "$dir"; done
-  # In the gate, the dependencies were built by earlier steps. The examples in `target` become those of
+  # In the gate, the dependencies of the tests were built by earlier steps. The examples in `target` become those of
   # the package. The step `quick_start` tests the same sources with all splits of their input. Here a
   # few show that the package lacks no file.
   export CARGO_TARGET_DIR

@@ -93,8 +93,7 @@ step_peer_chromium() {
   done
 }
 
-# Browsers whose WebSockets are streams of HTTP/2. The last argument but the flags is a file or directory
-# for what the browser writes.
+# Browsers whose WebSockets are streams of HTTP/2.
 step_peer_chromium_http2() {
   local browser
   browser=$(command -v chromium) || skip "chromium is not installed and cannot be"

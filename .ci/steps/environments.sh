@@ -45,6 +45,8 @@ h3_tls=("$cache/h3/cert.pem" "$cache/h3/key.pem")
 
 # WebSockets over HTTP/3: our client and our server with each other, and each with aioquic and wsproto.
 step_h3() {
+  # So that `peer_chromium_http3` never meets the program of another commit.
+  rm -f "$h3"
   needs cmake g++ libclang-14-dev openssl
   local venv=$tools/h3 port server
   # BoringSSL is built without optimisation, because it takes longer to build than to run here.

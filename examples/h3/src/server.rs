@@ -99,7 +99,7 @@ fn answer(
         reset(&mut peer.quic, id, H3_MESSAGE_ERROR);
         return Ok(());
     };
-    if (method, path) == (Some("GET"), Some("/echo")) {
+    if (method, protocol, path) == (Some("GET"), None, Some("/echo")) {
         let head = response(200, [("content-type", "text/html")].into_iter());
         peer.respond(id, head, PAGE);
         return Ok(());
