@@ -218,9 +218,10 @@ use crate::{
 /// # Memory
 ///
 /// An idle endpoint takes at most 768 bytes, heap included, without the mask source of a client and
-/// the codecs of its [own](Compression::own). Besides, it holds at most one head, one message, the
-/// rest of one read while output waits, a [read buffer](Endpoint::read_buffer) while it is used, and
-/// the output. [`Options`] limits each of them.
+/// the codecs of its [own](Compression::own). A busy one also holds at most one head, one message,
+/// the rest of one read while output waits, the output, and up to 64 KiB to read into, if the driver
+/// uses its [read buffer](Endpoint::read_buffer). [`Options`] limits the others, and how much of each
+/// buffer is [kept](Options::keeping) after use.
 #[doc(alias("WebSocket", "WebSocketStream", "stream", "split", "tokio", "async"))]
 pub struct Endpoint<R> {
     inbox: Inbox,

@@ -113,50 +113,63 @@ impl<R: Role> Endpoint<R> {
             || inbox.ready_otherwise(sender, input)
     }
 
-    /// Whether to read, also if only the end of the stream is awaited. Otherwise input that was read
-    /// is still inside, or nothing more is expected.
+    /// Whether to read now, also if only the end of the stream is awaited. It is false while a
+    /// request waits for its answer, while too much output waits, while input that was read is still
+    /// inside, and when nothing more is expected.
     /// A call of [`receive`](Endpoint::receive) can make it true, when it has taken what was inside:
     /// ask after it, and again before you wait.
     ///
-    /// A driver that reads nevertheless loses nothing at first. The connection fails with
-    /// [`InternalError::Unread`] when more has piled up than may wait as
-    /// [output](super::Options::water_marks), at least 64 KiB, and the longest
-    /// [head](super::Options::max_head) together.
+    /// If you read anyway, the bytes are kept at first. While a request waits for its answer, the
+    /// handshake fails when they and the head are longer than a [head](super::Options::max_head) may
+    /// be. Afterwards, the connection fails with [`InternalError::Unread`] when more waits than the
+    /// longest head and the high [water mark](super::Options::water_marks) together. A read that is
+    /// longer than that mark counts in its place, and a read into
+    /// [`read_buffer`](Endpoint::read_buffer) counts as 64 KiB.
     #[must_use]
     #[doc(alias("backpressure", "readable"))]
     pub fn wants_read(&self) -> bool {
         self.sender.wants_read()
     }
 
-    /// Returns a buffer to read into, in place of one of the driver's, empty only if there is no
-    /// memory. Report with [`filled`](Endpoint::filled) how much was read, and then call
-    /// [`receive`](Endpoint::receive) with an empty input.
+    /// Returns a buffer to read into, in place of one of the driver's. Report with
+    /// [`filled`](Endpoint::filled) how much was read. Then call [`receive`](Endpoint::receive) with
+    /// an empty input until it returns `None`, also if nothing was read.
     ///
-    /// The next call of `receive` frees its memory, so make that call also if nothing was read. After
-    /// a read of 16 KiB or more the memory is kept for the next read, until a read is shorter or the
-    /// connection is [idle](super::Options::keeping). The buffer has 16 KiB, and up to 64 KiB while
-    /// reads fill it. A driver with many connections does better with one buffer for all.
+    /// The buffer has 16 KiB. It doubles when a read fills it, up to 64 KiB. It is shorter while a
+    /// head is received that may not be as long, and empty if there is no memory. A read into an
+    /// empty buffer looks like the end of the stream, so do not read then.
+    ///
+    /// The buffer takes its memory from this call on, so wait until the stream is readable before
+    /// you call it. The first `receive` or [`tick`](Endpoint::tick) that has nothing left to receive
+    /// frees the memory. Only after a read of 16 KiB or more is it kept, if it is no more than
+    /// [`Options::keeping`](super::Options::keeping) allows, until a read is shorter or the
+    /// connection is idle. With many connections, one buffer of yours for all takes less.
     ///
     /// ```
-    /// # use std::io::{self, Read};
+    /// use std::io::{ErrorKind, Read};
     /// use websocket_proto::Server;
     /// use websocket_proto::endpoint::Endpoint;
     ///
-    /// fn read(ws: &mut Endpoint<Server>, stream: &mut impl Read) -> io::Result<()> {
-    ///     match stream.read(ws.read_buffer())? {
-    ///         0 => ws.receive_eof(),
-    ///         length => ws.filled(length),
+    /// /// Reads once from a stream that is readable.
+    /// fn read(ws: &mut Endpoint<Server>, stream: &mut impl Read) {
+    ///     let buffer = ws.read_buffer();
+    ///     if buffer.is_empty() {
+    ///         return ws.abort();
+    ///     }
+    ///     match stream.read(buffer) {
+    ///         Ok(0) => ws.receive_eof(),
+    ///         Ok(length) => ws.filled(length),
+    ///         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+    ///         Err(_) => ws.abort(),
     ///     }
     ///     while let Some((incoming, _)) = ws.receive(&mut &mut [][..]) {
     ///         println!("{incoming:?}");
     ///     }
-    ///     Ok(())
     /// }
     /// # use websocket_proto::{Agreed, endpoint::Options};
     /// # let mut ws = Endpoint::open(Server, Agreed::new(), &Options::new()).unwrap();
-    /// # read(&mut ws, &mut &b"\x88\x80\0\0\0\0"[..])?;
+    /// # read(&mut ws, &mut &b"\x88\x80\0\0\0\0"[..]);
     /// # assert_eq!(ws.output(), b"\x88\x00");
-    /// # Ok::<(), io::Error>(())
     /// ```
     pub fn read_buffer(&mut self) -> &mut [u8] {
         // If less of the frame is to come, a read into a buffer also takes what follows it. One more
@@ -175,12 +188,13 @@ impl<R: Role> Endpoint<R> {
     }
 
     /// Returns the memory of a long binary message to read more of it into, if the next bytes are
-    /// that. This saves a copy. `None` means that the next read goes to a buffer of the driver's.
+    /// that. This saves a copy. `None` means that the next read goes to a buffer of yours.
     ///
     /// Report with [`filled`](Endpoint::filled) how much was read, and then call
-    /// [`receive`](Endpoint::receive) with an empty input. [`read_from`](Endpoint::read_from) does
-    /// all but that. [`read_buffer`](Endpoint::read_buffer) returns this memory while at least 64 KiB
-    /// of the frame are to come.
+    /// [`receive`](Endpoint::receive) with an empty input. [`read_from`](Endpoint::read_from)
+    /// calls both for you, but not `receive`. With [`read_buffer`](Endpoint::read_buffer) you need
+    /// not call this, because it returns the same memory while at least 64 KiB of the frame are to
+    /// come.
     ///
     /// The memory is offered while at least 16 KiB of the frame are still to come. It is about as
     /// long as the message so far, between 16 and 64 KiB, and never longer than the rest of the

@@ -6,6 +6,9 @@
 //!   connection that it already has, so `GET /echo` is answered with a page.
 //! - `h3 client ADDR CERT` makes the same checks of a server that does what `server.rs` does.
 //!
+//! `cargo build --release --manifest-path examples/h3/Cargo.toml` builds it as
+//! `examples/h3/target/release/h3`. This needs cmake, a C++ compiler and libclang.
+//!
 //! The server's name is `localhost`. This makes its certificate:
 //!
 //! ```text
@@ -13,13 +16,16 @@
 //!     -addext subjectAltName=DNS:localhost -keyout key.pem -out cert.pem
 //! ```
 //!
-//! Chromium has to be told to use HTTP/3 at once, to open WebSockets over it, and to trust that key:
+//! Beside `h3 server 127.0.0.1:4433 cert.pem key.pem`, Chromium is started with switches for HTTP/3
+//! from the first request, for WebSockets over it, for trust in the key of `cert.pem`, and for a new
+//! profile; as root also with `--no-sandbox`. The server listens on UDP only, so a page that has its
+//! text echoed uses HTTP/3.
 //!
 //! ```text
-//! chromium --origin-to-force-quic-on=127.0.0.1:PORT --enable-features=EnableWebsocketsOverHttp3 \
+//! chromium --origin-to-force-quic-on=127.0.0.1:4433 --enable-features=EnableWebsocketsOverHttp3 \
 //!     --ignore-certificate-errors-spki-list="$(openssl x509 -in cert.pem -noout -pubkey \
 //!     | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64)" \
-//!     --user-data-dir=DIR https://127.0.0.1:PORT/echo
+//!     --user-data-dir="$(mktemp -d)" https://127.0.0.1:4433/echo
 //! ```
 //!
 //! A stream carries the bytes of one WebSocket, so a connection has as many WebSockets as it has
