@@ -161,12 +161,13 @@ step_package() {
   rm -rf "$dir"
   mkdir -p "$dir"
   for file in "$target"/package/websocket-proto*-"$version".crate; do tar -xmzf "$file" -C "$dir"; done
-  # In the gate, the dependencies of the tests were built by earlier steps. The examples in `target` become those of
-  # the package. The step `quick_start` tests the same sources with all splits of their input. Here a
-  # few show that the package lacks no file.
+  # In the gate, the dependencies of the tests were built by earlier steps. The examples in `target`
+  # become those of the package. The step `quick_start` tests the same sources with all splits of
+  # their input. Here a few show that the package lacks no file.
   export CARGO_TARGET_DIR
   CARGO_TARGET_DIR=$(realpath "$target")
   CUTS=few count_tests 500 cargo test --manifest-path "$dir/websocket-proto-$version/Cargo.toml"
+  builds_in checks
   for crate in crates/*/; do
     cargo check --manifest-path "$dir/websocket-proto-$(basename "$crate")-$version/Cargo.toml" --all-features \
       --config "patch.crates-io.websocket-proto.path = '$dir/websocket-proto-$version'"
