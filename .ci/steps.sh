@@ -117,8 +117,12 @@ builds_in() {
   if [ "$clone" != "$(cat "$marker" 2>/dev/null)" ]; then
     # By the names of packages, in the layout of Cargo 1.95 and in that of newer ones.
     while read -r name; do
-      forget+=(-o -path "*/.fingerprint/$name-????????????????" -o -path "$CARGO_BUILD_BUILD_DIR/*/build/$name")
-    done < <(git ls-files '*Cargo.toml' | xargs awk '/^\[/ { on = $0 == "[package]" } on && sub(/^name = "/, "") { sub(/"$/, ""); print }')
+      forget+=(-o -path "*/.fingerprint/$name-????????????????")
+      forget+=(-o -path "$CARGO_BUILD_BUILD_DIR/*/build/$name")
+    done < <(
+      git ls-files '*Cargo.toml' |
+        xargs awk '/^\[/ { on = $0 == "[package]" } on && sub(/^name = "/, "") { sub(/"$/, ""); print }'
+    )
     [ "${#forget[@]}" -gt 0 ] || die "no packages found"
     find "$CARGO_BUILD_BUILD_DIR" -depth -type d \( "${forget[@]:1}" \) -exec rm -rf {} +
     echo "$clone" >"$marker"
